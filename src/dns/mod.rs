@@ -1,0 +1,15 @@
+//! Wire vocabulary: names, types, record sets, queries and replies as bytes.
+//!
+//! The only room that names hickory-proto's wire types. Knows RFC 1035, 3597, 6891, 7871 as
+//! formats; knows nothing of zones, switches or sockets. Imports no room of ours.
+
+pub mod compose;
+pub mod name;
+pub mod query;
+pub mod rdata;
+pub mod rrset;
+pub mod rtype;
+
+pub use name::{Name, NameError};
+pub use rrset::{RecordList, Rrset};
+pub use rtype::RecordType;

@@ -1,0 +1,1 @@
+//! Replies, section by section, written behind the question.

@@ -1,0 +1,11 @@
+//! Tidegate: an authoritative DNS server that moves traffic between blue and green.
+
+pub mod clock;
+pub mod dns;
+pub mod drain;
+pub mod health;
+pub mod metrics;
+pub mod moment;
+pub mod state;
+pub mod steering;
+pub mod zone;

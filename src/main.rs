@@ -1,0 +1,3 @@
+//! The `tidegate` binary: arguments to one command to an exit code.
+
+fn main() {}

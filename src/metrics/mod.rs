@@ -1,0 +1,1 @@
+//! Counting: per-worker cells as plain structs, and their exposition.

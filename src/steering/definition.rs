@@ -1,0 +1,166 @@
+//! Switches as the operator defines them, checked, with defaults filled in.
+
+use crate::dns::{Name, Rrset};
+use crate::health::{IdleReading, Monitor};
+use ipnet::IpNet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+/// A steered owner name (or several) with its pools.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Switch {
+    /// Unique over all zones; operators and the API use it.
+    pub name: Arc<str>,
+    /// The steered names: plain, `*.base`, or the apex. At least one.
+    pub owners: Vec<Name>,
+    /// How a pool is chosen.
+    pub policy: Policy,
+    /// How many members an answer carries.
+    pub answer: AnswerMode,
+    /// What is answered when no pool is eligible (§1.9).
+    pub fallback: Fallback,
+    /// Steady TTL, seconds (30; floor 5).
+    pub ttl_s: u32,
+    /// TTL while prepared, in a rollout, and until a drain's tail ends, seconds (10; floor 5).
+    pub fast_ttl_s: u32,
+    /// TTL assumed for names that answers point at and that are not ours, seconds (3600).
+    pub target_ttl_s: u32,
+    /// Share of a pool's member weight that must be eligible for the pool to be, in 1/10000 (5000).
+    pub min_healthy: u16,
+    /// Shortest time between two changes, milliseconds (5000).
+    pub min_interval_ms: u64,
+    /// How long the old side is watched after the last promise, seconds (900).
+    pub tail_s: u32,
+    /// How long an unused `prepare` stays, seconds (3600).
+    pub prepare_s: u32,
+    /// Seed text of the sticky choice; the switch's name when absent.
+    pub salt: Option<String>,
+    /// In the order of the file, which is the order of `failover`.
+    pub pools: Vec<Pool>,
+    /// Exceptions that come before weights.
+    pub rules: Vec<Rule>,
+    /// What every member must pass, unless its pool has monitors of its own.
+    pub monitors: Vec<Arc<Monitor>>,
+    /// How busy an old side still is (§4.2).
+    pub idle: Option<Arc<IdleReading>>,
+    /// Who may ask `_explain.<owner>`; empty: nobody.
+    pub explain_networks: Vec<IpNet>,
+}
+
+/// A group of members that is chosen as one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool {
+    /// Unique within the switch; a valid single label, since it becomes one in the pins.
+    pub name: Arc<str>,
+    /// The weight of the files; state may hold another (§1.10).
+    pub weight: u16,
+    /// The endpoints. May be empty when `records` has something else to answer.
+    pub members: Vec<Member>,
+    /// Other record sets of this pool: HTTPS, SRV, MX, TXT, or one CNAME alone.
+    pub records: Vec<Rrset>,
+    /// The version its members must show; state may hold another.
+    pub expect_version: Option<String>,
+    /// Monitors instead of the switch's.
+    pub monitors: Option<Vec<Arc<Monitor>>>,
+    /// Idle reading instead of the switch's.
+    pub idle: Option<Arc<IdleReading>>,
+}
+
+/// One endpoint of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Unique within the pool; its address when the file gives no name.
+    pub name: Arc<str>,
+    /// Answered to A queries.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Answered to AAAA queries.
+    pub ipv6: Option<Ipv6Addr>,
+    /// Weight inside the pool, 1 to 10000 (1 when the file gives none).
+    pub weight: u16,
+    /// Version of this member where it differs from the pool's.
+    pub expect_version: Option<String>,
+}
+
+/// How the next answer's pool is chosen (§1.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Weighted rendezvous on the client key; the default.
+    Sticky,
+    /// A fresh draw for each query.
+    Random,
+    /// The first eligible pool in order.
+    Failover,
+    /// As sticky, for experiments: a rollout never moves it.
+    Fixed,
+}
+
+/// How many members of the chosen pool an answer carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerMode {
+    /// All healthy ones, at most [`super::MAX_ANSWER_MEMBERS`].
+    All,
+    /// One, drawn by member weight.
+    One,
+}
+
+/// What is answered when no pool is eligible (§1.9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fallback {
+    /// The pools that last had weight, health ignored; the default.
+    LastActive,
+    /// Healthy pools at weight 0, then as `LastActive`.
+    Standby,
+    /// All pools, health ignored.
+    All,
+    /// One pool by name.
+    Pool(Arc<str>),
+    /// NODATA.
+    NoData,
+}
+
+/// An exception that comes before the weights (§1.7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Names the rule in `explain`.
+    pub name: Arc<str>,
+    /// Whom it concerns.
+    pub matches: RuleMatch,
+    /// What they get.
+    pub target: RuleTarget,
+}
+
+/// Whom a rule concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleMatch {
+    /// Clients in any of these prefixes; the longest matching prefix of all rules wins.
+    Networks(Vec<IpNet>),
+    /// Wildcard owners: the query's leftmost label is one of these (lower case).
+    Labels(Vec<Arc<str>>),
+    /// Wildcard owners: the query's leftmost label begins with one of these; the longest wins.
+    LabelPrefixes(Vec<Arc<str>>),
+}
+
+/// What a rule gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleTarget {
+    /// One pool.
+    Pool(Arc<str>),
+    /// A weight set of its own: pool name and weight.
+    Weights(Vec<(Arc<str>, u16)>),
+}
+
+impl Switch {
+    /// The pool of this name, with its index.
+    #[must_use]
+    pub fn pool(&self, name: &str) -> Option<(usize, &Pool)> {
+        self.pools.iter().enumerate().find(|(_, pool)| &*pool.name == name)
+    }
+
+    /// The monitors a pool's members must pass.
+    #[must_use]
+    pub fn monitors_of<'a>(&'a self, pool: &'a Pool) -> &'a [Arc<Monitor>] {
+        pool.monitors.as_deref().unwrap_or(&self.monitors)
+    }
+}

@@ -1,0 +1,52 @@
+//! Static authoritative data: master files in, lookups out.
+//!
+//! Owns the zone set, the closest-encloser lookup (RFC 1034 §4.3.2, RFC 4592) and the master file
+//! scanner (RFC 1035 §5, RFC 3597). A steered owner yields an opaque [`SteerId`]; what it means is
+//! decided elsewhere. Never reads a file itself: the caller hands in text.
+
+pub mod master;
+
+use crate::dns::{Name, RecordType};
+
+/// Names a steered owner in the snapshot's table of them; opaque to this room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SteerId(pub u32);
+
+/// Where a record or setting was written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Place {
+    /// The file as the operator named it.
+    pub file: std::sync::Arc<str>,
+    /// Line, from 1; 0 when the whole file is meant.
+    pub line: u32,
+    /// Column of the first character, from 1; 0 when the whole line is meant.
+    pub column: u32,
+    /// Characters to underline; 0 for a single caret.
+    pub width: u32,
+}
+
+/// One record of a master file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticRecord {
+    /// The absolute owner.
+    pub owner: Name,
+    /// The type.
+    pub rtype: RecordType,
+    /// Seconds.
+    pub ttl: u32,
+    /// Uncompressed wire RDATA.
+    pub rdata: Box<[u8]>,
+    /// The line it stands on (the file is an index into [`ZoneText::files`]).
+    pub line: u32,
+    /// Index into [`ZoneText::files`].
+    pub file: u16,
+}
+
+/// What a master file said: records in the order they stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ZoneText {
+    /// Every record.
+    pub records: Vec<StaticRecord>,
+    /// The files read, the first one the zone's own, the others by `$INCLUDE`.
+    pub files: Vec<std::sync::Arc<str>>,
+}
