@@ -5,8 +5,9 @@
 //! decided elsewhere. Never reads a file itself: the caller hands in text.
 
 pub mod master;
+mod text;
 
-use crate::dns::{Name, RecordType};
+pub use text::{LineRef, MAX_ZONE_OCTETS, RecordRef, ZoneText};
 
 /// Names a steered owner in the snapshot's table of them; opaque to this room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,30 +24,4 @@ pub struct Place {
     pub column: u32,
     /// Characters to underline; 0 for a single caret.
     pub width: u32,
-}
-
-/// One record of a master file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StaticRecord {
-    /// The absolute owner.
-    pub owner: Name,
-    /// The type.
-    pub rtype: RecordType,
-    /// Seconds.
-    pub ttl: u32,
-    /// Uncompressed wire RDATA.
-    pub rdata: Box<[u8]>,
-    /// The line it stands on (the file is an index into [`ZoneText::files`]).
-    pub line: u32,
-    /// Index into [`ZoneText::files`].
-    pub file: u16,
-}
-
-/// What a master file said: records in the order they stand.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ZoneText {
-    /// Every record.
-    pub records: Vec<StaticRecord>,
-    /// The files read, the first one the zone's own, the others by `$INCLUDE`.
-    pub files: Vec<std::sync::Arc<str>>,
 }
