@@ -4,12 +4,14 @@
 //! formats; knows nothing of zones, switches or sockets. Imports no room of ours.
 
 pub mod compose;
+pub mod edns;
 pub mod name;
 pub mod query;
 pub mod rdata;
 pub mod rrset;
 pub mod rtype;
 
+pub use edns::Subnet;
 pub use name::{Name, NameError};
 pub use rrset::{RecordList, Rrset};
 pub use rtype::RecordType;
