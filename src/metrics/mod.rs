@@ -1,1 +1,11 @@
-//! Counting: per-worker cells as plain structs, and their exposition.
+//! What the program counts, and how it is shown.
+//!
+//! [`cells`] holds the counters that answering threads write without sharing; `exposition`
+//! turns them, and the rows that control hands over, into text for Prometheus. This room imports
+//! nothing of ours and never reads a clock.
+
+pub mod cells;
+mod pool_cells;
+
+pub use cells::{Cells, Registry, Responses, SharedWriter, SoleWriter, Tally};
+pub use pool_cells::PoolTotals;
