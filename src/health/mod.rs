@@ -2,9 +2,18 @@
 //!
 //! Pure: outcomes and moments come in, verdicts go out. Never probes, never reads a clock.
 
+pub mod hold;
+pub mod idle;
+pub mod judgement;
 pub mod monitor;
+pub mod tracker;
+pub mod v1;
 
+pub use hold::{Override, OverrideKind};
+pub use idle::IdleTrack;
+pub use judgement::{eligible, pool_eligible, worst};
 pub use monitor::{HttpCheck, IdleReading, Monitor, MonitorKind, Number};
+pub use tracker::{Tracker, Transition};
 
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -38,7 +47,17 @@ impl ProbeTarget {
     /// A stable text that is equal exactly for identical probes; keys health on disk and in memory.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{} {} {:?}", self.address, self.monitor.fingerprint(), self.expect_version.as_deref().unwrap_or(""))
+        self.key_with(&self.monitor.fingerprint())
+    }
+
+    /// [`Self::key`] with the monitor's fingerprint at hand, for those who key thousands of targets
+    /// of one monitor.
+    #[must_use]
+    pub fn key_with(&self, fingerprint: &str) -> String {
+        match &self.expect_version {
+            Some(version) => format!("{} {version:?} {fingerprint}", self.address),
+            None => format!("{} - {fingerprint}", self.address),
+        }
     }
 }
 
@@ -53,4 +72,12 @@ pub struct ProbeOutcome {
     pub seen_version: Option<String>,
     /// Days the certificate still lasts, when TLS was spoken.
     pub certificate_days: Option<i64>,
+}
+
+impl ProbeOutcome {
+    /// Whether the attempt found what its monitor wants.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.failure.is_none()
+    }
 }
