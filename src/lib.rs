@@ -8,4 +8,5 @@ pub mod metrics;
 pub mod moment;
 pub mod state;
 pub mod steering;
+pub mod store;
 pub mod zone;

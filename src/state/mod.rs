@@ -3,6 +3,11 @@
 //! Pure: `apply(desired, command, now)` returns a change or a rejection; `compile` turns state and
 //! observed health into what `snapshot` publishes. Never talks to a store, a socket or a clock.
 
+pub mod command;
 pub mod definitions;
+pub mod runtime;
+pub mod v1;
 
+pub use command::{Change, Command, FlipTarget, Rejection, Request, SplitChange, WeightChange};
 pub use definitions::{AnswerSettings, Definitions, ZoneDefinition};
+pub use runtime::{Desired, Hold, Split, SwitchState};

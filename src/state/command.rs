@@ -1,0 +1,223 @@
+//! What can be asked, and why it may be refused.
+
+use super::Definitions;
+use super::runtime::Split;
+use crate::health::hold::HoldKind;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A change that is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Moves all weight to one pool, on each switch named; all or none.
+    Flip(Vec<FlipTarget>),
+    /// Sets a split.
+    SetWeights {
+        /// The switch.
+        switch: String,
+        /// The new weights.
+        weights: WeightChange,
+    },
+    /// Returns to the split before the last change of weights.
+    Undo {
+        /// The switch.
+        switch: String,
+    },
+    /// Lowers the TTL ahead of a flip.
+    Prepare {
+        /// The switch.
+        switch: String,
+    },
+    /// Sets or clears an override on a pool or member.
+    Override {
+        /// The switch.
+        switch: String,
+        /// The pool.
+        pool: String,
+        /// One member (by name or address), or the whole pool.
+        member: Option<String>,
+        /// What to hold; `None` clears.
+        hold: Option<HoldKind>,
+        /// How long, milliseconds: 1 minute to 72 hours.
+        for_ms: Option<u64>,
+    },
+    /// Sets the version a pool's members must show; `None` returns to the files'.
+    ExpectVersion {
+        /// The switch.
+        switch: String,
+        /// The pool.
+        pool: String,
+        /// The version.
+        version: Option<String>,
+    },
+    /// Forgets what was set at run time: weights, versions, overrides, preparation.
+    Reset {
+        /// The switch.
+        switch: String,
+    },
+    /// Replaces the definitions.
+    Reload(Arc<Definitions>),
+}
+
+/// One switch of a flip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlipTarget {
+    /// The switch.
+    pub switch: String,
+    /// The pool that gets all weight.
+    pub to: String,
+}
+
+/// New weights, in one of the two units of §1.5.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WeightChange {
+    /// Integers 0..10000 per pool; pools not named keep theirs.
+    Weights(BTreeMap<String, u32>),
+    /// Hundredths of a percent per pool; if some pools are not named they share the rest in their
+    /// old ratio.
+    Percent(BTreeMap<String, u32>),
+}
+
+/// A command with what surrounds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// What is asked.
+    pub command: Command,
+    /// Why; needed with `force`, recorded always.
+    pub reason: Option<String>,
+    /// Overrides the guards that may be overridden.
+    pub force: bool,
+    /// The revision the caller saw.
+    pub if_match: Option<u64>,
+    /// Who asks, for holds and the audit.
+    pub by: String,
+}
+
+/// Why a command is refused. The text is the sentence a person reads.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the texts say it
+pub enum Rejection {
+    #[error("there is no switch `{name}`{}", suggestion(.known))]
+    UnknownSwitch { name: String, known: Vec<String> },
+    #[error("switch `{switch}` has no pool `{name}`{}", suggestion(.known))]
+    UnknownPool { switch: String, name: String, known: Vec<String> },
+    #[error("pool `{pool}` of switch `{switch}` has no member `{name}`{}", suggestion(.known))]
+    UnknownMember { switch: String, pool: String, name: String, known: Vec<String> },
+    #[error("the state is at revision {current}, not {asked}: look again (`tidegate status`) and repeat with the new revision")]
+    StaleRevision { asked: u64, current: u64 },
+    #[error("weight {weight} of pool `{pool}` is out of range: weights are whole numbers from 0 to 10000")]
+    WeightOutOfRange { pool: String, weight: u32 },
+    #[error("the weights of switch `{switch}` would sum to 0: one pool must keep weight")]
+    WeightsSumToZero { switch: String },
+    #[error("the percentages sum to {hundredths_text} %, not 100 %")]
+    PercentSum { hundredths_text: String },
+    #[error("switch `{switch}` changed {ago_ms} ms ago and may change again in {wait_ms} ms (min_interval)")]
+    TooSoon { switch: String, ago_ms: u64, wait_ms: u64 },
+    #[error("pool `{pool}` of switch `{switch}` is not eligible: {why}")]
+    NotEligible { switch: String, pool: String, why: String },
+    #[error("pool `{pool}` of switch `{switch}` has no monitor, so nothing shows that it is ready")]
+    Unmonitored { switch: String, pool: String },
+    #[error("no eligible pool of switch `{switch}` would keep weight")]
+    NoEligibleWeight { switch: String },
+    #[error("{moving} switches of zone {zone} are moving already ({names}); at most {limit} may at once (max_moving)")]
+    TooManyMoving { zone: String, moving: u32, limit: u32, names: String },
+    #[error("pool `{pool}` of switch `{switch}` has weight: changing the version it must show could take it out of service")]
+    PoolHasWeight { switch: String, pool: String },
+    #[error("switch `{switch}` has no earlier split to return to")]
+    NothingToUndo { switch: String },
+    #[error("an override needs how long it holds: 1 minute to 72 hours (given: {given})")]
+    OverrideDuration { given: String },
+    #[error("there is no override on {what} to clear")]
+    NoOverride { what: String },
+    #[error("a reason is needed {why}")]
+    MissingReason { why: &'static str },
+    #[error("the reload would remove {what}, which has weight: move its traffic first")]
+    RemovesServing { what: String },
+    #[error("the SOA serial of zone {zone} jumps from {from} to {to}, by more than 2147483647: secondaries would see it go back (RFC 1982)")]
+    SerialJump { zone: String, from: u32, to: u32 },
+    #[error("a flip names switch `{switch}` twice")]
+    NamedTwice { switch: String },
+    #[error("a flip needs at least one switch")]
+    NothingNamed,
+}
+
+impl Rejection {
+    /// Whether `force` with a reason would get past it.
+    #[must_use]
+    pub const fn forceable(&self) -> bool {
+        matches!(
+            self,
+            Self::TooSoon { .. }
+                | Self::NotEligible { .. }
+                | Self::Unmonitored { .. }
+                | Self::NoEligibleWeight { .. }
+                | Self::TooManyMoving { .. }
+                | Self::PoolHasWeight { .. }
+        )
+    }
+
+    /// A stable short name, for programs: the last part of the problem type.
+    #[must_use]
+    pub const fn slug(&self) -> &'static str {
+        match self {
+            Self::UnknownSwitch { .. } => "unknown-switch",
+            Self::UnknownPool { .. } => "unknown-pool",
+            Self::UnknownMember { .. } => "unknown-member",
+            Self::StaleRevision { .. } => "stale-revision",
+            Self::WeightOutOfRange { .. } => "weight-out-of-range",
+            Self::WeightsSumToZero { .. } => "weights-sum-to-zero",
+            Self::PercentSum { .. } => "percent-sum",
+            Self::TooSoon { .. } => "too-soon",
+            Self::NotEligible { .. } => "not-eligible",
+            Self::Unmonitored { .. } => "unmonitored",
+            Self::NoEligibleWeight { .. } => "no-eligible-weight",
+            Self::TooManyMoving { .. } => "too-many-moving",
+            Self::PoolHasWeight { .. } => "pool-has-weight",
+            Self::NothingToUndo { .. } => "nothing-to-undo",
+            Self::OverrideDuration { .. } => "override-duration",
+            Self::NoOverride { .. } => "no-override",
+            Self::MissingReason { .. } => "missing-reason",
+            Self::RemovesServing { .. } => "removes-serving",
+            Self::SerialJump { .. } => "serial-jump",
+            Self::NamedTwice { .. } => "named-twice",
+            Self::NothingNamed => "nothing-named",
+        }
+    }
+}
+
+/// `: did you mean ...` or the names there are.
+fn suggestion(known: &[String]) -> String {
+    match known {
+        [] => String::new(),
+        [one] => format!("; there is `{one}`"),
+        many => format!("; there are {}", many.iter().take(12).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// What an accepted command changes; committed by the store, then absorbed and published.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// The revision it makes; equal to the current one when nothing changes.
+    pub revision: u64,
+    /// New run-time state of the switches it touches; `None` removes the state.
+    pub switches: Vec<(Arc<str>, Option<super::SwitchState>)>,
+    /// New serials of the zones whose answers change.
+    pub serials: Vec<(crate::dns::Name, u32)>,
+    /// New definitions, when it was a reload.
+    pub definitions: Option<Arc<Definitions>>,
+    /// Per switch, the split before and after, where it changes.
+    pub splits: Vec<SplitChange>,
+    /// What the operator should know: file edits not applied, a fallback in use.
+    pub notes: Vec<String>,
+}
+
+/// How one switch's split changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitChange {
+    /// The switch.
+    pub switch: Arc<str>,
+    /// The weights before.
+    pub before: Split,
+    /// The weights after.
+    pub after: Split,
+}

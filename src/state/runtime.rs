@@ -1,0 +1,83 @@
+//! The run-time half of the desired state: what operators set since the files were written.
+
+use super::Definitions;
+use crate::dns::Name;
+use crate::health::hold::Override;
+use crate::moment::Moment;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Weight of each pool of a switch.
+pub type Split = BTreeMap<Arc<str>, u16>;
+
+/// Everything wanted: definitions plus what was set at run time. Numbered by `revision`.
+#[derive(Debug, Clone, Default)]
+pub struct Desired {
+    /// Goes up by one with each accepted change.
+    pub revision: u64,
+    /// The files.
+    pub definitions: Arc<Definitions>,
+    /// Run-time state of the switches that have any.
+    pub switches: BTreeMap<Arc<str>, SwitchState>,
+    /// Last SOA serial of each zone; zones never changed are absent.
+    pub serials: BTreeMap<Name, u32>,
+}
+
+/// What was set at run time on one switch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SwitchState {
+    /// Weights; `None`: the files' own.
+    pub weights: Option<Split>,
+    /// What the files said when the weights were set: a later difference is an edit not applied.
+    pub file_weights: Option<Split>,
+    /// The split before the last change of weights, for `undo`.
+    pub previous: Option<Split>,
+    /// Expected versions set at run time, by pool.
+    pub versions: BTreeMap<Arc<str>, String>,
+    /// Overrides in force (and expired ones not yet swept).
+    pub holds: Vec<Hold>,
+    /// When an unused `prepare` lapses, wall clock, milliseconds.
+    pub prepared_until_unix_ms: Option<u64>,
+    /// Salt drawn by a reshuffle; `None`: the definition's.
+    pub salt: Option<String>,
+    /// When the weights last changed.
+    pub changed_at: Option<Moment>,
+    /// The revision that last touched this switch.
+    pub revision: u64,
+}
+
+/// An override with the pool or member it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// The pool.
+    pub pool: Arc<str>,
+    /// One member, or the whole pool.
+    pub member: Option<Arc<str>>,
+    /// Up or down, why, until when.
+    pub hold: Override,
+    /// Who asked.
+    pub by: String,
+}
+
+impl Desired {
+    /// The weights in force on a switch: set at run time, else the files'.
+    #[must_use]
+    pub fn split(&self, switch: &crate::steering::Switch) -> Split {
+        let set = self.switches.get(&switch.name).and_then(|state| state.weights.as_ref());
+        switch
+            .pools
+            .iter()
+            .map(|pool| (pool.name.clone(), set.map_or(pool.weight, |s| s.get(&pool.name).copied().unwrap_or(0))))
+            .collect()
+    }
+
+    /// The version a pool's members must show.
+    #[must_use]
+    pub fn expect_version<'a>(&'a self, switch: &str, pool: &'a crate::steering::Pool) -> Option<&'a str> {
+        self.switches
+            .get(switch)
+            .and_then(|state| state.versions.get(&pool.name))
+            .or(pool.expect_version.as_ref())
+            .map(String::as_str)
+    }
+}

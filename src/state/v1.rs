@@ -1,0 +1,102 @@
+//! Persisted form of run-time state, version 1: JSON text per switch.
+//!
+//! Formats on disk are frozen here; live types may change freely. A row of a newer version is
+//! refused by name, so that an older program never half-reads newer state.
+
+use super::{Hold, Split, SwitchState};
+use crate::health::hold::Override;
+use crate::moment::Moment;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The version number rows carry.
+pub const VERSION: u32 = 1;
+
+/// Why a stored text is not a switch state.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Written by a newer program.
+    #[error("the state was written in format {found}, and this program knows up to {VERSION}: run the newer tidegate, or restore a backup made by this one")]
+    Newer {
+        /// Its version.
+        found: u32,
+    },
+    /// Not the JSON it should be.
+    #[error("stored state cannot be read")]
+    Malformed(#[from] serde_json::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    v: u32,
+    #[serde(flatten)]
+    body: serde_json::Value,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct SwitchV1 {
+    weights: Option<Split>,
+    file_weights: Option<Split>,
+    previous: Option<Split>,
+    versions: BTreeMap<Arc<str>, String>,
+    holds: Vec<HoldV1>,
+    prepared_until_unix_ms: Option<u64>,
+    salt: Option<String>,
+    changed_at: Option<Moment>,
+    revision: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HoldV1 {
+    pool: Arc<str>,
+    member: Option<Arc<str>>,
+    hold: Override,
+    by: String,
+}
+
+/// Encodes one switch's state.
+#[must_use]
+pub fn encode_switch(state: &SwitchState) -> String {
+    let form = SwitchV1 {
+        weights: state.weights.clone(),
+        file_weights: state.file_weights.clone(),
+        previous: state.previous.clone(),
+        versions: state.versions.clone(),
+        holds: state
+            .holds
+            .iter()
+            .map(|h| HoldV1 { pool: h.pool.clone(), member: h.member.clone(), hold: h.hold.clone(), by: h.by.clone() })
+            .collect(),
+        prepared_until_unix_ms: state.prepared_until_unix_ms,
+        salt: state.salt.clone(),
+        changed_at: state.changed_at,
+        revision: state.revision,
+    };
+    let body = serde_json::to_value(form).expect("plain data");
+    serde_json::to_string(&Envelope { v: VERSION, body }).expect("plain data")
+}
+
+/// Decodes one switch's state.
+///
+/// # Errors
+/// When it is of a newer version, or damaged.
+pub fn decode_switch(text: &str) -> Result<SwitchState, DecodeError> {
+    let envelope: Envelope = serde_json::from_str(text)?;
+    if envelope.v > VERSION {
+        return Err(DecodeError::Newer { found: envelope.v });
+    }
+    let form: SwitchV1 = serde_json::from_value(envelope.body)?;
+    Ok(SwitchState {
+        weights: form.weights,
+        file_weights: form.file_weights,
+        previous: form.previous,
+        versions: form.versions,
+        holds: form.holds.into_iter().map(|h| Hold { pool: h.pool, member: h.member, hold: h.hold, by: h.by }).collect(),
+        prepared_until_unix_ms: form.prepared_until_unix_ms,
+        salt: form.salt,
+        changed_at: form.changed_at,
+        revision: form.revision,
+    })
+}
