@@ -2,7 +2,7 @@
 
 use super::Definitions;
 use super::runtime::Split;
-use crate::health::hold::HoldKind;
+use crate::health::OverrideKind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub enum Command {
         /// One member (by name or address), or the whole pool.
         member: Option<String>,
         /// What to hold; `None` clears.
-        hold: Option<HoldKind>,
+        hold: Option<OverrideKind>,
         /// How long, milliseconds: 1 minute to 72 hours.
         for_ms: Option<u64>,
     },

@@ -2,7 +2,7 @@
 
 use super::Definitions;
 use crate::dns::Name;
-use crate::health::hold::Override;
+use crate::health::Override;
 use crate::moment::Moment;
 use std::collections::BTreeMap;
 use std::sync::Arc;

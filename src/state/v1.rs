@@ -4,7 +4,7 @@
 //! refused by name, so that an older program never half-reads newer state.
 
 use super::{Hold, Split, SwitchState};
-use crate::health::hold::Override;
+use crate::health::Override;
 use crate::moment::Moment;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
