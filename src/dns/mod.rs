@@ -5,6 +5,7 @@
 
 pub mod compose;
 pub mod edns;
+pub mod lex;
 pub mod name;
 pub mod query;
 pub mod rdata;

@@ -72,46 +72,51 @@ impl Name {
     /// # Errors
     /// As [`Name::parse`].
     pub fn parse_bytes(text: &[u8], origin: Option<&Self>) -> Result<Self, NameError> {
+        let mut wire = Vec::with_capacity(text.len() + 2 + origin.map_or(0, |o| o.0.len()));
+        Self::append_text(text, origin, &mut wire)?;
+        Ok(Self(wire.into_boxed_slice()))
+    }
+
+    /// [`Name::parse_bytes`] to the end of a buffer; returns whether the name was relative to the origin.
+    ///
+    /// # Errors
+    /// As [`Name::parse`]; the buffer may then hold the beginning of the name.
+    pub fn append_text(text: &[u8], origin: Option<&Self>, wire: &mut Vec<u8>) -> Result<bool, NameError> {
+        let start = wire.len();
         if text == b"@" {
-            return origin.cloned().ok_or(NameError::NoOrigin);
+            wire.extend_from_slice(&origin.ok_or(NameError::NoOrigin)?.0);
+            return Ok(true);
         }
-        if text == b"." {
-            return Ok(Self::root());
-        }
-        let mut wire = Vec::with_capacity(text.len() + 2);
-        let mut label_at = 0;
         wire.push(0);
-        let mut at = 0;
+        if text == b"." {
+            return Ok(false);
+        }
+        let mut label_at = start;
+        let mut rest = text;
         let mut absolute = false;
-        while at < text.len() {
-            let octet = match text[at] {
+        while let Some((&octet, tail)) = rest.split_first() {
+            rest = tail;
+            let octet = match octet {
                 b'.' => {
-                    close_label(&mut wire, &mut label_at)?;
-                    at += 1;
-                    absolute = at == text.len();
+                    close_label(wire, &mut label_at)?;
+                    absolute = rest.is_empty();
                     continue;
                 }
                 b'\\' => {
-                    let (octet, used) = unescape(&text[at + 1..])?;
-                    at += 1 + used;
+                    let (octet, used) = unescape(rest)?;
+                    rest = rest.get(used..).unwrap_or_default();
                     octet
                 }
-                plain => {
-                    at += 1;
-                    plain
-                }
+                plain => plain,
             };
             wire.push(octet.to_ascii_lowercase());
         }
-        if absolute {
-            wire.truncate(label_at);
-            wire.push(0);
-        } else {
-            close_label(&mut wire, &mut label_at)?;
+        if !absolute {
+            close_label(wire, &mut label_at)?;
             wire.truncate(label_at);
             wire.extend_from_slice(&origin.ok_or(NameError::NoOrigin)?.0);
         }
-        if wire.len() > MAX_NAME_LEN { Err(NameError::NameTooLong) } else { Ok(Self(wire.into_boxed_slice())) }
+        if wire.len() - start > MAX_NAME_LEN { Err(NameError::NameTooLong) } else { Ok(!absolute) }
     }
 
     /// The wire form.
@@ -198,7 +203,7 @@ fn close_label(wire: &mut Vec<u8>, label_at: &mut usize) -> Result<(), NameError
 }
 
 /// The octet behind a backslash, and how many characters it took (RFC 1035 §5.1).
-fn unescape(text: &[u8]) -> Result<(u8, usize), NameError> {
+pub(super) fn unescape(text: &[u8]) -> Result<(u8, usize), NameError> {
     match text {
         [a, b, c, ..] if a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit() => {
             let value = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');

@@ -1,1 +1,0 @@
-//! Replies, section by section, written behind the question.
