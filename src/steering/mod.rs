@@ -3,8 +3,31 @@
 //! `definition` is what the operator wrote; `compiled` is what a query reads. Pure: the draw comes
 //! in as an argument. Never looks at a clock, a socket or a log.
 
+mod compile;
+mod compiled;
 pub mod definition;
+mod failover;
+mod fallback;
+mod key;
+mod labels;
+mod log2;
+mod partition;
+mod random;
+mod set;
+mod sip;
+mod sticky;
+mod table;
 
+pub use compile::{MemberHealth, PoolInput, SwitchInput, compile, pool_eligible};
+pub use compiled::{Choice, CompiledPool, CompiledSwitch};
+pub use fallback::{may_be_answered, named_by_rules};
+pub use key::Client;
+pub use set::CompiledSet;
+
+use key::ClientKey;
+
+/// A pool's place in its switch.
+type PoolIndex = u16;
 pub use definition::{AnswerMode, Fallback, Member, Policy, Pool, Rule, RuleMatch, RuleTarget, Switch};
 
 /// The largest weight of a pool (§1.5): shares with two decimals of a percent.

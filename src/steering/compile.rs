@@ -1,0 +1,167 @@
+//! From a definition, the weights in force and observed health to a [`CompiledSwitch`].
+
+use super::compiled::Facts;
+use super::labels::LabelRules;
+use super::partition::{Outcome, Partition};
+use super::table::Table;
+use super::{CompiledPool, CompiledSwitch, PoolIndex, PoolSlot, RuleMatch, RuleTarget, Switch, fallback, set, sticky};
+use crate::dns::Name;
+use std::sync::Arc;
+
+/// Everything a compiled switch depends on.
+pub struct SwitchInput<'a> {
+    /// What the operator wrote.
+    pub definition: &'a Arc<Switch>,
+    /// The TTL in force, seconds.
+    pub ttl_s: u32,
+    /// Why it is that, in words for `explain`.
+    pub ttl_cause: &'a str,
+    /// Weights in force, one per pool.
+    pub weights: &'a [u16],
+    /// The salt in force.
+    pub salt: &'a str,
+    /// Health and slots, one per pool.
+    pub pools: Vec<PoolInput>,
+    /// The pools that last had weight, by index.
+    pub last_active: Vec<usize>,
+    /// The TTL of the sets at a name, if the name is ours.
+    pub target_ttl: &'a dyn Fn(&Name) -> Option<u32>,
+}
+
+/// What is known about a pool when its switch is compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolInput {
+    /// Where its answers are counted.
+    pub slot: PoolSlot,
+    /// One per member.
+    pub health: Vec<MemberHealth>,
+    /// Whether health and overrides let it be answered.
+    pub eligible: bool,
+    /// Words about an override, for `explain`.
+    pub overridden: Option<String>,
+}
+
+/// What is known about a member when its switch is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberHealth {
+    /// Healthy, or forced up.
+    pub eligible: bool,
+}
+
+/// Whether enough of a pool's member weight is eligible (§2.3); `min_healthy` in 1/10000.
+///
+/// A pool without members (other records only) is; one whose members are all out never is.
+#[must_use]
+pub fn pool_eligible(members: impl IntoIterator<Item = (u16, bool)>, min_healthy: u16) -> bool {
+    let (mut total, mut up) = (0u64, 0u64);
+    for (weight, eligible) in members {
+        total += u64::from(weight);
+        up += if eligible { u64::from(weight) } else { 0 };
+    }
+    total == 0 || (up > 0 && up * 10_000 >= total * u64::from(min_healthy))
+}
+
+/// Compiles a switch; health, overrides and weights are settled here, not per query.
+#[must_use]
+pub fn compile(input: &SwitchInput<'_>) -> CompiledSwitch {
+    let definition = input.definition;
+    let mut tables = Tables::new(input);
+    let (networks, labels) = compile_rules(definition, &mut tables);
+    CompiledSwitch {
+        name: Arc::clone(&definition.name),
+        ttl_s: input.ttl_s,
+        pools: compile_pools(input),
+        tables: tables.list.into_boxed_slice(),
+        networks,
+        labels: (!labels.is_empty()).then(|| Box::new(labels)),
+        facts: Arc::new(Facts {
+            definition: Arc::clone(definition),
+            ttl_cause: input.ttl_cause.to_owned(),
+            salt: input.salt.to_owned(),
+            overridden: input.pools.iter().map(|pool| pool.overridden.clone()).collect(),
+        }),
+    }
+}
+
+/// Rules by whom they concern; those that cannot be honoured lead to the main weights (table 0).
+fn compile_rules(definition: &Switch, tables: &mut Tables<'_>) -> (Partition, LabelRules) {
+    let (mut networks, mut labels, mut prefixes) = (Vec::new(), Vec::new(), Vec::new());
+    for rule in &definition.rules {
+        let table = tables.for_rule(&rule.target);
+        match &rule.matches {
+            RuleMatch::Networks(list) => networks.extend(list.iter().map(|network| (*network, table))),
+            RuleMatch::Labels(list) => labels.extend(list.iter().map(|label| (Arc::clone(label), table))),
+            RuleMatch::LabelPrefixes(list) => prefixes.extend(list.iter().map(|prefix| (Arc::clone(prefix), table))),
+        }
+    }
+    (Partition::new(networks, 0), LabelRules::new(labels, prefixes))
+}
+
+fn compile_pools(input: &SwitchInput<'_>) -> Box<[CompiledPool]> {
+    let definition = input.definition;
+    let compiled = definition.pools.iter().zip(&input.pools).enumerate().map(|(at, (pool, observed))| {
+        let wanted = |member: usize| !observed.eligible || observed.health.get(member).is_some_and(|health| health.eligible);
+        CompiledPool {
+            name: Arc::clone(&pool.name),
+            slot: observed.slot,
+            eligible: observed.eligible,
+            weight: input.weights.get(at).copied().unwrap_or(0),
+            sets: set::compile(definition, pool, input.ttl_s, &wanted, input.target_ttl),
+        }
+    });
+    compiled.collect()
+}
+
+/// The tables made so far; equal ones are made once, so that rules with one outcome share a prefix.
+struct Tables<'a> {
+    definition: &'a Switch,
+    eligible: Vec<bool>,
+    names: Vec<&'a str>,
+    key: [u64; 2],
+    list: Vec<Table>,
+}
+
+impl<'a> Tables<'a> {
+    /// Makes table 0: the main weights, or the fallback when nobody with weight is eligible.
+    fn new(input: &SwitchInput<'a>) -> Self {
+        let definition: &'a Switch = input.definition;
+        let eligible: Vec<bool> = input.pools.iter().map(|pool| pool.eligible).collect();
+        let names = definition.pools.iter().map(|pool| &*pool.name).collect();
+        let mut tables = Self { definition, eligible, names, key: sticky::salt_key(input.salt), list: Vec::new() };
+        let weights = (0..definition.pools.len()).map(|pool| input.weights.get(pool).copied().unwrap_or(0));
+        let main = tables.may_win(weights.enumerate());
+        let by_fallback = main.is_empty();
+        let candidates =
+            if by_fallback { fallback::candidates(definition, input.weights, &tables.eligible, &input.last_active) } else { main };
+        tables.number_of(&candidates, by_fallback);
+        tables
+    }
+
+    /// The table a rule leads to: its own, or 0 when none of its pools is eligible.
+    fn for_rule(&mut self, target: &RuleTarget) -> Outcome {
+        let index = |name: &Arc<str>| self.definition.pool(name).map(|(at, _)| at);
+        let mut wanted: Vec<(usize, u16)> = match target {
+            RuleTarget::Pool(name) => index(name).map(|at| (at, 1)).into_iter().collect(),
+            RuleTarget::Weights(weights) => weights.iter().filter_map(|(name, weight)| Some((index(name)?, *weight))).collect(),
+        };
+        wanted.sort_unstable();
+        let candidates = self.may_win(wanted);
+        if candidates.is_empty() { 0 } else { self.number_of(&candidates, false) }
+    }
+
+    /// Those that are eligible and have weight: zero is exactly zero (§1.5).
+    fn may_win(&self, weights: impl IntoIterator<Item = (usize, u16)>) -> Vec<(PoolIndex, u16)> {
+        let eligible = |pool: usize| self.eligible.get(pool).copied().unwrap_or(false);
+        weights.into_iter().filter(|(pool, weight)| *weight > 0 && eligible(*pool)).filter_map(|(pool, weight)| Some((PoolIndex::try_from(pool).ok()?, weight))).collect()
+    }
+
+    /// The number of the table with these candidates. Beyond 65535 different ones: the main weights.
+    fn number_of(&mut self, candidates: &[(PoolIndex, u16)], by_fallback: bool) -> Outcome {
+        let table = Table::new(self.definition.policy, candidates, &self.names, self.key, by_fallback);
+        let at = self.list.iter().position(|known| *known == table).unwrap_or_else(|| {
+            self.list.push(table);
+            self.list.len() - 1
+        });
+        Outcome::try_from(at).unwrap_or(0)
+    }
+}

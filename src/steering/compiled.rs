@@ -1,0 +1,110 @@
+//! A switch as a query reads it: tables to choose by, and each pool's records as wire.
+//!
+//! Immutable; [`super::compile`] makes it anew when weights, health or definitions change.
+//! [`CompiledSwitch::choose`] is on the packet path: it allocates nothing and never divides.
+
+use super::key::Location;
+use super::labels::LabelRules;
+use super::partition::Partition;
+use super::set::CompiledSet;
+use super::table::{Method, Table};
+use super::{Client, PoolSlot, Switch};
+use crate::dns::RecordType;
+use std::sync::Arc;
+
+/// A switch made ready to answer.
+#[derive(Debug, Clone)]
+pub struct CompiledSwitch {
+    /// The switch's name.
+    pub name: Arc<str>,
+    /// The TTL in force, seconds.
+    pub ttl_s: u32,
+    /// In the order of the file.
+    pub pools: Box<[CompiledPool]>,
+    /// Table 0 is the main weights; rules that can be honoured have others.
+    pub(super) tables: Box<[Table]>,
+    /// Which table a client's address leads to.
+    pub(super) networks: Partition,
+    /// Which table a label leads to, before addresses count.
+    pub(super) labels: Option<Box<LabelRules>>,
+    /// What only `explain` needs.
+    pub(super) facts: Arc<Facts>,
+}
+
+/// What a query never reads and `explain` tells.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Facts {
+    pub(super) definition: Arc<Switch>,
+    pub(super) ttl_cause: String,
+    pub(super) salt: String,
+    /// Words about an override, per pool.
+    pub(super) overridden: Vec<Option<String>>,
+}
+
+/// A pool made ready to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompiledPool {
+    /// The pool's name.
+    pub name: Arc<str>,
+    /// Where its answers are counted.
+    pub slot: PoolSlot,
+    /// Whether health and overrides let it be answered.
+    pub eligible: bool,
+    /// The weight in force.
+    pub weight: u16,
+    /// What it answers: eligible members only; all members when the pool is not eligible, since
+    /// only a fallback that ignores health answers it then.
+    pub sets: Box<[CompiledSet]>,
+}
+
+/// What was chosen for one query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    /// Index into [`CompiledSwitch::pools`]; `None`: NODATA.
+    pub pool: Option<usize>,
+    /// ECS scope to answer with (RFC 7871 §7.2.1); 0 when no subnet was sent.
+    pub scope: u8,
+    /// Whether the fallback had to decide.
+    pub by_fallback: bool,
+}
+
+impl CompiledPool {
+    /// The set of this type.
+    #[inline]
+    #[must_use]
+    pub fn set(&self, rtype: RecordType) -> Option<&CompiledSet> {
+        self.sets.iter().find(|set| set.rtype == rtype)
+    }
+}
+
+impl CompiledSwitch {
+    /// Chooses the pool of one answer: label rules, then network rules, then the weights.
+    #[inline]
+    #[must_use]
+    pub fn choose(&self, client: &Client<'_>, draw: u64) -> Choice {
+        let location = Location::of(client);
+        let (table, rule_len) = self.table_for(client, &location);
+        let Some(table) = self.tables.get(table) else { return Choice { pool: None, scope: 0, by_fallback: false } };
+        let key_len = if client.label.is_none() && matches!(table.method, Method::Sticky(_)) { location.key_len() } else { 0 };
+        Choice {
+            pool: table.choose(|| location.key(), client.label, draw).map(usize::from),
+            scope: location.scope(rule_len.max(key_len)),
+            by_fallback: table.by_fallback,
+        }
+    }
+
+    /// The table that rules lead this client to, and how many bits of its address that took.
+    #[inline]
+    pub(super) fn table_for(&self, client: &Client<'_>, location: &Location) -> (usize, u8) {
+        if let (Some(rules), Some(label)) = (&self.labels, client.label)
+            && let Some(table) = rules.find(label)
+        {
+            return (usize::from(table), 0);
+        }
+        if self.networks.is_whole() {
+            return (0, 0);
+        }
+        let leaf = self.networks.find(location.position);
+        (usize::from(leaf.outcome), leaf.len)
+    }
+}
