@@ -1,6 +1,21 @@
 //! EDNS(0): the OPT record of a query and of a reply (RFC 6891), and the client subnet in it (RFC 7871).
+//!
+//! Unknown options are skipped (RFC 6891 §6.1.2, RFC 8906 §4); a malformed one spoils the query
+//! (RFC 6891 §7). Knows formats only: whose subnet is believed is decided in `answer`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The UDP payload size we announce and never exceed: no fragment on any common path.
+pub const UDP_PAYLOAD: u16 = 1232;
+
+/// Octets of an OPT record without options: root owner, type, size, flags, RDLENGTH.
+const OPT_LEN: usize = 11;
+
+/// Option code of the client subnet (RFC 7871 §6).
+const OPTION_SUBNET: u16 = 8;
+
+/// Option code of an extended error (RFC 8914 §2).
+const OPTION_EXTENDED_ERROR: u16 = 15;
 
 /// A client subnet as a resolver sent it (RFC 7871 §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -9,4 +24,230 @@ pub struct Subnet {
     pub address: IpAddr,
     /// SOURCE PREFIX-LENGTH, at most 32 or 128.
     pub source: u8,
+}
+
+/// The OPT record of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Edns {
+    /// The largest UDP reply the sender takes, as announced.
+    pub payload: u16,
+    /// VERSION; we speak 0 only.
+    pub version: u8,
+    /// The DO bit, copied into the reply (RFC 3225 §3).
+    pub dnssec_ok: bool,
+    /// The client subnet option.
+    pub subnet: Option<SentSubnet>,
+}
+
+/// A client subnet option, with what is needed to echo it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentSubnet {
+    /// FAMILY as sent: 1, 2, or 0 with a /0 (which `dig +subnet=0` sends).
+    family: u16,
+    /// The prefix.
+    pub subnet: Subnet,
+}
+
+/// A reason beside the RCODE (RFC 8914 §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtendedError {
+    /// 14: the pool that was asked for by name is not eligible.
+    NotReady = 14,
+    /// 18: this client may not ask this.
+    Prohibited = 18,
+    /// 20: the name lies in none of our zones.
+    NotAuthoritative = 20,
+}
+
+/// The OPT record of a reply, before it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReplyOpt {
+    /// Copied from the query.
+    pub dnssec_ok: bool,
+    /// The upper eight bits of the RCODE.
+    pub rcode_high: u8,
+    /// The subnet to echo with the SCOPE PREFIX-LENGTH of this answer (RFC 7871 §7.2.1).
+    pub subnet: Option<(SentSubnet, u8)>,
+    /// A reason, if there is one to tell.
+    pub error: Option<ExtendedError>,
+}
+
+impl Edns {
+    /// Reads an OPT record from its CLASS, its TTL and its RDATA; `None` in the second place means malformed.
+    #[must_use]
+    #[inline]
+    pub fn read(class: u16, ttl: [u8; 4], rdata: &[u8]) -> (Self, Option<()>) {
+        let [_, version, flags, _] = ttl;
+        let mut edns = Self { payload: class, version, dnssec_ok: flags & 0x80 != 0, subnet: None };
+        // Options of another version have no meaning we know (RFC 6891 §6.1.3).
+        let sound = if version == 0 && !rdata.is_empty() { edns.read_options(rdata) } else { Some(()) };
+        (edns, sound)
+    }
+
+    /// Walks the options; `None`: one is malformed.
+    fn read_options(&mut self, mut rest: &[u8]) -> Option<()> {
+        while !rest.is_empty() {
+            let ([code_high, code_low, len_high, len_low], tail) = rest.split_first_chunk::<4>()?;
+            let len = usize::from(u16::from_be_bytes([*len_high, *len_low]));
+            let (value, tail) = tail.split_at_checked(len)?;
+            if u16::from_be_bytes([*code_high, *code_low]) == OPTION_SUBNET {
+                if self.subnet.is_some() {
+                    return None;
+                }
+                self.subnet = Some(SentSubnet::read(value)?);
+            }
+            rest = tail;
+        }
+        Some(())
+    }
+}
+
+impl SentSubnet {
+    /// Reads the option strictly (RFC 7871 §6, §7.1.2): SCOPE 0, exactly as many octets as the
+    /// prefix needs, no bit beyond it.
+    fn read(value: &[u8]) -> Option<Self> {
+        let ([family_high, family_low, source, scope], octets) = value.split_first_chunk::<4>()?;
+        let family = u16::from_be_bytes([*family_high, *family_low]);
+        let longest = match family {
+            0 => 0,
+            1 => 32,
+            2 => 128,
+            _ => return None,
+        };
+        if *scope != 0 || *source > longest || octets.len() != prefix_octets(*source) {
+            return None;
+        }
+        if let Some(last) = octets.last().filter(|_| source % 8 != 0)
+            && last << (source % 8) != 0
+        {
+            return None;
+        }
+        let mut padded = [0; 16];
+        padded.get_mut(..octets.len())?.copy_from_slice(octets);
+        let [a, b, c, d, ..] = padded;
+        let address = if family == 2 { Ipv6Addr::from(padded).into() } else { Ipv4Addr::new(a, b, c, d).into() };
+        Some(Self { family, subnet: Subnet { address, source: *source } })
+    }
+
+    /// Octets of the option in a reply, its code and length included.
+    const fn len(&self) -> usize {
+        8 + prefix_octets(self.subnet.source)
+    }
+}
+
+/// How many octets a prefix of this length takes.
+const fn prefix_octets(source: u8) -> usize {
+    (source as usize).div_ceil(8)
+}
+
+impl ReplyOpt {
+    /// Octets this record takes.
+    #[must_use]
+    #[inline]
+    pub fn len(&self) -> usize {
+        OPT_LEN + self.subnet.as_ref().map_or(0, |(sent, _)| sent.len()) + if self.error.is_some() { 6 } else { 0 }
+    }
+
+    /// Always false: the fixed part alone has eleven octets.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Writes the record to the front of `space`; returns the octets used, or `None` when they do not fit.
+    #[inline]
+    pub fn write(&self, space: &mut [u8]) -> Option<usize> {
+        let len = self.len();
+        let space = space.get_mut(..len)?;
+        let (fixed, mut options) = space.split_first_chunk_mut::<OPT_LEN>()?;
+        let [size_high, size_low] = UDP_PAYLOAD.to_be_bytes();
+        let [rdlen_high, rdlen_low] = u16::try_from(len - OPT_LEN).ok()?.to_be_bytes();
+        let flags = if self.dnssec_ok { 0x80 } else { 0 };
+        *fixed = [0, 0, 41, size_high, size_low, self.rcode_high, 0, flags, 0, rdlen_high, rdlen_low];
+        if let Some((sent, scope)) = &self.subnet {
+            let (option, rest) = options.split_at_mut_checked(sent.len())?;
+            write_subnet(sent, *scope, option)?;
+            options = rest;
+        }
+        if let Some(error) = self.error {
+            let [code_high, code_low] = OPTION_EXTENDED_ERROR.to_be_bytes();
+            options.copy_from_slice(&[code_high, code_low, 0, 2, 0, error as u8]);
+        }
+        Some(len)
+    }
+}
+
+/// Echoes FAMILY, SOURCE and ADDRESS, and adds the scope (RFC 7871 §7.2.1).
+fn write_subnet(sent: &SentSubnet, scope: u8, option: &mut [u8]) -> Option<()> {
+    let (fixed, address) = option.split_first_chunk_mut::<8>()?;
+    let [code_high, code_low] = OPTION_SUBNET.to_be_bytes();
+    let [len_high, len_low] = u16::try_from(4 + address.len()).ok()?.to_be_bytes();
+    let [family_high, family_low] = sent.family.to_be_bytes();
+    *fixed = [code_high, code_low, len_high, len_low, family_high, family_low, sent.subnet.source, scope];
+    match sent.subnet.address {
+        IpAddr::V4(v4) => address.copy_from_slice(v4.octets().get(..address.len())?),
+        IpAddr::V6(v6) => address.copy_from_slice(v6.octets().get(..address.len())?),
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subnet_option(family: u16, source: u8, scope: u8, address: &[u8]) -> Vec<u8> {
+        let len = u16::try_from(4 + address.len()).unwrap().to_be_bytes();
+        [&[0, 8], &len[..], &family.to_be_bytes()[..], &[source, scope], address].concat()
+    }
+
+    fn read(options: &[u8]) -> Option<Option<SentSubnet>> {
+        let (edns, sound) = Edns::read(1232, [0; 4], options);
+        sound.map(|()| edns.subnet)
+    }
+
+    #[test]
+    fn rfc7871_6_a_subnet_has_exactly_the_octets_of_its_prefix() {
+        let subnet = read(&subnet_option(1, 24, 0, &[192, 0, 2])).unwrap().unwrap().subnet;
+        assert_eq!(subnet, Subnet { address: "192.0.2.0".parse().unwrap(), source: 24 });
+        let subnet = read(&subnet_option(2, 33, 0, &[0x20, 1, 0xd, 0xb8, 0x80])).unwrap().unwrap().subnet;
+        assert_eq!(subnet, Subnet { address: "2001:db8:8000::".parse().unwrap(), source: 33 });
+        let subnet = read(&subnet_option(1, 0, 0, &[])).unwrap().unwrap().subnet;
+        assert_eq!(subnet, Subnet { address: "0.0.0.0".parse().unwrap(), source: 0 });
+        for bad in [
+            subnet_option(1, 24, 0, &[192, 0, 2, 0]),
+            subnet_option(1, 24, 0, &[192, 0]),
+            subnet_option(1, 24, 24, &[192, 0, 2]),
+            subnet_option(1, 23, 0, &[192, 0, 3]),
+            subnet_option(1, 33, 0, &[192, 0, 2, 1, 0]),
+            subnet_option(3, 8, 0, &[1]),
+            subnet_option(2, 129, 0, &[0; 17]),
+            vec![0, 8, 0, 2, 0, 1],
+            subnet_option(1, 24, 0, &[192, 0, 2]).repeat(2),
+        ] {
+            assert_eq!(read(&bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn rfc6891_6_1_2_unknown_options_are_skipped_and_overlong_ones_are_malformed() {
+        assert_eq!(read(&[0xfd, 0xe9, 0, 3, 1, 2, 3, 0, 10, 0, 0]), Some(None));
+        assert_eq!(read(&[0xfd, 0xe9, 0, 4, 1, 2, 3]), None);
+        assert_eq!(read(&[0xfd, 0xe9, 0]), None);
+    }
+
+    #[test]
+    fn a_reply_echoes_the_subnet_and_adds_scope_and_error() {
+        let sent = read(&subnet_option(1, 20, 0, &[192, 0, 0x20])).unwrap().unwrap();
+        let opt = ReplyOpt { dnssec_ok: true, rcode_high: 1, subnet: Some((sent, 16)), error: Some(ExtendedError::NotReady) };
+        let mut space = [0xff; 64];
+        assert_eq!(opt.write(&mut space), Some(28));
+        assert_eq!(opt.len(), 28);
+        let expected = [
+            &[0, 0, 41, 4, 208, 1, 0, 0x80, 0, 0, 17][..],
+            &[0, 8, 0, 7, 0, 1, 20, 16, 192, 0, 0x20],
+            &[0, 15, 0, 2, 0, 14],
+        ];
+        assert_eq!(space[..28], expected.concat());
+        assert_eq!(opt.write(&mut space[..27]), None);
+    }
 }

@@ -7,12 +7,16 @@ pub mod compose;
 pub mod edns;
 pub mod lex;
 pub mod name;
+pub mod qname;
 pub mod query;
+pub mod rcode;
 pub mod rdata;
 pub mod rrset;
 pub mod rtype;
 
-pub use edns::Subnet;
+pub use edns::{Edns, Subnet};
 pub use name::{Name, NameError};
+pub use qname::Qname;
+pub use rcode::Rcode;
 pub use rrset::{RecordList, Rrset};
 pub use rtype::RecordType;
