@@ -50,12 +50,7 @@ impl RecordList {
         let mut starts = Vec::with_capacity(2 * rdatas.len() + 1);
         for rdata in rdatas.iter().chain(rdatas) {
             starts.push(offset(wire.len()));
-            wire.extend_from_slice(&[0xc0, 12]);
-            wire.extend_from_slice(&rtype.0.to_be_bytes());
-            wire.extend_from_slice(&1u16.to_be_bytes());
-            wire.extend_from_slice(&ttl.to_be_bytes());
-            wire.extend_from_slice(&u16::try_from(rdata.len()).expect("RDATA is at most 65535 octets").to_be_bytes());
-            wire.extend_from_slice(rdata);
+            push_record(&mut wire, rtype, ttl, rdata);
         }
         starts.push(offset(wire.len()));
         Self { wire: wire.into_boxed_slice(), starts: starts.into_boxed_slice() }
@@ -75,6 +70,19 @@ impl RecordList {
         let to = self.starts.get(first + len).copied().unwrap_or(from);
         self.wire.get(from as usize..to as usize).unwrap_or(&[])
     }
+}
+
+/// Appends one record of class IN owned by the question: `C0 0C, type, IN, TTL, RDLENGTH, RDATA`.
+///
+/// # Panics
+/// When the RDATA is over 65535 octets: parsers refuse it.
+pub fn push_record(wire: &mut Vec<u8>, rtype: RecordType, ttl: u32, rdata: &[u8]) {
+    wire.extend_from_slice(&[0xc0, 12]);
+    wire.extend_from_slice(&rtype.0.to_be_bytes());
+    wire.extend_from_slice(&1u16.to_be_bytes());
+    wire.extend_from_slice(&ttl.to_be_bytes());
+    wire.extend_from_slice(&u16::try_from(rdata.len()).expect("RDATA is at most 65535 octets").to_be_bytes());
+    wire.extend_from_slice(rdata);
 }
 
 /// Offsets fit 32 bits: a set is at most 65535 records of 65535 octets only in theory, and is refused earlier.

@@ -4,9 +4,20 @@
 //! scanner (RFC 1035 §5, RFC 3597). A steered owner yields an opaque [`SteerId`]; what it means is
 //! decided elsewhere. Never reads a file itself: the caller hands in text.
 
+mod build;
+mod lookup;
 pub mod master;
+mod node;
+mod set;
+mod soa;
+mod table;
 mod text;
 
+pub use lookup::{Found, GlueRef, NameHash, Referral};
+pub use node::{Node, RrsetRef};
+pub use set::{Located, ZoneSet};
+pub use soa::Soa;
+pub use table::Zone;
 pub use text::{LineRef, MAX_ZONE_OCTETS, RecordRef, ZoneText};
 
 /// Names a steered owner in the snapshot's table of them; opaque to this room.

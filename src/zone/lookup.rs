@@ -1,0 +1,207 @@
+//! Lookups: which of the cases of RFC 1034 §4.3.2 a name and type fall into.
+//!
+//! An existing name is found with one probe. For a missing one the closest encloser is found by
+//! bisection, since every ancestor of a name that exists does exist; its flags say whether it lies
+//! below a delegation and whether it has a wildcard (RFC 4592).
+
+use super::SteerId;
+use super::node::{BELOW, CUT, Node, RrsetRef, STEERED, WILDCARD_CHILD};
+use super::table::{Cut, Zone};
+use crate::dns::qname::{ROOT_HASH, wildcard_hash};
+use crate::dns::{Qname, RecordType};
+
+/// What a zone has for a name and type.
+#[derive(Debug, Clone, Copy)]
+pub enum Found<'z> {
+    /// Records of the type.
+    Hit(RrsetRef<'z>),
+    /// The name is an alias; the one record of it.
+    Cname(RrsetRef<'z>),
+    /// The type is ANY, the name has data: all of it, to choose from (RFC 8482).
+    Any(Node<'z>),
+    /// The name exists without records of the type.
+    NoData,
+    /// The name does not exist, and no wildcard covers it.
+    NxDomain,
+    /// The name lies at or below a delegation.
+    Referral(Referral<'z>),
+    /// A switch decides; the static data of the name stand beside it.
+    Steered(SteerId, Node<'z>),
+}
+
+/// The hashes of a name within a zone, from the pass that found the zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameHash {
+    /// Of the whole name.
+    pub own: u64,
+    /// Of the name without its leftmost label.
+    pub parent: u64,
+}
+
+impl NameHash {
+    /// Hashes a name.
+    #[must_use]
+    pub fn of(qname: &Qname) -> Self {
+        let mut hash = Self { own: ROOT_HASH, parent: ROOT_HASH };
+        for index in (0..qname.label_count()).rev() {
+            hash = Self { own: qname.add_label(hash.own, index), parent: hash.own };
+        }
+        hash
+    }
+}
+
+/// A delegation: the servers of the child zone and where they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Referral<'z> {
+    zone: &'z Zone,
+    cut: &'z Cut,
+}
+
+/// The address of a server of a delegation.
+#[derive(Debug, Clone, Copy)]
+pub struct GlueRef<'z> {
+    /// The server's name relative to the cut if `in_domain`, else to the apex; without root label.
+    pub name: &'z [u8],
+    /// Whether the server's name lies at or below the cut (RFC 9471 §2.1).
+    pub in_domain: bool,
+    /// A or AAAA records.
+    pub rrset: RrsetRef<'z>,
+}
+
+impl<'z> Referral<'z> {
+    /// The node that owns the delegation.
+    fn node(&self) -> Option<Node<'z>> {
+        self.zone.node_at(self.cut.node)
+    }
+
+    /// The name of the cut relative to the apex, without root label.
+    #[must_use]
+    pub fn name(&self) -> &'z [u8] {
+        self.node().map_or(&[], |node| node.name)
+    }
+
+    /// The NS records.
+    #[must_use]
+    pub fn ns(&self) -> Option<RrsetRef<'z>> {
+        self.node()?.rrset(RecordType::NS)
+    }
+
+    /// The DS records, if the child is signed.
+    #[must_use]
+    pub fn ds(&self) -> Option<RrsetRef<'z>> {
+        self.node()?.rrset(RecordType::DS)
+    }
+
+    /// Addresses of the servers that this zone knows, those below the cut first.
+    pub fn glue(&self) -> impl Iterator<Item = GlueRef<'z>> + use<'z> {
+        let (zone, cut_len) = (self.zone, self.name().len());
+        self.cut.glue.iter().filter_map(move |glue| Some((glue.in_domain, zone.node_at(glue.node)?))).flat_map(
+            move |(in_domain, node)| {
+                let kept = if in_domain { node.name.len().saturating_sub(cut_len) } else { node.name.len() };
+                let name = node.name.get(..kept).unwrap_or(&[]);
+                let addresses = node.rrsets().filter(|rrset| matches!(rrset.rtype, RecordType::A | RecordType::AAAA));
+                addresses.map(move |rrset| GlueRef { name, in_domain, rrset })
+            },
+        )
+    }
+}
+
+impl Zone {
+    /// Looks up a name that lies within this zone.
+    #[must_use]
+    #[inline]
+    pub fn lookup(&self, qname: &Qname, hash: NameHash, qtype: RecordType) -> Found<'_> {
+        let name = self.relative(qname);
+        match self.node(hash.own, name) {
+            Some(node) if node.flags & (STEERED | CUT | BELOW) == 0 => select(&node, qtype),
+            Some(node) => self.lookup_special(&node, qtype),
+            None => self.lookup_absent(qname, hash, qtype),
+        }
+    }
+
+    /// A name that exists and is more than plain data.
+    fn lookup_special<'z>(&'z self, node: &Node<'z>, qtype: RecordType) -> Found<'z> {
+        if node.has(BELOW) {
+            return self.referral(node);
+        }
+        if node.has(CUT) {
+            // The DS records of a delegation belong to the parent (RFC 4035 §3.1.4.1).
+            return if qtype == RecordType::DS { select(node, qtype) } else { self.referral(node) };
+        }
+        Found::Steered(SteerId(node.aux), *node)
+    }
+
+    /// The delegation a node lies at or below.
+    fn referral<'z>(&'z self, node: &Node<'z>) -> Found<'z> {
+        match self.cuts.get(node.aux as usize) {
+            Some(cut) => Found::Referral(Referral { zone: self, cut }),
+            None => Found::NxDomain,
+        }
+    }
+
+    /// A name that does not exist: a delegation above it, a wildcard beside it, or nothing.
+    fn lookup_absent(&self, qname: &Qname, hash: NameHash, qtype: RecordType) -> Found<'_> {
+        let Some((encloser, encloser_hash)) = self.closest_encloser(qname, hash) else { return Found::NxDomain };
+        if encloser.flags & (CUT | BELOW) != 0 {
+            return self.referral(&encloser);
+        }
+        if !encloser.has(WILDCARD_CHILD) {
+            return Found::NxDomain;
+        }
+        match self.wildcard_node(wildcard_hash(encloser_hash), encloser.name) {
+            Some(node) if node.has(STEERED) => Found::Steered(SteerId(node.aux), node),
+            Some(node) => select(&node, qtype),
+            None => Found::NxDomain,
+        }
+    }
+
+    /// The longest existing ancestor (RFC 4592 §3.3.1) of a missing name, with its hash.
+    fn closest_encloser(&self, qname: &Qname, hash: NameHash) -> Option<(Node<'_>, u64)> {
+        let below_apex = qname.label_count().checked_sub(self.apex_labels)?;
+        let name = self.relative(qname);
+        let ancestor = |skip: usize, hash: u64| Some((self.node(hash, name.get(qname.start(skip)..)?)?, hash));
+        // Nearly always it is the parent.
+        if let Some(found) = ancestor(1, hash.parent) {
+            return Some(found);
+        }
+        // Missing at `low`, existing at `high`: the apex always does.
+        let (mut low, mut high) = (1, below_apex);
+        let mut best = ancestor(high, self.apex_hash)?;
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            match ancestor(middle, qname.suffix_hash(middle)) {
+                Some(found) => (best, high) = (found, middle),
+                None => low = middle,
+            }
+        }
+        Some(best)
+    }
+}
+
+/// What a plain node has for a type.
+#[inline]
+fn select<'z>(node: &Node<'z>, qtype: RecordType) -> Found<'z> {
+    let mut alias = None;
+    for rrset in node.rrsets() {
+        if rrset.rtype == qtype {
+            return Found::Hit(rrset);
+        }
+        if rrset.rtype == RecordType::CNAME {
+            alias = Some(rrset);
+        }
+    }
+    match alias {
+        // RFC 8482 §4.1: an alias is answered as such to ANY too.
+        Some(alias) => Found::Cname(alias),
+        None if qtype == RecordType::ANY && !node.is_empty() => Found::Any(*node),
+        None => Found::NoData,
+    }
+}
+
+impl<'z> Node<'z> {
+    /// What the static data of a steered name have for a type.
+    #[must_use]
+    pub fn select(&self, qtype: RecordType) -> Found<'z> {
+        select(self, qtype)
+    }
+}

@@ -1,0 +1,91 @@
+//! All zones of the server, and which of them a name belongs to.
+
+use super::Zone;
+use super::lookup::NameHash;
+use super::table::Slots;
+use crate::dns::Qname;
+use crate::dns::qname::ROOT_HASH;
+use std::sync::Arc;
+
+/// Zones by apex. A zone's index is its place in the list it was built from.
+#[derive(Debug, Default)]
+pub struct ZoneSet {
+    zones: Vec<Arc<Zone>>,
+    /// Zones by hash of the apex: index + 1.
+    slots: Slots,
+    /// Bit n: some apex has n labels. Only suffixes of these lengths are worth a probe.
+    depths: u128,
+}
+
+/// The zone a name belongs to, with the hashes that finding it yielded.
+#[derive(Debug, Clone, Copy)]
+pub struct Located<'s> {
+    /// The zone.
+    pub zone: &'s Zone,
+    /// Its index.
+    pub index: u32,
+    /// Of the name that was looked for.
+    pub hash: NameHash,
+}
+
+impl ZoneSet {
+    /// Gathers zones; of two with one apex the first is found.
+    ///
+    /// # Panics
+    /// With more than four milliard zones.
+    #[must_use]
+    pub fn build(zones: Vec<Arc<Zone>>) -> Self {
+        let mut slots = Slots::with_room(zones.len());
+        let mut depths = 0;
+        for (number, zone) in (1u32..).zip(&zones) {
+            slots.insert(zone.apex_hash, number);
+            depths |= 1 << zone.apex_labels;
+        }
+        assert!(u32::try_from(zones.len()).is_ok(), "zones are fewer than 2^32");
+        Self { zones, slots, depths }
+    }
+
+    /// The zone with the longest apex at or above a name (RFC 1034 §4.3.2 step 2).
+    #[must_use]
+    #[inline]
+    pub fn find(&self, qname: &Qname) -> Option<Located<'_>> {
+        self.find_above(qname, 0)
+    }
+
+    /// As [`ZoneSet::find`], but only apexes at least `skip` labels above the name.
+    #[must_use]
+    #[inline]
+    pub fn find_above(&self, qname: &Qname, skip: usize) -> Option<Located<'_>> {
+        let mut hash = NameHash { own: ROOT_HASH, parent: ROOT_HASH };
+        let mut found = None;
+        let labels = qname.label_count();
+        let mut left = labels;
+        loop {
+            if self.depths >> (labels - left) & 1 != 0 && left >= skip {
+                found = self.zone(hash.own, qname.suffix(left)).or(found);
+            }
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+            hash = NameHash { own: qname.add_label(hash.own, left), parent: hash.own };
+        }
+        found.map(|(zone, index)| Located { zone, index, hash })
+    }
+
+    /// The zone with exactly this apex.
+    #[inline]
+    fn zone(&self, hash: u64, apex: &[u8]) -> Option<(&Zone, u32)> {
+        let mut numbers = self.slots.candidates(hash).map(|number| number - 1);
+        numbers.find_map(|index| {
+            let zone = &**self.zones.get(index as usize)?;
+            (zone.apex.wire() == apex).then_some((zone, index))
+        })
+    }
+
+    /// Every zone, by index.
+    #[must_use]
+    pub fn zones(&self) -> &[Arc<Zone>] {
+        &self.zones
+    }
+}

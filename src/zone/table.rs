@@ -1,0 +1,153 @@
+//! A compiled zone: one arena of names and records, one open-addressing table over it.
+//!
+//! A name costs its labels below the apex, eight octets per Rrset and its records; the table costs
+//! eight octets per slot and is at most four fifths full. A hit is one probe and one comparison. The
+//! table is never changed: a reload builds a new one.
+
+use super::build;
+use super::node::Node;
+use super::soa::Soa;
+use super::{SteerId, ZoneText};
+use crate::dns::{Name, Qname};
+
+/// The static data of one zone.
+#[derive(Debug)]
+pub struct Zone {
+    /// The top of the zone.
+    pub(super) apex: Name,
+    /// Labels of the apex.
+    pub(super) apex_labels: usize,
+    /// Hash of the apex.
+    pub(super) apex_hash: u64,
+    /// Nodes, one behind the other; offset 0 is no node.
+    pub(super) arena: Box<[u8]>,
+    /// Where the nodes stand.
+    pub(super) slots: Slots,
+    /// Delegations.
+    pub(super) cuts: Box<[Cut]>,
+    /// The SOA record; absent only in a zone that `checks` refuses.
+    pub(super) soa: Option<Soa>,
+}
+
+/// A delegation: the node that owns the NS records, and where the addresses of its servers are.
+#[derive(Debug)]
+pub(super) struct Cut {
+    /// Offset of the owner's node.
+    pub(super) node: u32,
+    /// Servers whose addresses this zone holds, those below the cut first.
+    pub(super) glue: Box<[Glue]>,
+}
+
+/// A server of a delegation whose addresses this zone holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Glue {
+    /// Offset of the server's node.
+    pub(super) node: u32,
+    /// Whether the server's name lies at or below the cut: without its address the delegation cannot
+    /// be followed (RFC 9471 §3.1).
+    pub(super) in_domain: bool,
+}
+
+impl Zone {
+    /// Compiles a zone. Records outside the apex are left out; the checks have refused them by then.
+    #[must_use]
+    pub fn build(apex: &Name, text: &ZoneText, steered: &[(Name, SteerId)]) -> Self {
+        build::build(apex, text, steered)
+    }
+
+    /// The top of the zone.
+    #[must_use]
+    pub fn apex(&self) -> &Name {
+        &self.apex
+    }
+
+    /// The SOA record, for negative answers and for the apex.
+    #[must_use]
+    #[inline]
+    pub fn soa(&self) -> Option<&Soa> {
+        self.soa.as_ref()
+    }
+
+    /// Octets of memory the compiled data takes, the table included.
+    #[must_use]
+    pub fn memory_octets(&self) -> usize {
+        self.arena.len() + self.slots.slots.len() * 8 + self.cuts.iter().map(|c| 16 + c.glue.len() * 8).sum::<usize>()
+    }
+
+    /// The node of this name (relative, without root label) and hash.
+    #[inline]
+    pub(super) fn node(&self, hash: u64, name: &[u8]) -> Option<Node<'_>> {
+        self.slots.candidates(hash).filter_map(|at| self.node_at(at)).find(|node| node.name == name)
+    }
+
+    /// The node of `*.<encloser>`.
+    pub(super) fn wildcard_node(&self, hash: u64, encloser: &[u8]) -> Option<Node<'_>> {
+        let matches = |node: &Node<'_>| node.name.strip_prefix(b"\x01*").is_some_and(|rest| rest == encloser);
+        self.slots.candidates(hash).filter_map(|at| self.node_at(at)).find(matches)
+    }
+
+    /// The node at an offset.
+    #[inline]
+    pub(super) fn node_at(&self, at: u32) -> Option<Node<'_>> {
+        Node::read(&self.arena, at as usize)
+    }
+
+    /// The part of a name within this zone that stands before the apex.
+    #[inline]
+    pub(super) fn relative<'q>(&self, qname: &'q Qname) -> &'q [u8] {
+        let wire = qname.wire();
+        wire.get(..wire.len().saturating_sub(self.apex.wire().len())).unwrap_or(&[])
+    }
+}
+
+/// Open addressing with linear probing: half of each slot is a piece of the hash, half an offset.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    /// `hash piece << 32 | offset`; 0 is free. A power of two of them.
+    slots: Box<[u64]>,
+}
+
+impl Slots {
+    /// Room for `count` entries, at most four fifths full.
+    pub(super) fn with_room(count: usize) -> Self {
+        let len = (count + count / 4 + 2).next_power_of_two();
+        Self { slots: vec![0; len].into_boxed_slice() }
+    }
+
+    /// Adds an offset, which must not be 0.
+    pub(super) fn insert(&mut self, hash: u64, offset: u32) {
+        let mask = self.slots.len() - 1;
+        let mut at = first_slot(hash, mask);
+        while self.slots[at] != 0 {
+            at = (at + 1) & mask;
+        }
+        self.slots[at] = (hash & !u64::from(u32::MAX)) | u64::from(offset);
+    }
+
+    /// Offsets that may belong to this hash.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // the lower half of a slot is the offset
+    pub(super) fn candidates(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut at = first_slot(hash, mask);
+        std::iter::from_fn(move || {
+            loop {
+                let slot = *self.slots.get(at)?;
+                at = (at + 1) & mask;
+                if slot == 0 {
+                    return None;
+                }
+                if (slot ^ hash) >> 32 == 0 {
+                    return Some(slot as u32);
+                }
+            }
+        })
+    }
+}
+
+/// Where probing begins. The lower half of the hash picks the slot, the upper half is compared.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // masked to the table's length
+fn first_slot(hash: u64, mask: usize) -> usize {
+    hash as usize & mask
+}
