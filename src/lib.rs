@@ -6,6 +6,7 @@ pub mod drain;
 pub mod health;
 pub mod metrics;
 pub mod moment;
+pub mod probe;
 pub mod snapshot;
 pub mod state;
 pub mod steering;
