@@ -6,6 +6,7 @@
 mod compile;
 mod compiled;
 pub mod definition;
+mod explain;
 mod failover;
 mod fallback;
 mod key;
@@ -17,9 +18,12 @@ mod set;
 mod sip;
 mod sticky;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use compile::{MemberHealth, PoolInput, SwitchInput, compile, pool_eligible};
 pub use compiled::{Choice, CompiledPool, CompiledSwitch};
+pub use explain::{Explanation, PoolExplanation};
 pub use fallback::{may_be_answered, named_by_rules};
 pub use key::Client;
 pub use set::CompiledSet;

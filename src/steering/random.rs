@@ -21,6 +21,12 @@ impl RunningSums {
         (total > 0).then_some(Self(sums))
     }
 
+    /// The weight of one entry.
+    pub(super) fn weight(&self, at: usize) -> Option<u16> {
+        let below = at.checked_sub(1).and_then(|before| self.0.get(before)).copied().unwrap_or(0);
+        self.0.get(at).and_then(|sum| u16::try_from(sum - below).ok())
+    }
+
     /// The index of the entry this draw falls to; entries of weight 0 are never drawn.
     #[inline]
     pub(super) fn choose(&self, draw: u64) -> usize {

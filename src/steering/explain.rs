@@ -1,0 +1,216 @@
+//! Why a client gets what it gets, in words and numbers (§6.1).
+//!
+//! Chooses by the same tables as the packet path; finds the rule's name the slow way, in the
+//! definition. Scores are shown as floats and never decide.
+
+use super::compiled::Facts;
+use super::key::Location;
+use super::log2::SCALE_BITS;
+use super::table::{Method, Table};
+use super::{Client, ClientKey, CompiledSwitch, Fallback, Policy, Rule, RuleMatch, RuleTarget};
+use serde::Serialize;
+use std::net::IpAddr;
+
+/// One choice, laid open.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    /// The switch.
+    pub switch: String,
+    /// The pool answered; `None`: NODATA.
+    pub pool: Option<String>,
+    /// The reason in one sentence.
+    pub why: String,
+    /// How pools are chosen.
+    pub policy: Policy,
+    /// The rule that concerns this client, honoured or not.
+    pub rule: Option<String>,
+    /// Whether the fallback had to decide.
+    pub by_fallback: bool,
+    /// What was hashed or looked up: a prefix or `label <label>`.
+    pub key: String,
+    /// ECS scope of the answer.
+    pub scope: u8,
+    /// Seconds.
+    pub ttl_s: u32,
+    /// Why the TTL is that.
+    pub ttl_cause: String,
+    /// Every pool of the switch.
+    pub pools: Vec<PoolExplanation>,
+}
+
+/// One pool's part in a choice.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PoolExplanation {
+    /// The pool.
+    pub name: String,
+    /// The weight in force.
+    pub weight: u16,
+    /// Whether health and overrides let it be answered.
+    pub eligible: bool,
+    /// The override on it, in words.
+    pub overridden: Option<String>,
+    /// The weight it took part with, where that differs (rule or fallback); `None`: did not take part.
+    pub took_part_with: Option<u16>,
+    /// `-ln(u) / weight` of the sticky choice; the lowest wins.
+    pub score: Option<f64>,
+}
+
+impl CompiledSwitch {
+    /// Whether this address may ask `_explain` (§6.1).
+    #[must_use]
+    pub fn explain_allowed(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.facts.definition.explain_networks.iter().any(|network| network.contains(&address))
+    }
+
+    /// The choice of [`CompiledSwitch::choose`] with its reasons.
+    #[must_use]
+    pub fn explain(&self, client: &Client<'_>, draw: u64) -> Explanation {
+        let location = Location::of(client);
+        let choice = self.choose(client, draw);
+        let (table, _) = self.table_for(client, &location);
+        let table = self.tables.get(table);
+        let rule = self.facts.rule_for(client, &location);
+        let honoured = rule.is_some_and(|rule| self.can_honour(rule));
+        let label = client.label.map(|label| String::from_utf8_lossy(label).into_owned());
+        let key = label.map_or_else(|| location.to_string(), |label| format!("label {label}"));
+        Explanation {
+            switch: self.name.to_string(),
+            pool: choice.pool.and_then(|at| self.pools.get(at)).map(|pool| pool.name.to_string()),
+            why: self.reason(choice.by_fallback, rule, honoured, &key),
+            policy: self.facts.definition.policy,
+            rule: rule.map(|rule| rule.name.to_string()),
+            by_fallback: choice.by_fallback,
+            scope: choice.scope,
+            ttl_s: self.ttl_s,
+            ttl_cause: self.facts.ttl_cause.clone(),
+            pools: self.pool_explanations(table, &client.label.map_or_else(|| location.key(), ClientKey::Label)),
+            key,
+        }
+    }
+
+    /// Whether any pool a rule gives is eligible.
+    fn can_honour(&self, rule: &Rule) -> bool {
+        let eligible = |name: &str| self.pools.iter().any(|pool| &*pool.name == name && pool.eligible);
+        match &rule.target {
+            RuleTarget::Pool(name) => eligible(name),
+            RuleTarget::Weights(weights) => weights.iter().any(|(name, weight)| *weight > 0 && eligible(name)),
+        }
+    }
+
+    /// The reason in one sentence.
+    fn reason(&self, by_fallback: bool, rule: Option<&Rule>, honoured: bool, key: &str) -> String {
+        let skipped = match rule {
+            Some(rule) if honoured => {
+                let what = match &rule.target {
+                    RuleTarget::Pool(name) => format!("pool {name}"),
+                    RuleTarget::Weights(_) => "weights of its own".to_owned(),
+                };
+                return format!("rule {} gives {key} {what}", rule.name);
+            }
+            Some(rule) => format!("rule {} gives no eligible pool; ", rule.name),
+            None => String::new(),
+        };
+        if by_fallback {
+            let fallback = match &self.facts.definition.fallback {
+                Fallback::LastActive => "the pools that last had weight, health ignored".to_owned(),
+                Fallback::Standby => "healthy pools at weight 0, then those that last had weight".to_owned(),
+                Fallback::All => "all pools, health ignored".to_owned(),
+                Fallback::Pool(name) => format!("pool {name}, health ignored"),
+                Fallback::NoData => "no data".to_owned(),
+            };
+            return format!("{skipped}no pool with weight is eligible; the fallback is {fallback}");
+        }
+        let how = match (self.facts.definition.policy, self.tables.first().map(|table| &table.method)) {
+            (Policy::Failover, _) => "the first eligible pool with weight".to_owned(),
+            (_, Some(Method::Only(_))) => "the only eligible pool with weight".to_owned(),
+            (Policy::Random, _) => "drawn by weight for each query".to_owned(),
+            (Policy::Sticky | Policy::Fixed, _) => format!("lowest score for {key} under salt {}", self.facts.salt),
+        };
+        format!("{skipped}{how}")
+    }
+
+    fn pool_explanations(&self, table: Option<&Table>, key: &ClientKey<'_>) -> Vec<PoolExplanation> {
+        let of_pool = |(at, pool): (usize, &super::CompiledPool)| {
+            let (took_part_with, score) = match table.map(|table| &table.method) {
+                Some(Method::Only(only)) if usize::from(*only) == at => (Some(pool.weight), None),
+                Some(Method::Sticky(contenders)) => match contenders.iter().find(|c| usize::from(c.pool) == at) {
+                    Some(c) => (Some(c.weight), Some(natural(c.cost(key)) / f64::from(c.weight))),
+                    None => (None, None),
+                },
+                Some(Method::Random(sums, pools)) => (pools.iter().position(|p| usize::from(*p) == at).and_then(|p| sums.weight(p)), None),
+                _ => (None, None),
+            };
+            PoolExplanation {
+                name: pool.name.to_string(),
+                weight: pool.weight,
+                eligible: pool.eligible,
+                overridden: self.facts.overridden.get(at).cloned().flatten(),
+                took_part_with,
+                score,
+            }
+        };
+        self.pools.iter().enumerate().map(of_pool).collect()
+    }
+}
+
+impl Facts {
+    /// The most specific rule that concerns this client: label, label prefix, then network.
+    fn rule_for(&self, client: &Client<'_>, location: &Location) -> Option<&Rule> {
+        let rules = &self.definition.rules;
+        let specific = |rule: &&Rule| -> Option<(u8, usize)> {
+            match (&rule.matches, client.label) {
+                (RuleMatch::Labels(list), Some(label)) => list.iter().any(|l| l.as_bytes() == label).then_some((2, 0)),
+                (RuleMatch::LabelPrefixes(list), Some(label)) => {
+                    list.iter().filter(|prefix| label.starts_with(prefix.as_bytes())).map(|prefix| (1, prefix.len())).max()
+                }
+                (RuleMatch::Networks(list), _) => {
+                    let address = location.address();
+                    list.iter().filter(|network| network.contains(&address)).map(|network| (0, usize::from(network.prefix_len()))).max()
+                }
+                _ => None,
+            }
+        };
+        // The first of equally specific ones, as the tables have it.
+        rules.iter().rev().filter(|rule| specific(rule).is_some()).max_by_key(specific)
+    }
+}
+
+/// A scaled `-log2(u)` as `-ln(u)`, for people.
+fn natural(cost: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss)] // below 2^38
+    let log2 = cost as f64 / f64::from(1u32 << SCALE_BITS);
+    log2 * std::f64::consts::LN_2
+}
+
+impl Explanation {
+    /// As character-strings of a TXT record (RFC 1035 §3.3.14): at most 255 octets each.
+    #[must_use]
+    pub fn to_txt(&self) -> Vec<String> {
+        let mut lines = vec![
+            format!("switch={} pool={}", self.switch, self.pool.as_deref().unwrap_or("none")),
+            format!("why={}", self.why),
+            format!("key={} scope={}", self.key, self.scope),
+            format!("ttl={} cause={}", self.ttl_s, self.ttl_cause),
+        ];
+        for pool in &self.pools {
+            let health = if pool.eligible { "eligible" } else { "not-eligible" };
+            let mut line = format!("pool={} weight={} {health}", pool.name, pool.weight);
+            if let Some(weight) = pool.took_part_with.filter(|weight| *weight != pool.weight) {
+                line.push_str(&format!(" took-part-with={weight}"));
+            }
+            if let Some(score) = pool.score {
+                line.push_str(&format!(" score={score:.6e}"));
+            }
+            if let Some(words) = &pool.overridden {
+                line.push_str(&format!(" override={words}"));
+            }
+            lines.push(line);
+        }
+        for line in &mut lines {
+            let end = (0..=line.len().min(255)).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
+            line.truncate(end);
+        }
+        lines
+    }
+}
