@@ -131,7 +131,7 @@ pub enum Rejection {
     NoOverride { what: String },
     #[error("a reason is needed {why}")]
     MissingReason { why: &'static str },
-    #[error("the reload would remove {what}, which has weight: move its traffic first")]
+    #[error("the reload would remove {what}, which has weight: move its traffic first, or force the reload with a reason")]
     RemovesServing { what: String },
     #[error("the SOA serial of zone {zone} jumps from {from} to {to}, by more than 2147483647: secondaries would see it go back (RFC 1982)")]
     SerialJump { zone: String, from: u32, to: u32 },
@@ -153,6 +153,7 @@ impl Rejection {
                 | Self::NoEligibleWeight { .. }
                 | Self::TooManyMoving { .. }
                 | Self::PoolHasWeight { .. }
+                | Self::RemovesServing { .. }
         )
     }
 

@@ -1,0 +1,236 @@
+//! What operators see: plain data, the same for the API, the CLI and the dashboard.
+
+use crate::health::{Health, Override};
+use crate::store::Condition;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub use crate::drain::DrainReport;
+
+/// Everything there is to see.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: String,
+    /// The state's revision.
+    pub revision: u64,
+    /// The number of the published snapshot.
+    pub snapshot: u64,
+    /// When this process started (RFC 3339).
+    pub started_at: String,
+    /// How the store is.
+    pub store: Condition,
+    /// What needs attention, worst first, each a sentence.
+    pub alarms: Vec<String>,
+    /// Apex and served SOA serial.
+    pub zones: Vec<ZoneView>,
+    /// Sorted by name.
+    pub switches: Vec<SwitchView>,
+}
+
+/// One zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneView {
+    /// The top of the zone.
+    pub apex: String,
+    /// The served SOA serial.
+    pub serial: u32,
+    /// The serial the files carry.
+    pub file_serial: u32,
+}
+
+/// One switch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SwitchView {
+    /// The name.
+    pub name: String,
+    /// Its zone.
+    pub zone: String,
+    /// The steered names.
+    pub owners: Vec<String>,
+    /// `sticky`, `random`, `failover` or `fixed`.
+    pub policy: crate::steering::Policy,
+    /// The TTL of answers, seconds.
+    pub ttl_s: u32,
+    /// Why it is that.
+    pub ttl_cause: String,
+    /// The revision that last touched it.
+    pub revision: u64,
+    /// When its weights last changed (RFC 3339).
+    pub changed_at: Option<String>,
+    /// The fallback rule, in words.
+    pub fallback: String,
+    /// No pool with weight is eligible: the fallback is answering.
+    pub fallback_in_use: bool,
+    /// While prepared: when it lapses (RFC 3339).
+    pub prepared_until: Option<String>,
+    /// While prepared: how long until every longer-lived answer is gone, milliseconds.
+    pub prepared_in_ms: Option<u64>,
+    /// What `undo` would return to.
+    pub previous: Option<BTreeMap<String, u16>>,
+    /// Where run-time state differs from the files, each a sentence.
+    pub differs: Vec<String>,
+    /// In the order of the file.
+    pub pools: Vec<PoolView>,
+}
+
+/// One pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolView {
+    /// The name.
+    pub name: String,
+    /// 0..10000.
+    pub weight: u16,
+    /// Its weight over the sum, percent with two decimals.
+    pub share_percent: f64,
+    /// `active` when it has weight, else `standby`.
+    pub role: String,
+    /// Whether it may be answered.
+    pub eligible: bool,
+    /// Why it may not, or what holds it, in words.
+    pub why: Option<String>,
+    /// The version its members must show.
+    pub expect_version: Option<String>,
+    /// Whether any monitor watches it.
+    pub monitored: bool,
+    /// An override on the whole pool.
+    pub hold: Option<Override>,
+    /// Answers that named it since the start, pins apart.
+    pub answers: u64,
+    /// Answers under its pin since the start.
+    pub pin_answers: u64,
+    /// May it be closed?
+    pub drain: DrainReport,
+    /// Its members.
+    pub members: Vec<MemberView>,
+}
+
+/// One member.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// The name.
+    pub name: String,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// Weight inside the pool.
+    pub weight: u16,
+    /// Measured, whatever holds it.
+    pub health: Health,
+    /// Whether it is answered.
+    pub eligible: bool,
+    /// An override on it.
+    pub hold: Option<Override>,
+    /// Since when the measured health holds (RFC 3339).
+    pub since: Option<String>,
+    /// What the last failed probe said, while it is not up.
+    pub failure: Option<String>,
+    /// Latency of the last probe, microseconds.
+    pub latency_us: Option<u64>,
+    /// The version the last probe saw.
+    pub seen_version: Option<String>,
+    /// Days its certificate lasts.
+    pub certificate_days: Option<i64>,
+}
+
+/// One pool's drain verdict with its surroundings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DrainView {
+    /// The switch.
+    pub switch: String,
+    /// The pool.
+    pub pool: String,
+    /// The verdict and its reasons.
+    #[serde(flatten)]
+    pub report: DrainReport,
+    /// Member by member: a member may be closed later than its pool when another switch names its address.
+    pub members: Vec<MemberDrain>,
+}
+
+/// One member's drain verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemberDrain {
+    /// The member.
+    pub member: String,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// Whether this member may be closed.
+    pub safe_to_close: bool,
+    /// Why not, or why so.
+    pub reasons: Vec<String>,
+}
+
+/// Something that happened, for the event stream; numbered without gaps while the process lives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Happening {
+    /// The number.
+    pub id: u64,
+    /// When (RFC 3339).
+    pub at: String,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// The kinds of happenings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum What {
+    /// An accepted change.
+    Changed {
+        /// The verb.
+        verb: String,
+        /// Who asked.
+        who: String,
+        /// The revision it made.
+        revision: u64,
+        /// The switches concerned.
+        switches: Vec<String>,
+        /// The reason given.
+        reason: Option<String>,
+    },
+    /// A member's measured health changed.
+    Health {
+        /// The switch.
+        switch: String,
+        /// The pool.
+        pool: String,
+        /// The member.
+        member: String,
+        /// From.
+        from: Health,
+        /// To.
+        to: Health,
+        /// What the probe said.
+        failure: Option<String>,
+    },
+    /// A pool's eligibility changed.
+    Eligible {
+        /// The switch.
+        switch: String,
+        /// The pool.
+        pool: String,
+        /// Whether it may be answered.
+        eligible: bool,
+    },
+    /// A fallback came into use or went out of it.
+    Fallback {
+        /// The switch.
+        switch: String,
+        /// Whether it is in use.
+        in_use: bool,
+    },
+    /// A pool's drain state changed.
+    Drain {
+        /// The switch.
+        switch: String,
+        /// The pool.
+        pool: String,
+        /// The new state.
+        state: crate::drain::DrainState,
+    },
+    /// The store's condition changed.
+    Store {
+        /// The condition.
+        condition: Condition,
+    },
+}

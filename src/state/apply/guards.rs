@@ -1,0 +1,82 @@
+//! The guards of a weight change (§3.2): each returns the rejection it would raise.
+
+use super::Decide;
+use crate::state::command::Rejection;
+use crate::state::definitions::ZoneDefinition;
+use crate::state::observed::pool_status;
+use crate::state::runtime::{Split, SwitchState};
+use crate::steering::Switch;
+
+impl Decide<'_> {
+    /// Less than `min_interval` since the last change of weights.
+    pub(super) fn too_soon(&self, switch: &Switch) -> Option<Rejection> {
+        let changed = self.desired.switches.get(&switch.name)?.changed_at?;
+        let ago_ms = if self.now.boot_ms >= changed.boot_ms {
+            self.now.boot_ms - changed.boot_ms
+        } else {
+            self.now.unix_ms.saturating_sub(changed.unix_ms)
+        };
+        (ago_ms < switch.min_interval_ms).then(|| Rejection::TooSoon {
+            switch: switch.name.to_string(),
+            ago_ms,
+            wait_ms: switch.min_interval_ms - ago_ms,
+        })
+    }
+
+    /// A pool whose weight rises is not eligible, or nothing watches it.
+    pub(super) fn not_ready(&self, switch: &Switch, before: &Split, after: &Split) -> Option<Rejection> {
+        switch.pools.iter().find_map(|pool| {
+            let weight = |split: &Split| split.get(&pool.name).copied().unwrap_or(0);
+            if weight(after) <= weight(before) {
+                return None;
+            }
+            let status = pool_status(self.desired, self.observed, switch, pool, self.now.unix_ms);
+            let (switch_name, pool_name) = (switch.name.to_string(), pool.name.to_string());
+            if !status.eligible {
+                let why = status.why.unwrap_or_else(|| "it is down".to_owned());
+                return Some(Rejection::NotEligible { switch: switch_name, pool: pool_name, why });
+            }
+            (switch.monitors_of(pool).is_empty() && !pool.members.is_empty())
+                .then_some(Rejection::Unmonitored { switch: switch_name, pool: pool_name })
+        })
+    }
+
+    /// No eligible pool would have weight.
+    pub(super) fn nobody_left(&self, switch: &Switch, after: &Split) -> Option<Rejection> {
+        let some = switch.pools.iter().any(|pool| {
+            after.get(&pool.name).is_some_and(|weight| *weight > 0)
+                && pool_status(self.desired, self.observed, switch, pool, self.now.unix_ms).eligible
+        });
+        (!some).then(|| Rejection::NoEligibleWeight { switch: switch.name.to_string() })
+    }
+
+    /// More switches of the zone would be moving than it allows; `starting` begin with this command.
+    pub(super) fn too_many_moving(&self, zone: &ZoneDefinition, starting: &[&str]) -> Option<Rejection> {
+        let limit = zone.max_moving?;
+        let others: Vec<&str> = zone
+            .switches
+            .iter()
+            .map(|s| &*s.name)
+            .filter(|name| self.observed.moving.contains(*name) && !starting.contains(name))
+            .collect();
+        let moving = u32::try_from(others.len()).unwrap_or(u32::MAX);
+        let wanted = u32::try_from(starting.len()).unwrap_or(u32::MAX);
+        (moving.saturating_add(wanted) > limit).then(|| Rejection::TooManyMoving {
+            zone: zone.apex.to_string(),
+            moving,
+            limit,
+            names: if others.is_empty() { format!("{wanted} asked for at once") } else { others.join(", ") },
+        })
+    }
+
+    /// Records a new split in a switch's state; `previous` keeps the one it replaces.
+    pub(super) fn with_split(&self, switch: &Switch, after: Split) -> SwitchState {
+        let mut state = self.state(switch);
+        state.previous = Some(self.desired.split(switch));
+        state.file_weights = Some(switch.pools.iter().map(|pool| (pool.name.clone(), pool.weight)).collect());
+        state.weights = Some(after);
+        state.changed_at = Some(self.now);
+        state.prepared_until_unix_ms = None;
+        state
+    }
+}

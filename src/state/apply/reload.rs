@@ -1,0 +1,139 @@
+//! New definitions under run-time state that stays (§1.10).
+
+use super::Decide;
+use crate::dns::Name;
+use crate::state::command::{Change, Rejection, SplitChange};
+use crate::state::definitions::{Definitions, ZoneDefinition};
+use crate::state::runtime::{Desired, Split, SwitchState};
+use crate::state::serials;
+use crate::steering::Switch;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Replaces the definitions; what was set at run time stays, and edits it hides are named.
+pub(super) fn reload(decide: &Decide<'_>, new: &Arc<Definitions>) -> Result<Change, Rejection> {
+    let old = &decide.desired.definitions;
+    if **old == **new {
+        return Ok(decide.unchanged());
+    }
+    let fresh: HashMap<&str, &Arc<Switch>> = new.zones.iter().flat_map(|z| &z.switches).map(|s| (&*s.name, s)).collect();
+    let mut touched = Vec::new();
+    let mut removed = Vec::new();
+    let mut notes = Vec::new();
+    let mut splits = Vec::new();
+    for switch in old.zones.iter().flat_map(|zone| &zone.switches) {
+        let before = decide.desired.split(switch);
+        let after = fresh.get(&*switch.name).copied();
+        decide.guard(removes_serving(switch, &before, after))?;
+        match (after, decide.desired.switches.get(&switch.name)) {
+            (Some(after), Some(state)) => {
+                let kept = keep(state, after, &mut notes);
+                if kept != *state {
+                    touched.push((after.name.clone(), kept));
+                }
+            }
+            (Some(after), None) => {
+                let files: Split = file_split(after);
+                if files != before {
+                    splits.push(SplitChange { switch: after.name.clone(), before, after: files });
+                }
+            }
+            (None, Some(_)) => removed.push(switch.name.clone()),
+            (None, None) => {}
+        }
+    }
+    let changed: Vec<&Arc<ZoneDefinition>> = changed_zones(old, new).collect();
+    let mut change = decide.change(touched, []);
+    for zone in changed {
+        if let Some(from) = old.zones.iter().find(|z| z.apex == zone.apex).map(|z| z.file_serial) {
+            serials::check_jump(&zone.apex, from, zone.file_serial)?;
+        }
+        change.serials.push((zone.apex.clone(), serials::advance(decide.desired, zone)));
+    }
+    change.switches.extend(removed.into_iter().map(|name| (name, None)));
+    change.definitions = Some(new.clone());
+    change.notes = notes;
+    change.splits = splits;
+    Ok(change)
+}
+
+/// The serials to serve after a start: the larger of the file's and the last one + 1 (§3.4), since
+/// files and health may have changed while nobody watched.
+///
+/// # Errors
+/// A file serial more than 2^31 - 1 ahead of the last one.
+pub fn initial_serials(desired: &Desired) -> Result<Vec<(Name, u32)>, Rejection> {
+    desired
+        .definitions
+        .zones
+        .iter()
+        .map(|zone| {
+            if let Some(last) = desired.serials.get(&zone.apex) {
+                serials::check_jump(&zone.apex, *last, zone.file_serial)?;
+            }
+            Ok((zone.apex.clone(), serials::advance(desired, zone)))
+        })
+        .collect()
+}
+
+/// The first serving thing that the new files no longer have.
+fn removes_serving(switch: &Switch, before: &Split, after: Option<&Arc<Switch>>) -> Option<Rejection> {
+    let Some(after) = after else {
+        return Some(Rejection::RemovesServing { what: format!("switch `{}`", switch.name) });
+    };
+    before
+        .iter()
+        .find(|(pool, weight)| **weight > 0 && after.pool(pool).is_none())
+        .map(|(pool, _)| Rejection::RemovesServing { what: format!("pool `{pool}` of switch `{}`", switch.name) })
+}
+
+/// Run-time state on a changed definition, with a note for each edit it hides.
+fn keep(state: &SwitchState, after: &Switch, notes: &mut Vec<String>) -> SwitchState {
+    let mut kept = state.clone();
+    if let Some(weights) = &state.weights {
+        let mut split: Split =
+            after.pools.iter().map(|p| (p.name.clone(), weights.get(&p.name).copied().unwrap_or(0))).collect();
+        let files = file_split(after);
+        if split.values().all(|weight| *weight == 0) {
+            split.clone_from(&files);
+        }
+        if state.file_weights.as_ref().is_some_and(|seen| *seen != files) && split != files {
+            notes.push(format!(
+                "switch `{}`: the files' weights ({}) are not applied, since {} was set at run time; `tidegate reset {}` takes the files'",
+                after.name, words(&files), words(&split), after.name
+            ));
+        }
+        kept.weights = Some(split);
+    }
+    kept.versions.retain(|pool, _| after.pool(pool).is_some());
+    for (pool, version) in &kept.versions {
+        let file = after.pool(pool).and_then(|(_, p)| p.expect_version.as_deref());
+        if file != Some(version) {
+            notes.push(format!(
+                "switch `{}`, pool `{pool}`: expect_version of the files ({}) is not applied, since `{version}` was set at run time",
+                after.name,
+                file.unwrap_or("none")
+            ));
+        }
+    }
+    kept.holds.retain(|hold| {
+        after.pool(&hold.pool).is_some_and(|(_, pool)| hold.member.as_ref().is_none_or(|m| pool.members.iter().any(|x| x.name == *m)))
+    });
+    kept
+}
+
+/// Zones that are new or differ.
+fn changed_zones<'n>(old: &'n Definitions, new: &'n Definitions) -> impl Iterator<Item = &'n Arc<ZoneDefinition>> {
+    let before: HashMap<&Name, &Arc<ZoneDefinition>> = old.zones.iter().map(|zone| (&zone.apex, zone)).collect();
+    new.zones.iter().filter(move |zone| before.get(&zone.apex).is_none_or(|old| old != zone))
+}
+
+/// The weights as the files have them.
+fn file_split(switch: &Switch) -> Split {
+    switch.pools.iter().map(|pool| (pool.name.clone(), pool.weight)).collect()
+}
+
+/// `blue 9000, green 1000`.
+fn words(split: &Split) -> String {
+    split.iter().map(|(pool, weight)| format!("{pool} {weight}")).collect::<Vec<_>>().join(", ")
+}

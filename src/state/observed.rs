@@ -1,0 +1,129 @@
+//! What is seen of members, and what that makes of pools: eligible or not, and why.
+
+use super::runtime::{Desired, Hold};
+use crate::health::{self, Health, OverrideKind};
+use crate::steering::{Member, Pool, Switch};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Measured health, kept by `control`, read by `apply` and `compile`.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// By switch, then pool, then member. Members without monitors are absent.
+    pub members: HashMap<MemberKey, Seen>,
+    /// Switches that are prepared, draining or in a rollout.
+    pub moving: HashSet<Arc<str>>,
+}
+
+/// Names one member of one pool of one switch.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MemberKey {
+    /// The switch.
+    pub switch: Arc<str>,
+    /// The pool.
+    pub pool: Arc<str>,
+    /// The member.
+    pub member: Arc<str>,
+}
+
+/// What the probes say of one member.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// The worst of its monitors.
+    pub health: Health,
+    /// What the last failed probe said, while it is not up.
+    pub failure: Option<String>,
+}
+
+/// What health and overrides make of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Per member, in the order of the definition.
+    pub members: Vec<bool>,
+    /// Whether the pool may be answered.
+    pub eligible: bool,
+    /// Why it may not, or what holds it; `None` when it is plainly healthy.
+    pub why: Option<String>,
+}
+
+impl MemberKey {
+    /// The key of a member.
+    #[must_use]
+    pub fn new(switch: &Switch, pool: &Pool, member: &Member) -> Self {
+        Self { switch: switch.name.clone(), pool: pool.name.clone(), member: member.name.clone() }
+    }
+}
+
+/// The override in force on a pool (`member` absent) or on one member.
+#[must_use]
+pub fn hold_on<'a>(desired: &'a Desired, switch: &str, pool: &str, member: Option<&str>, now_unix_ms: u64) -> Option<&'a Hold> {
+    desired.switches.get(switch)?.holds.iter().find(|hold| {
+        &*hold.pool == pool && hold.member.as_deref() == member && hold.hold.in_force(now_unix_ms)
+    })
+}
+
+/// Judges a pool: measured health, overrides, quorum (§2.3, §2.4).
+///
+/// A pool forced up answers its healthy members if it has any, else all of them.
+#[must_use]
+pub fn pool_status(desired: &Desired, observed: &Observed, switch: &Switch, pool: &Pool, now_unix_ms: u64) -> PoolStatus {
+    let monitored = !switch.monitors_of(pool).is_empty();
+    let mut members: Vec<bool> = pool
+        .members
+        .iter()
+        .map(|member| {
+            let measured = if monitored {
+                observed.members.get(&MemberKey::new(switch, pool, member)).map_or(Health::Unknown, |seen| seen.health)
+            } else {
+                Health::Up
+            };
+            let hold = hold_on(desired, &switch.name, &pool.name, Some(&member.name), now_unix_ms);
+            health::eligible(measured, hold.map(|h| &h.hold))
+        })
+        .collect();
+    let quorum = health::pool_eligible(pool.members.iter().map(|m| m.weight).zip(members.iter().copied()), switch.min_healthy);
+    let hold = hold_on(desired, &switch.name, &pool.name, None, now_unix_ms);
+    match hold.map(|h| (h.hold.kind, &h.hold.reason)) {
+        Some((OverrideKind::ForceUp, reason)) => {
+            if !members.contains(&true) {
+                members.fill(true);
+            }
+            PoolStatus { members, eligible: true, why: Some(format!("forced up: {reason}")) }
+        }
+        Some((OverrideKind::ForceDown, reason)) => {
+            members.fill(false);
+            PoolStatus { members, eligible: false, why: Some(format!("forced down: {reason}")) }
+        }
+        None if quorum => PoolStatus { members, eligible: true, why: None },
+        None => {
+            let why = explain_down(desired, observed, switch, pool, &members, now_unix_ms);
+            PoolStatus { members, eligible: false, why: Some(why) }
+        }
+    }
+}
+
+/// How many members are missing, and what the first of them says.
+fn explain_down(desired: &Desired, observed: &Observed, switch: &Switch, pool: &Pool, members: &[bool], now_unix_ms: u64) -> String {
+    let up = members.iter().filter(|up| **up).count();
+    let first = pool.members.iter().zip(members).find(|(_, up)| !**up).map(|(member, _)| {
+        if hold_on(desired, &switch.name, &pool.name, Some(&member.name), now_unix_ms).is_some() {
+            return format!("{} is forced down", member.name);
+        }
+        match observed.members.get(&MemberKey::new(switch, pool, member)) {
+            Some(Seen { failure: Some(failure), .. }) => format!("{}: {failure}", member.name),
+            Some(Seen { health: Health::Down, .. }) => format!("{} is down", member.name),
+            _ => format!("{} was not probed yet", member.name),
+        }
+    });
+    format!("{up} of {} members are healthy; {}", members.len(), first.unwrap_or_default())
+}
+
+/// Whether some eligible pool has weight.
+#[must_use]
+pub fn has_eligible_weight(desired: &Desired, observed: &Observed, switch: &Switch, now_unix_ms: u64) -> bool {
+    let split = desired.split(switch);
+    switch.pools.iter().any(|pool| {
+        split.get(&pool.name).is_some_and(|weight| *weight > 0)
+            && pool_status(desired, observed, switch, pool, now_unix_ms).eligible
+    })
+}

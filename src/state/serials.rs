@@ -1,0 +1,35 @@
+//! SOA serials (§3.4): one counter per zone that never goes back.
+
+use super::command::Rejection;
+use super::definitions::ZoneDefinition;
+use super::runtime::Desired;
+use crate::dns::{Name, serial};
+
+/// The next serial of a zone: the larger, by RFC 1982, of the file's and the last one + 1.
+#[must_use]
+pub fn advance(desired: &Desired, zone: &ZoneDefinition) -> u32 {
+    match desired.serials.get(&zone.apex) {
+        None => zone.file_serial,
+        Some(last) => {
+            let next = last.wrapping_add(1);
+            if serial::is_newer(zone.file_serial, next) { zone.file_serial } else { next }
+        }
+    }
+}
+
+/// The serial a zone is served with.
+#[must_use]
+pub fn current(desired: &Desired, zone: &ZoneDefinition) -> u32 {
+    desired.serials.get(&zone.apex).copied().unwrap_or(zone.file_serial)
+}
+
+/// Refuses a file serial that jumps by more than 2^31 - 1: secondaries would take it for an older one.
+///
+/// # Errors
+/// [`Rejection::SerialJump`].
+pub fn check_jump(apex: &Name, from: u32, to: u32) -> Result<(), Rejection> {
+    if to > from && to - from > i32::MAX.unsigned_abs() {
+        return Err(Rejection::SerialJump { zone: apex.to_string(), from, to });
+    }
+    Ok(())
+}
