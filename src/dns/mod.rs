@@ -13,6 +13,7 @@ pub mod rcode;
 pub mod rdata;
 pub mod rrset;
 pub mod rtype;
+pub mod serial;
 
 pub use edns::{Edns, Subnet};
 pub use name::{Name, NameError};

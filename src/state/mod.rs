@@ -3,11 +3,16 @@
 //! Pure: `apply(desired, command, now)` returns a change or a rejection; `compile` turns state and
 //! observed health into what `snapshot` publishes. Never talks to a store, a socket or a clock.
 
+pub mod apply;
 pub mod command;
 pub mod definitions;
+pub mod observed;
 pub mod runtime;
+pub mod serials;
 pub mod v1;
 
+pub use apply::{apply, initial_serials};
 pub use command::{Change, Command, FlipTarget, Rejection, Request, SplitChange, WeightChange};
 pub use definitions::{AnswerSettings, Definitions, ZoneDefinition};
+pub use observed::{MemberKey, Observed, PoolStatus, Seen};
 pub use runtime::{Desired, Hold, Split, SwitchState};
