@@ -4,7 +4,9 @@
 //! observed health into what `snapshot` publishes. Never talks to a store, a socket or a clock.
 
 pub mod apply;
+pub mod catalogue;
 pub mod command;
+pub mod compile;
 pub mod definitions;
 pub mod observed;
 pub mod runtime;
@@ -12,7 +14,9 @@ pub mod serials;
 pub mod v1;
 
 pub use apply::{apply, initial_serials};
+pub use catalogue::{Catalogue, Placed};
 pub use command::{Change, Command, FlipTarget, Rejection, Request, SplitChange, WeightChange};
+pub use compile::{Compilation, TtlCause, compile_switch};
 pub use definitions::{AnswerSettings, Definitions, ZoneDefinition};
 pub use observed::{MemberKey, Observed, PoolStatus, Seen};
 pub use runtime::{Desired, Hold, Split, SwitchState};

@@ -71,6 +71,21 @@ impl Desired {
             .collect()
     }
 
+    /// Takes in a committed change.
+    pub fn absorb(&mut self, change: &super::Change) {
+        self.revision = change.revision;
+        if let Some(definitions) = &change.definitions {
+            self.definitions = definitions.clone();
+        }
+        for (name, state) in &change.switches {
+            match state {
+                Some(state) => self.switches.insert(name.clone(), state.clone()),
+                None => self.switches.remove(name),
+            };
+        }
+        self.serials.extend(change.serials.iter().cloned());
+    }
+
     /// The version a pool's members must show.
     #[must_use]
     pub fn expect_version<'a>(&'a self, switch: &str, pool: &'a crate::steering::Pool) -> Option<&'a str> {

@@ -1,0 +1,122 @@
+//! The part of a snapshot that only a reload changes: zones, steered names, where each switch stands.
+
+use super::definitions::{Definitions, ZoneDefinition};
+use crate::dns::{Name, Qname, RecordType};
+use crate::snapshot::{OwnerRole, SteeredOwner};
+use crate::steering::Switch;
+use crate::zone::{Found, NameHash};
+use crate::zone::{SteerId, Zone, ZoneSet};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Compiled definitions, and the indices that lead from names to them.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    /// Static data of every zone, in the order of the definitions.
+    pub zones: Arc<ZoneSet>,
+    /// Steered names, by [`SteerId`].
+    pub owners: Arc<[SteeredOwner]>,
+    /// Switches in the order of the definitions.
+    pub switches: Vec<Placed>,
+    /// Index into `switches` by name.
+    pub by_name: HashMap<Arc<str>, u32>,
+    /// Index of a zone by apex.
+    pub zone_by_apex: HashMap<Name, u32>,
+}
+
+/// A switch with the zone it belongs to.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The definition.
+    pub switch: Arc<Switch>,
+    /// Index of its zone.
+    pub zone: u32,
+}
+
+impl Catalogue {
+    /// Compiles all definitions.
+    #[must_use]
+    pub fn build(definitions: &Definitions) -> Self {
+        let mut owners = Vec::new();
+        let mut zones = Vec::new();
+        let mut catalogue = Self::default();
+        for definition in &definitions.zones {
+            let first = owners.len();
+            for switch in &definition.switches {
+                let index = number(catalogue.switches.len());
+                catalogue.by_name.insert(switch.name.clone(), index);
+                catalogue.switches.push(Placed { switch: switch.clone(), zone: number(zones.len()) });
+                steered_names(switch, index, &mut owners);
+            }
+            catalogue.zone_by_apex.insert(definition.apex.clone(), number(zones.len()));
+            zones.push(build_zone(definition, &owners[first..], first));
+        }
+        catalogue.zones = Arc::new(ZoneSet::build(zones));
+        catalogue.owners = owners.into();
+        catalogue
+    }
+
+    /// The TTL that caches may keep a target name's own records for, when the name is ours.
+    #[must_use]
+    pub fn target_ttl(&self, name: &Name) -> Option<u32> {
+        let mut qname = Qname::default();
+        qname.set(name.wire())?;
+        let zone = self.zones.find(&qname)?.zone;
+        let hash = NameHash::of(&qname);
+        let ttl_of = |rtype| match zone.lookup(&qname, hash, rtype) {
+            Found::Hit(rrset) | Found::Cname(rrset) => Some(rrset.ttl()),
+            Found::Steered(id, _) => {
+                let owner = self.owners.get(id.0 as usize)?;
+                self.switches.get(owner.switch as usize).map(|placed| placed.switch.ttl_s)
+            }
+            Found::Referral(_) => None,
+            Found::Any(_) | Found::NoData | Found::NxDomain => Some(0),
+        };
+        ttl_of(RecordType::A)?.max(ttl_of(RecordType::AAAA)?).into()
+    }
+}
+
+/// Compiles one zone with its steered names.
+fn build_zone(definition: &ZoneDefinition, owners: &[SteeredOwner], first: usize) -> Arc<Zone> {
+    let steered: Vec<(Name, SteerId)> =
+        owners.iter().enumerate().map(|(at, owner)| (owner.owner.clone(), SteerId(number(first + at)))).collect();
+    Arc::new(Zone::build(&definition.apex, &definition.text, &steered))
+}
+
+/// Every name a switch answers at: owners, pins and, where anyone may ask, explanations (§1.4, §6.1).
+///
+/// A wildcard owner `*.base` has pins `<pool>.base` and `*.<pool>.base`, and explanations at
+/// `_explain.base` and `*._explain.base`, whose leftmost label stands for the client's.
+fn steered_names(switch: &Switch, index: u32, owners: &mut Vec<SteeredOwner>) {
+    for owner in &switch.owners {
+        let mut add = |name: Option<Name>, role, wildcard| {
+            if let Some(owner) = name {
+                owners.push(SteeredOwner { switch: index, role, owner, wildcard });
+            }
+        };
+        let wildcard = owner.is_wildcard();
+        let base = if wildcard { owner.parent() } else { Some(owner.clone()) };
+        let Some(base) = base else { continue };
+        add(Some(owner.clone()), OwnerRole::Owner, wildcard);
+        for (at, pool) in switch.pools.iter().enumerate() {
+            let role = OwnerRole::Pin(u16::try_from(at).expect("config allows far fewer pools"));
+            let pin = base.child(pool.name.as_bytes()).ok();
+            if wildcard {
+                add(pin.as_ref().and_then(|pin| pin.child(b"*").ok()), role, true);
+            }
+            add(pin, role, false);
+        }
+        if !switch.explain_networks.is_empty() {
+            let explain = base.child(b"_explain").ok();
+            if wildcard {
+                add(explain.as_ref().and_then(|name| name.child(b"*").ok()), OwnerRole::Explain, true);
+            }
+            add(explain, OwnerRole::Explain, false);
+        }
+    }
+}
+
+/// Indices are 32 bits: far more than fit in memory.
+fn number(len: usize) -> u32 {
+    u32::try_from(len).expect("fewer than 2^32 entries fit in memory")
+}
