@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod dns;
 pub mod drain;
+pub mod evidence;
 pub mod health;
 pub mod metrics;
 pub mod moment;

@@ -1,0 +1,200 @@
+//! Idle readings: how busy an old side still is (§4.2), read on schedule or on demand.
+//!
+//! A reading is a sum over the members, or one number. Of counters the rate per second counts, from
+//! two readings; a counter that fell has been restarted and counts from zero. One member that cannot
+//! be read makes the whole reading an error: a sum with a hole would look idle.
+
+use super::number::Finder;
+use super::source;
+use crate::clock;
+use crate::health::IdleReading;
+use crate::moment::Moment;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+
+/// Members read at a time, per reading.
+const MEMBERS_AT_ONCE: usize = 32;
+/// Readings at a time.
+const READINGS_AT_ONCE: usize = 16;
+/// First readings are spread over at most this.
+const FIRST_SPREAD_MS: u64 = 1_000;
+/// No reading is repeated more often than this, milliseconds.
+const SHORTEST_INTERVAL_MS: u64 = 250;
+/// Time between the two readings of a counter that is read on demand, at most.
+const COUNTER_PAUSE: Duration = Duration::from_secs(1);
+
+/// A pool whose idle reading is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdleTask {
+    /// The switch.
+    pub switch: Arc<str>,
+    /// Its pool.
+    pub pool: Arc<str>,
+    /// What to read.
+    pub reading: Arc<IdleReading>,
+    /// The members, when the URL has `{address}`.
+    pub addresses: Arc<[IpAddr]>,
+}
+
+/// One reading's result, for `control`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdleReport {
+    /// The switch.
+    pub switch: Arc<str>,
+    /// Its pool.
+    pub pool: Arc<str>,
+    /// The number (per second for a counter), or why there is none.
+    pub value: Result<f64, String>,
+    /// When it was read.
+    pub at: Moment,
+}
+
+/// Reads once; for a counter twice, up to a second apart.
+///
+/// # Errors
+/// What went wrong, and on which member.
+pub async fn read(reading: &IdleReading, addresses: &[IpAddr]) -> Result<f64, String> {
+    let mut reader = Reader::new(reading, addresses)?;
+    loop {
+        if let Some(value) = reader.read().await? {
+            return Ok(value);
+        }
+        sleep(Duration::from_millis(reading.interval_ms).min(COUNTER_PAUSE)).await;
+    }
+}
+
+/// Reads the tasks of the list until `shutdown`, or until either channel's other end is gone. Tasks
+/// that stay on the list keep their cadence, and their counters' last readings.
+pub async fn run(
+    mut tasks: watch::Receiver<Arc<[IdleTask]>>,
+    reports: mpsc::Sender<IdleReport>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut shutdown = pin!(shutdown);
+    let turns = Arc::new(Semaphore::new(READINGS_AT_ONCE));
+    let mut running = JoinSet::new();
+    let mut known: Vec<(IdleTask, AbortHandle)> = Vec::new();
+    loop {
+        let wanted = tasks.borrow_and_update().clone();
+        known.retain(|(task, handle)| {
+            let stays = wanted.contains(task) && !handle.is_finished();
+            if !stays {
+                handle.abort();
+            }
+            stays
+        });
+        for task in wanted.iter() {
+            if !known.iter().any(|(one, _)| one == task) {
+                let handle = running.spawn(repeat(task.clone(), reports.clone(), turns.clone()));
+                known.push((task.clone(), handle));
+            }
+        }
+        loop {
+            tokio::select! {
+                () = &mut shutdown => return,
+                () = reports.closed() => return,
+                changed = tasks.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    break;
+                }
+                Some(_ended) = running.join_next() => {}
+            }
+        }
+    }
+}
+
+/// One task's readings, one after another.
+async fn repeat(task: IdleTask, reports: mpsc::Sender<IdleReport>, turns: Arc<Semaphore>) {
+    let interval_ms = task.reading.interval_ms.max(SHORTEST_INTERVAL_MS);
+    let mut reader = Reader::new(&task.reading, &task.addresses);
+    sleep(Duration::from_millis(clock::random_u64() % interval_ms.min(FIRST_SPREAD_MS))).await;
+    loop {
+        let begun = Instant::now();
+        let value = match &mut reader {
+            Ok(reader) => {
+                let _turn = turns.acquire().await.expect("the semaphore is never closed");
+                reader.read().await
+            }
+            Err(problem) => Err(problem.clone()),
+        };
+        if let Some(value) = value.transpose() {
+            let report = IdleReport { switch: task.switch.clone(), pool: task.pool.clone(), value, at: clock::now() };
+            if reports.send(report).await.is_err() {
+                return;
+            }
+        }
+        sleep(Duration::from_millis(interval_ms).saturating_sub(begun.elapsed())).await;
+    }
+}
+
+/// A reading, prepared, with the counters seen last.
+struct Reader<'a> {
+    reading: &'a IdleReading,
+    finder: Finder,
+    /// What to read: each member, or `None` for one URL.
+    places: Vec<Option<IpAddr>>,
+    /// Counters by place, and when they were read.
+    last: HashMap<Option<IpAddr>, (f64, Instant)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(reading: &'a IdleReading, addresses: &[IpAddr]) -> Result<Self, String> {
+        let per_member = reading.url.contains("{address}");
+        let places: Vec<_> = if per_member { addresses.iter().copied().map(Some).collect() } else { vec![None] };
+        if places.is_empty() {
+            return Err("the pool has no members to read".to_owned());
+        }
+        Ok(Self { reading, finder: Finder::new(&reading.number)?, places, last: HashMap::new() })
+    }
+
+    /// The sum; `None` when a counter has not been read twice yet.
+    async fn read(&mut self) -> Result<Option<f64>, String> {
+        let (reading, finder) = (self.reading, &self.finder);
+        let numbers = stream::iter(self.places.iter().copied()).map(|place| number_at(reading, finder, place));
+        let numbers: Vec<_> = numbers.buffer_unordered(MEMBERS_AT_ONCE).try_collect().await?;
+        let mut sum = Some(0.0);
+        for (place, number, at) in numbers {
+            let value = if self.reading.counter { self.rate(place, number, at) } else { Some(number) };
+            sum = sum.zip(value).map(|(sum, value)| sum + value);
+        }
+        Ok(sum)
+    }
+
+    /// A counter's rate per second since its last reading.
+    fn rate(&mut self, place: Option<IpAddr>, number: f64, at: Instant) -> Option<f64> {
+        let (before, then) = self.last.insert(place, (number, at))?;
+        rate(before, number, at.saturating_duration_since(then))
+    }
+}
+
+/// Counts per second; a counter that fell began anew at zero.
+fn rate(before: f64, number: f64, over: Duration) -> Option<f64> {
+    let counted = if number < before { number } else { number - before };
+    (!over.is_zero()).then(|| counted / over.as_secs_f64())
+}
+
+/// Reads one place.
+async fn number_at(reading: &IdleReading, finder: &Finder, place: Option<IpAddr>) -> Result<(Option<IpAddr>, f64, Instant), String> {
+    let limit = Duration::from_millis(reading.timeout_ms);
+    let fetched = async {
+        let body = source::fetch(source::url(&reading.url, place)?, limit).await?;
+        finder.find(&body)
+    };
+    // The client keeps the limit itself; this one holds whatever it does before connecting, too.
+    let number = timeout(limit, fetched).await.unwrap_or_else(|_| Err(format!("timed out after {} ms", limit.as_millis())));
+    let number = number.map_err(|problem| place.map_or_else(|| problem.clone(), |address| format!("{address}: {problem}")))?;
+    Ok((place, number, Instant::now()))
+}
+
+#[cfg(test)]
+mod tests;
