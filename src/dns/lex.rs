@@ -242,10 +242,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Line, indented, words.
-    type Read = Result<(u32, bool, Vec<String>), LexError>;
-
-    fn entries(text: &str) -> Vec<Read> {
+    fn entries(text: &str) -> Vec<Result<(u32, bool, Vec<String>), LexError>> {
         let mut lexer = Lexer::new(text.as_bytes());
         let mut tokens = Vec::new();
         let mut out = Vec::new();

@@ -35,10 +35,12 @@ impl Default for Qname {
 }
 
 impl Qname {
-    /// Reads an uncompressed name at `at`; returns the offset behind it, or `None` when there is no such
-    /// name (RFC 1035 §3.1). A compression pointer is not accepted.
+    /// Reads an uncompressed name at `at` that ends before `limit`; returns the offset behind it, or
+    /// `None` when there is no such name (RFC 1035 §3.1). A compression pointer is not accepted.
+    ///
+    /// `message` may be longer than `limit`: room behind the name lets it be copied in whole words.
     #[inline]
-    pub fn read(&mut self, message: &[u8], at: usize) -> Option<usize> {
+    pub fn read(&mut self, message: &[u8], at: usize, limit: usize) -> Option<usize> {
         let name = message.get(at..)?;
         let mut here = 0;
         let mut labels = 0;
@@ -55,6 +57,9 @@ impl Qname {
             labels += 1;
         }
         let used = here + 1;
+        if at + used > limit {
+            return None;
+        }
         self.len = u8::try_from(used).ok()?;
         self.labels = u8::try_from(labels).ok()?;
         self.lower(name, used);
@@ -63,7 +68,7 @@ impl Qname {
 
     /// Takes a name in uncompressed wire form; `None` when it is none.
     pub fn set(&mut self, wire: &[u8]) -> Option<()> {
-        self.read(wire, 0).filter(|end| *end == wire.len()).map(|_| ())
+        self.read(wire, 0, wire.len()).filter(|end| *end == wire.len()).map(|_| ())
     }
 
     /// Copies `used` octets in lower case. Length octets are below 64 and stay as they are.
@@ -185,7 +190,7 @@ mod tests {
     fn a_name_is_read_in_lower_case_and_no_further() {
         let mut read = Qname::default();
         let message = b"xx\x03wWw\x07ExAmple\x04TeSt\0\0\x01\0\x01";
-        assert_eq!(read.read(message, 2), Some(20));
+        assert_eq!(read.read(message, 2, usize::MAX), Some(20));
         assert_eq!(read.wire(), b"\x03www\x07example\x04test\0");
         assert_eq!((read.label_count(), read.first_label(), read.suffix(2)), (3, &b"www"[..], &b"\x04test\0"[..]));
         assert_eq!(read.suffix(3), b"\0");
@@ -194,16 +199,16 @@ mod tests {
     #[test]
     fn what_is_no_name_is_refused() {
         let mut read = Qname::default();
-        assert_eq!(read.read(b"\x03ww", 0), None);
-        assert_eq!(read.read(b"\xc0\x0c", 0), None, "no pointer in a question");
-        assert_eq!(read.read(b"\x40", 0), None);
+        assert_eq!(read.read(b"\x03ww", 0, usize::MAX), None);
+        assert_eq!(read.read(b"\xc0\x0c", 0, usize::MAX), None, "no pointer in a question");
+        assert_eq!(read.read(b"\x40", 0, usize::MAX), None);
         let longest: Vec<u8> = [&b"\x3f"[..], &[b'a'; 63]].concat();
         let over = [longest.repeat(3), vec![62], vec![b'b'; 62], vec![0]].concat();
-        assert_eq!((over.len(), read.read(&over, 0)), (256, None));
+        assert_eq!((over.len(), read.read(&over, 0, usize::MAX)), (256, None));
         let exact = [longest.repeat(3), vec![61], vec![b'b'; 61], vec![0]].concat();
-        assert_eq!((exact.len(), read.read(&exact, 0)), (255, Some(255)));
+        assert_eq!((exact.len(), read.read(&exact, 0, usize::MAX)), (255, Some(255)));
         let deepest = [b"\x01a".repeat(127), vec![0]].concat();
-        assert_eq!(read.read(&deepest, 0), Some(255));
+        assert_eq!(read.read(&deepest, 0, usize::MAX), Some(255));
         assert_eq!(read.label_count(), 127);
     }
 

@@ -31,11 +31,12 @@ pub struct Query {
     pub rcode: Rcode,
 }
 
-/// Reads a query; the name goes to `qname`. `None`: not to be answered at all, because it is shorter
-/// than a header or is itself a reply (QR = 1).
+/// Reads the query in the first `len` octets of its buffer; the name goes to `qname`. `None`: not to
+/// be answered at all, because it is shorter than a header or is itself a reply (QR = 1).
 #[must_use]
 #[inline]
-pub fn read(message: &[u8], qname: &mut Qname) -> Option<Query> {
+pub fn read(buffer: &[u8], len: usize, qname: &mut Qname) -> Option<Query> {
+    let message = buffer.get(..len)?;
     let [_, _, flags, _, qd_high, qd_low, an_high, an_low, ns_high, ns_low, ar_high, ar_low] = *message.first_chunk::<HEADER_LEN>()?;
     if flags & 0x80 != 0 {
         return None;
@@ -57,7 +58,7 @@ pub fn read(message: &[u8], qname: &mut Qname) -> Option<Query> {
         query.spoil(Rcode::FORMERR);
         return Some(query);
     }
-    let Some((end, qtype, qclass)) = read_question(message, qname) else {
+    let Some((end, qtype, qclass)) = read_question(buffer, len, qname) else {
         query.spoil(Rcode::FORMERR);
         return Some(query);
     };
@@ -78,9 +79,9 @@ pub fn read(message: &[u8], qname: &mut Qname) -> Option<Query> {
 
 /// The question behind the header: its end, type and class.
 #[inline]
-fn read_question(message: &[u8], qname: &mut Qname) -> Option<(usize, RecordType, u16)> {
-    let at = qname.read(message, HEADER_LEN)?;
-    let [type_high, type_low, class_high, class_low] = *message.get(at..)?.first_chunk::<4>()?;
+fn read_question(buffer: &[u8], len: usize, qname: &mut Qname) -> Option<(usize, RecordType, u16)> {
+    let at = qname.read(buffer, HEADER_LEN, len)?;
+    let [type_high, type_low, class_high, class_low] = *buffer.get(at..len)?.first_chunk::<4>()?;
     Some((at + 4, RecordType(u16::from_be_bytes([type_high, type_low])), u16::from_be_bytes([class_high, class_low])))
 }
 

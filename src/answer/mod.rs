@@ -1,0 +1,238 @@
+//! Query bytes in, reply bytes out: one snapshot, one client, one draw.
+//!
+//! The reply is written in place of the query. Guards come first, in protocol order; then the name is
+//! resolved within our zones and the sections are written in wire order. The only place where an
+//! outcome becomes an RCODE. Pure: no clock, no dice, no log; allocates only for `_explain`.
+
+mod chaos;
+mod negative;
+mod resolve;
+mod steered;
+
+use crate::dns::compose::Reply;
+use crate::dns::edns::{ExtendedError, ReplyOpt, SentSubnet, UDP_PAYLOAD};
+use crate::dns::query::{self, CLASS_ANY, CLASS_CH, CLASS_IN, HEADER_LEN, Query};
+use crate::dns::{Qname, Rcode, RecordType};
+use crate::snapshot::Snapshot;
+use crate::steering::PoolSlot;
+use std::net::SocketAddr;
+
+/// The size of a UDP reply to a query without EDNS (RFC 1035 §4.2.1).
+const PLAIN_UDP_LEN: usize = 512;
+
+/// How a query came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Datagrams: replies are limited by what the client announces.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS (RFC 7858).
+    Tls,
+    /// HTTPS (RFC 8484).
+    Https,
+    /// QUIC (RFC 9250).
+    Quic,
+}
+
+/// Who asks, and the luck of the draw.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker {
+    /// Where the query came from.
+    pub client: SocketAddr,
+    /// How it came.
+    pub transport: Transport,
+    /// A fresh random number.
+    pub draw: u64,
+}
+
+/// What became of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Octets of the reply at the front of the buffer; 0: silence.
+    pub len: usize,
+    /// The RCODE, the upper bits of EDNS included.
+    pub rcode: u16,
+    /// The pool whose records the answer carries.
+    pub choice: Option<Chosen>,
+    /// Whether TC is set.
+    pub truncated: bool,
+    /// What kind of answer it is; rate limiting tells them apart.
+    pub kind: Kind,
+    /// Index of the zone that answered.
+    pub zone: Option<u32>,
+    /// What was asked for; 0 when the question could not be read.
+    pub qtype: RecordType,
+}
+
+/// The pool an answer names, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chosen {
+    /// Where its answers are counted.
+    pub slot: PoolSlot,
+    /// How long a cache may hold the answer, seconds (§4.1).
+    pub promise_s: u32,
+    /// Whether the pool was asked for by name: such answers hold no drain.
+    pub pinned: bool,
+    /// Whether nobody was eligible and the fallback decided.
+    pub by_fallback: bool,
+}
+
+/// The kinds of replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// No reply.
+    Silence,
+    /// Records of the answer section.
+    Answer,
+    /// The name exists, the type does not.
+    NoData,
+    /// The name does not exist.
+    NxDomain,
+    /// Another server is named.
+    Referral,
+    /// Refused or not understood.
+    Error,
+}
+
+/// A reply in the making: the parts that come to rest in header and OPT at the end.
+struct Answering<'a, 'm> {
+    snapshot: &'a Snapshot,
+    asker: &'a Asker,
+    /// What is looked for; follows aliases.
+    qname: &'a mut Qname,
+    /// Where that name stands in the message.
+    qname_at: usize,
+    qtype: RecordType,
+    /// The client subnet, if it is believed.
+    subnet: Option<SentSubnet>,
+    reply: Reply<'m>,
+    authoritative: bool,
+    rcode: Rcode,
+    kind: Kind,
+    /// ECS scope of the answer (RFC 7871 §7.2.1).
+    scope: u8,
+    error: Option<ExtendedError>,
+    choice: Option<Chosen>,
+    zone: Option<u32>,
+}
+
+/// Answers the query in `message[..query_len]` in its place.
+///
+/// `message` is the whole buffer: at least [`UDP_PAYLOAD`] octets for datagrams, 65535 for streams, or
+/// replies are cut shorter than they need be.
+pub fn respond(snapshot: &Snapshot, asker: &Asker, message: &mut [u8], query_len: usize) -> Outcome {
+    let mut qname = Qname::default();
+    let Some(query) = query::read(message, query_len, &mut qname) else { return Outcome::SILENCE };
+    let subnet = query.edns.and_then(|edns| edns.subnet).filter(|sent| {
+        // RFC 7871 §7.1.2: a /0 asks that no prefix be used; echoing it reveals and costs nothing.
+        sent.subnet.source == 0 || snapshot.settings.believes_subnet_of(asker.client.ip())
+    });
+    let mut opt = query.edns.map(|edns| ReplyOpt {
+        dnssec_ok: edns.dnssec_ok,
+        rcode_high: 0,
+        subnet: subnet.map(|sent| (sent, 0)),
+        error: None,
+    });
+    let limit = reply_limit(asker.transport, &query);
+    let mut answering = Answering {
+        snapshot,
+        asker,
+        qname: &mut qname,
+        qname_at: HEADER_LEN,
+        qtype: query.qtype,
+        subnet,
+        reply: Reply::new(message, query.question_end, limit, opt.as_ref().map_or(0, ReplyOpt::len)),
+        authoritative: false,
+        rcode: query.rcode,
+        kind: Kind::Error,
+        scope: 0,
+        error: None,
+        choice: None,
+        zone: None,
+    };
+    if query.rcode == Rcode::NOERROR {
+        answering.triage(query.qclass);
+    }
+    if let Some(opt) = &mut opt {
+        opt.rcode_high = answering.rcode.high();
+        opt.error = answering.error;
+        if let Some((_, scope)) = &mut opt.subnet {
+            *scope = answering.scope;
+        }
+    }
+    answering.finish(opt.as_ref())
+}
+
+/// The largest reply this client takes (RFC 6891 §6.2.3 to §6.2.5).
+#[inline]
+fn reply_limit(transport: Transport, query: &Query) -> usize {
+    match (transport, &query.edns) {
+        (Transport::Udp, None) => PLAIN_UDP_LEN,
+        (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(UDP_PAYLOAD)).max(PLAIN_UDP_LEN),
+        _ => usize::from(u16::MAX),
+    }
+}
+
+impl Answering<'_, '_> {
+    /// Sorts queries by class and by types that are no data.
+    #[inline]
+    fn triage(&mut self, qclass: u16) {
+        if self.qtype.is_meta() && self.qtype != RecordType::ANY {
+            self.rcode = match self.qtype {
+                // Transfers take another road; whoever gets here may not have one.
+                RecordType::AXFR | RecordType::IXFR => Rcode::REFUSED,
+                RecordType::OPT | RecordType(0) => Rcode::FORMERR,
+                _ => Rcode::NOTIMP,
+            };
+            return;
+        }
+        match qclass {
+            CLASS_IN => self.resolve(),
+            // RFC 1035 §6.2: an answer for every class is never authoritative; ours covers only IN.
+            CLASS_ANY => {
+                self.resolve();
+                self.authoritative = false;
+            }
+            CLASS_CH => self.answer_chaos(),
+            _ => self.refuse(None),
+        }
+    }
+
+    /// REFUSED: not our name, or not for this client.
+    fn refuse(&mut self, error: Option<ExtendedError>) {
+        self.rcode = Rcode::REFUSED;
+        self.kind = Kind::Error;
+        self.authoritative = false;
+        self.error = error;
+    }
+
+    /// Writes OPT and header and reports.
+    #[inline]
+    fn finish(self, opt: Option<&ReplyOpt>) -> Outcome {
+        let truncated = self.reply.is_truncated();
+        let len = self.reply.finish(self.authoritative, self.rcode, opt);
+        Outcome {
+            len,
+            rcode: self.rcode.0,
+            choice: self.choice,
+            truncated,
+            kind: self.kind,
+            zone: self.zone,
+            qtype: self.qtype,
+        }
+    }
+}
+
+impl Outcome {
+    /// Nothing is sent.
+    pub const SILENCE: Self = Self {
+        len: 0,
+        rcode: 0,
+        choice: None,
+        truncated: false,
+        kind: Kind::Silence,
+        zone: None,
+        qtype: RecordType(0),
+    };
+}
