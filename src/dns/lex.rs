@@ -242,7 +242,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn entries(text: &str) -> Vec<Result<(u32, bool, Vec<String>), LexError>> {
+    /// Line, indented, words.
+    type Read = Result<(u32, bool, Vec<String>), LexError>;
+
+    fn entries(text: &str) -> Vec<Read> {
         let mut lexer = Lexer::new(text.as_bytes());
         let mut tokens = Vec::new();
         let mut out = Vec::new();

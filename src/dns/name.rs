@@ -155,16 +155,7 @@ impl Name {
     /// Whether this name is `ancestor` or below it.
     #[must_use]
     pub fn is_within(&self, ancestor: &Self) -> bool {
-        let (own, top) = (&self.0, &ancestor.0);
-        if own.len() < top.len() || own[own.len() - top.len()..] != top[..] {
-            return false;
-        }
-        let boundary = own.len() - top.len();
-        let mut at = 0;
-        while at < boundary {
-            at += 1 + usize::from(own[at]);
-        }
-        at == boundary
+        wire_is_within(&self.0, &ancestor.0)
     }
 
     /// Whether the leftmost label is `*` (RFC 4592).
@@ -188,6 +179,19 @@ impl Name {
         wire.extend_from_slice(&self.0);
         if wire.len() > MAX_NAME_LEN { Err(NameError::NameTooLong) } else { Ok(Self(wire.into_boxed_slice())) }
     }
+}
+
+/// Whether one uncompressed name in lower case is another or below it.
+pub(crate) fn wire_is_within(own: &[u8], top: &[u8]) -> bool {
+    if !own.ends_with(top) {
+        return false;
+    }
+    let boundary = own.len() - top.len();
+    let mut at = 0;
+    while at < boundary {
+        at += 1 + own.get(at).copied().map_or(0, usize::from);
+    }
+    at == boundary
 }
 
 /// Writes the length of the label begun at `label_at` and opens the next one.

@@ -5,9 +5,11 @@
 //! decided elsewhere. Never reads a file itself: the caller hands in text.
 
 mod build;
+pub mod checks;
 mod lookup;
 pub mod master;
 mod node;
+mod problem;
 mod set;
 mod soa;
 mod table;
@@ -15,6 +17,7 @@ mod text;
 
 pub use lookup::{Found, GlueRef, NameHash, Referral};
 pub use node::{Node, RrsetRef};
+pub use problem::ZoneProblem;
 pub use set::{Located, ZoneSet};
 pub use soa::Soa;
 pub use table::Zone;

@@ -1,1 +1,0 @@
-//! Master files (RFC 1035 §5).
