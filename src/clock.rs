@@ -13,13 +13,19 @@ pub fn now() -> Moment {
 
 /// Milliseconds since boot, suspended time included (CLOCK_BOOTTIME).
 #[must_use]
-#[allow(unsafe_code)]
 pub fn boot_ms() -> u64 {
+    boot_ns() / 1_000_000
+}
+
+/// Nanoseconds on the same clock, for durations of single answers.
+#[must_use]
+#[allow(unsafe_code)]
+pub fn boot_ns() -> u64 {
     let mut spec = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `spec` is a valid, writable timespec for the whole call.
     let status = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut spec) };
     assert_eq!(status, 0, "CLOCK_BOOTTIME exists on every Linux this builds for");
-    u64::try_from(spec.tv_sec).unwrap_or(0) * 1000 + u64::try_from(spec.tv_nsec).unwrap_or(0) / 1_000_000
+    u64::try_from(spec.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(spec.tv_nsec).unwrap_or(0)
 }
 
 /// Milliseconds of the wall clock since 1970 (UTC).

@@ -9,6 +9,7 @@
 //! fold never shows an earlier expiry than an answer that a client holds, but for what is between
 //! two stores of one batch; control adds its 5 s margin (§4.2) over that.
 
+use super::latency::{Latency, LatencyTotals};
 use super::pool_cells::{PoolCells, PoolTotals};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -41,6 +42,8 @@ pub enum Count {
     Accepted,
     /// Connections closed at once: their client had too many.
     ClientLimit,
+    /// Connections closed at once: all seats were taken, or the server was stopping.
+    Refused,
     /// Idle connections closed to make room for new ones.
     Evicted,
     /// Connections closed because a query did not complete in time.
@@ -57,7 +60,7 @@ pub enum Count {
 
 impl Count {
     /// All of them, with the label each is shown under.
-    pub const ALL: [(Self, &'static str); 16] = [
+    pub const ALL: [(Self, &'static str); 17] = [
         (Self::Received, "received"),
         (Self::Dropped, "dropped"),
         (Self::Oversize, "oversize"),
@@ -68,6 +71,7 @@ impl Count {
         (Self::Grouped, "grouped"),
         (Self::Accepted, "accepted"),
         (Self::ClientLimit, "client_limit"),
+        (Self::Refused, "refused"),
         (Self::Evicted, "evicted"),
         (Self::SlowSender, "slow_sender"),
         (Self::SlowReader, "slow_reader"),
@@ -84,10 +88,11 @@ pub struct Cells {
     transport: &'static str,
     counts: [AtomicU64; Count::ALL.len()],
     responses: [AtomicU64; RCODES],
+    latency: Latency,
     pools: PoolCells,
 }
 
-/// What one batch (or one connection's read) did; written to the cells in one go.
+/// One answer that named a pool; a batch collects them and writes them in one go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
     /// Which pool the answer named.
@@ -104,13 +109,12 @@ impl Cells {
             transport,
             counts: std::array::from_fn(|_| AtomicU64::new(0)),
             responses: std::array::from_fn(|_| AtomicU64::new(0)),
+            latency: Latency::default(),
             pools: PoolCells::default(),
         }
     }
 
-    /// The value of one counter.
-    #[must_use]
-    pub fn count(&self, count: Count) -> u64 {
+    fn count(&self, count: Count) -> u64 {
         self.counts[count as usize].load(Relaxed)
     }
 
@@ -140,6 +144,12 @@ impl SoleWriter {
     #[inline]
     pub fn response(&mut self, rcode: u16) {
         bump(self.0.response(rcode), 1);
+    }
+
+    /// `answers` answers took `elapsed_ns` from their arrival here to the end of the send call.
+    #[inline]
+    pub fn took(&mut self, answers: u64, elapsed_ns: u64) {
+        self.0.latency.cells(elapsed_ns, answers, |cell, n| bump(cell, n));
     }
 
     /// Counts the answers of pools given at `now_ms` (boot clock) and their promises.
@@ -178,6 +188,13 @@ impl SharedWriter {
         self.0.response(rcode).fetch_add(1, Relaxed);
     }
 
+    /// `answers` answers took `elapsed_ns` from their arrival here to the end of the write.
+    pub fn took(&self, answers: u64, elapsed_ns: u64) {
+        self.0.latency.cells(elapsed_ns, answers, |cell, n| {
+            cell.fetch_add(n, Relaxed);
+        });
+    }
+
     /// Counts the answers of pools given at `now_ms` (boot clock) and their promises.
     pub fn answers(&self, now_ms: u64, tallies: &[Tally]) {
         for tally in tallies {
@@ -190,12 +207,6 @@ impl SharedWriter {
         for tally in tallies {
             self.0.pools.cell(tally.slot).write_shared(tally.pinned, 0, expiry_ms(now_ms, tally.promise_s));
         }
-    }
-
-    /// The counters behind this writer.
-    #[must_use]
-    pub fn cells(&self) -> &Cells {
-        &self.0
     }
 }
 
@@ -261,6 +272,16 @@ impl Registry {
             for (sum, counter) in sums.iter_mut().zip(&set.responses) {
                 *sum += counter.load(Relaxed);
             }
+        }
+        folded
+    }
+
+    /// How long answers took, by transport.
+    #[must_use]
+    pub fn fold_latency(&self) -> BTreeMap<&'static str, LatencyTotals> {
+        let mut folded = BTreeMap::<&'static str, LatencyTotals>::new();
+        for set in self.sets() {
+            folded.entry(set.transport).or_default().merge(&set.latency);
         }
         folded
     }

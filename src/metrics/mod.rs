@@ -1,11 +1,15 @@
 //! What the program counts, and how it is shown.
 //!
-//! [`cells`] holds the counters that answering threads write without sharing; `exposition`
+//! [`cells`] holds the counters that answering threads write without sharing; [`exposition`]
 //! turns them, and the rows that control hands over, into text for Prometheus. This room imports
 //! nothing of ours and never reads a clock.
 
 pub mod cells;
+pub mod exposition;
+mod families;
+mod latency;
 mod pool_cells;
 
-pub use cells::{Cells, Registry, Responses, SharedWriter, SoleWriter, Tally};
+pub use cells::{Cells, Count, Registry, Responses, SharedWriter, SoleWriter, Tally};
+pub use latency::LatencyTotals;
 pub use pool_cells::PoolTotals;

@@ -1,0 +1,367 @@
+//! What `/metrics` shows (§6.2): the cells of this process, and gauges that control hands over.
+//!
+//! | name | kind | labels | meaning |
+//! |---|---|---|---|
+//! | `tidegate_answers_total` | counter | switch, pool, pinned | answers that named a pool |
+//! | `tidegate_queries_total` | counter | transport | queries that arrived |
+//! | `tidegate_responses_total` | counter | transport, rcode | responses sent |
+//! | `tidegate_truncated_total` | counter | transport | responses with TC set |
+//! | `tidegate_transport_events_total` | counter | transport, event | what else happened at the sockets: `metrics::Count` |
+//! | `tidegate_answer_seconds` | histogram | transport | from receive to the end of send, whole batches |
+//! | `tidegate_connections` | gauge | | open TCP, DoT and DoH connections |
+//! | `tidegate_switch_fallback` | gauge | switch | 1 while no pool is eligible and the fallback answers |
+//! | `tidegate_switch_ttl_seconds` | gauge | switch | TTL that answers carry at the moment |
+//! | `tidegate_rollout_phase` | gauge | switch, phase | 1 for the phase of a rollout |
+//! | `tidegate_weight` | gauge | switch, pool | weight in force |
+//! | `tidegate_pool_eligible` | gauge | switch, pool | 1 if the pool may be answered with |
+//! | `tidegate_drain_state` | gauge | switch, pool, state | 1 for the state, 0 for the others |
+//! | `tidegate_drain_remaining_seconds` | gauge | switch, pool | until the last promise has expired |
+//! | `tidegate_safe_to_close` | gauge | switch, pool | 1 if the pool may be closed |
+//! | `tidegate_health` | gauge | switch, pool, member | 1 up, 0 down, -1 not known yet |
+//! | `tidegate_probes_total` | counter | switch, pool, member, outcome | probes sent, by outcome |
+//! | `tidegate_probe_seconds` | gauge | switch, pool, member | duration of the last probe that passed |
+//! | `tidegate_revision` | gauge | | revision of the desired state that is answered from |
+//! | `tidegate_snapshot_number` | gauge | | publications since the start |
+//! | `tidegate_store_up` | gauge | | 1 if the state store can be written |
+//! | `tidegate_store_errors_total` | counter | | store operations that failed |
+//! | `tidegate_start_time_seconds` | gauge | | start of this process, seconds since 1970 |
+//! | `tidegate_build_info` | gauge | version | always 1 |
+
+use super::cells::{Count, Registry};
+use super::families::{Families, Family, Labels, Rows, to_plain};
+use std::sync::Arc;
+
+/// The states of a drain, in order (§4.2).
+pub const DRAIN_STATES: [&str; 5] = ["serving", "draining", "dns-drained", "tail", "drained"];
+
+/// What only control knows.
+#[derive(Debug, Clone, Default)]
+pub struct Gauges {
+    /// Version of the program.
+    pub version: String,
+    /// Start of the process, seconds since 1970.
+    pub start_time_s: u64,
+    /// Revision of the desired state that is answered from.
+    pub revision: u64,
+    /// Publications since the start.
+    pub snapshot_number: u64,
+    /// Connections open at the moment.
+    pub connections: usize,
+    /// Whether the state store can be written.
+    pub store_up: bool,
+    /// Store operations that failed.
+    pub store_errors: u64,
+    /// One row per switch.
+    pub switches: Vec<SwitchGauges>,
+}
+
+/// One switch.
+#[derive(Debug, Clone, Default)]
+pub struct SwitchGauges {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whether the fallback answers.
+    pub fallback: bool,
+    /// TTL of answers at the moment, seconds.
+    pub ttl_s: u32,
+    /// The phase of its rollout, if it has one.
+    pub rollout_phase: Option<&'static str>,
+    /// Its pools.
+    pub pools: Vec<PoolGauges>,
+}
+
+/// One pool.
+#[derive(Debug, Clone, Default)]
+pub struct PoolGauges {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The slot its answers are counted under.
+    pub slot: u32,
+    /// Weight in force.
+    pub weight: u32,
+    /// Whether it may be answered with.
+    pub eligible: bool,
+    /// One of [`DRAIN_STATES`].
+    pub drain_state: &'static str,
+    /// Until the last promise has expired, seconds.
+    pub drain_remaining_s: f64,
+    /// Whether it may be closed.
+    pub safe_to_close: bool,
+    /// Its members.
+    pub members: Vec<MemberGauges>,
+}
+
+/// One member.
+#[derive(Debug, Clone, Default)]
+pub struct MemberGauges {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Up, down, or not known yet.
+    pub up: Option<bool>,
+    /// Probes that passed.
+    pub probes_passed: u64,
+    /// Probes that failed.
+    pub probes_failed: u64,
+    /// Duration of the last probe that passed, seconds.
+    pub probe_s: Option<f64>,
+}
+
+/// Which text a scraper gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus text version 0.0.4.
+    Plain,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The format an `Accept` header value asks for: OpenMetrics if it is named with a quality that
+    /// is not zero and not below that of plain text.
+    #[must_use]
+    pub fn of_accept(accept: &str) -> Self {
+        let quality = |wanted: &str| {
+            accept.split(',').filter(|range| range.split(';').next().is_some_and(|kind| kind.trim() == wanted)).map(quality_of).fold(0.0, f64::max)
+        };
+        let (open, plain) = (quality("application/openmetrics-text"), quality("text/plain"));
+        if open > 0.0 && open >= plain { Self::OpenMetrics } else { Self::Plain }
+    }
+
+    /// The `Content-Type` of a response in this format.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Plain => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// The `q` of one media range (RFC 9110 §12.4.2); 1 if it has none.
+fn quality_of(range: &str) -> f64 {
+    range.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q=")).map_or(1.0, |q| q.trim().parse().unwrap_or(0.0))
+}
+
+/// The text of one scrape.
+#[must_use]
+pub fn expose(registry: &Registry, gauges: &Gauges, format: Format) -> String {
+    let mut families = cell_families(registry, gauges);
+    families.extend(process_families(gauges));
+    families.extend(switch_families(gauges));
+    families.extend(pool_families(gauges));
+    families.extend(member_families(gauges));
+    let mut scrape = prometheus_client::registry::Registry::default();
+    scrape.register_collector(Box::new(Families(families)));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &scrape).expect("writing to a String cannot fail");
+    if format == Format::Plain { to_plain(&text) } else { text }
+}
+
+fn counter(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Family {
+    Family { name, help, rows: Rows::Counter(rows) }
+}
+
+fn gauge(name: &'static str, help: &'static str, rows: Vec<(Labels, f64)>) -> Family {
+    Family { name, help, rows: Rows::Gauge(rows) }
+}
+
+fn flag(value: bool) -> f64 {
+    f64::from(u8::from(value))
+}
+
+fn by_transport(transport: &str) -> Labels {
+    vec![("transport", transport.to_owned())]
+}
+
+fn of_switch(switch: &SwitchGauges) -> Labels {
+    vec![("switch", switch.name.to_string())]
+}
+
+fn of_pool(switch: &SwitchGauges, pool: &PoolGauges) -> Labels {
+    vec![("switch", switch.name.to_string()), ("pool", pool.name.to_string())]
+}
+
+fn of_member(switch: &SwitchGauges, pool: &PoolGauges, member: &MemberGauges) -> Labels {
+    let mut labels = of_pool(switch, pool);
+    labels.push(("member", member.name.to_string()));
+    labels
+}
+
+fn with(mut labels: Labels, name: &'static str, value: &str) -> Labels {
+    labels.push((name, value.to_owned()));
+    labels
+}
+
+fn cell_families(registry: &Registry, gauges: &Gauges) -> Vec<Family> {
+    let mut answers = Vec::new();
+    for (switch, pool) in pools(gauges) {
+        let totals = registry.fold_pool(pool.slot);
+        answers.push((with(of_pool(switch, pool), "pinned", "false"), totals.answers));
+        answers.push((with(of_pool(switch, pool), "pinned", "true"), totals.pinned_answers));
+    }
+    let (mut queries, mut truncated, mut events) = (Vec::new(), Vec::new(), Vec::new());
+    for (transport, counts) in registry.fold_counts() {
+        for ((count, event), value) in Count::ALL.into_iter().zip(counts) {
+            match count {
+                Count::Received => queries.push((by_transport(transport), value)),
+                Count::Truncated => truncated.push((by_transport(transport), value)),
+                _ => events.push((with(by_transport(transport), "event", event), value)),
+            }
+        }
+    }
+    let mut responses = Vec::new();
+    for (transport, sums) in registry.fold_responses() {
+        for (rcode, value) in sums.into_iter().enumerate().filter(|(_, value)| *value > 0) {
+            responses.push((with(by_transport(transport), "rcode", rcode_name(rcode)), value));
+        }
+    }
+    let latency = registry.fold_latency().into_iter().map(|(transport, totals)| (by_transport(transport), totals)).collect();
+    vec![
+        counter("tidegate_answers", "Answers that named a pool", answers),
+        counter("tidegate_queries", "Queries that arrived", queries),
+        counter("tidegate_responses", "Responses sent", responses),
+        counter("tidegate_truncated", "Responses with TC set", truncated),
+        counter("tidegate_transport_events", "What else happened at the sockets", events),
+        Family { name: "tidegate_answer_seconds", help: "From receive to the end of send, whole batches", rows: Rows::Histogram(latency) },
+    ]
+}
+
+/// RCODE names of the IANA registry; the rest share a name as they share a counter.
+fn rcode_name(rcode: usize) -> &'static str {
+    const NAMES: [&str; 12] =
+        ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI"];
+    const EXTENDED: [&str; 8] = ["BADVERS", "BADKEY", "BADTIME", "BADMODE", "BADNAME", "BADALG", "BADTRUNC", "BADCOOKIE"];
+    let extended = || rcode.checked_sub(16).and_then(|index| EXTENDED.get(index));
+    NAMES.get(rcode).or_else(extended).copied().unwrap_or("OTHER")
+}
+
+fn process_families(gauges: &Gauges) -> Vec<Family> {
+    let one = |value: f64| vec![(Labels::new(), value)];
+    vec![
+        gauge("tidegate_connections", "Open TCP, DoT and DoH connections", one(gauges.connections as f64)),
+        gauge("tidegate_revision", "Revision of the desired state that is answered from", one(gauges.revision as f64)),
+        gauge("tidegate_snapshot_number", "Publications since the start", one(gauges.snapshot_number as f64)),
+        gauge("tidegate_store_up", "1 if the state store can be written", one(flag(gauges.store_up))),
+        counter("tidegate_store_errors", "Store operations that failed", vec![(Labels::new(), gauges.store_errors)]),
+        gauge("tidegate_start_time_seconds", "Start of this process, seconds since 1970", one(gauges.start_time_s as f64)),
+        gauge("tidegate_build_info", "Always 1", vec![(vec![("version", gauges.version.clone())], 1.0)]),
+    ]
+}
+
+fn pools(gauges: &Gauges) -> impl Iterator<Item = (&SwitchGauges, &PoolGauges)> {
+    gauges.switches.iter().flat_map(|switch| switch.pools.iter().map(move |pool| (switch, pool)))
+}
+
+fn switch_families(gauges: &Gauges) -> Vec<Family> {
+    let each = |value: fn(&SwitchGauges) -> f64| gauges.switches.iter().map(|switch| (of_switch(switch), value(switch))).collect();
+    let phases = gauges.switches.iter().filter_map(|switch| Some((with(of_switch(switch), "phase", switch.rollout_phase?), 1.0))).collect();
+    vec![
+        gauge("tidegate_switch_fallback", "1 while no pool is eligible and the fallback answers", each(|switch| flag(switch.fallback))),
+        gauge("tidegate_switch_ttl_seconds", "TTL that answers carry at the moment", each(|switch| f64::from(switch.ttl_s))),
+        gauge("tidegate_rollout_phase", "1 for the phase of a rollout", phases),
+    ]
+}
+
+fn pool_families(gauges: &Gauges) -> Vec<Family> {
+    let each = |value: fn(&PoolGauges) -> f64| pools(gauges).map(|(switch, pool)| (of_pool(switch, pool), value(pool))).collect();
+    let states = pools(gauges).flat_map(|(switch, pool)| {
+        DRAIN_STATES.into_iter().map(move |state| (with(of_pool(switch, pool), "state", state), flag(pool.drain_state == state)))
+    });
+    vec![
+        gauge("tidegate_weight", "Weight in force", each(|pool| f64::from(pool.weight))),
+        gauge("tidegate_pool_eligible", "1 if the pool may be answered with", each(|pool| flag(pool.eligible))),
+        gauge("tidegate_drain_state", "1 for the state, 0 for the others", states.collect()),
+        gauge("tidegate_drain_remaining_seconds", "Until the last promise has expired", each(|pool| pool.drain_remaining_s)),
+        gauge("tidegate_safe_to_close", "1 if the pool may be closed", each(|pool| flag(pool.safe_to_close))),
+    ]
+}
+
+fn member_families(gauges: &Gauges) -> Vec<Family> {
+    let (mut health, mut probes, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
+    for (switch, pool) in pools(gauges) {
+        for member in &pool.members {
+            let labels = of_member(switch, pool, member);
+            health.push((labels.clone(), member.up.map_or(-1.0, flag)));
+            probes.push((with(labels.clone(), "outcome", "passed"), member.probes_passed));
+            probes.push((with(labels.clone(), "outcome", "failed"), member.probes_failed));
+            seconds.extend(member.probe_s.map(|probe_s| (labels, probe_s)));
+        }
+    }
+    vec![
+        gauge("tidegate_health", "1 up, 0 down, -1 not known yet", health),
+        counter("tidegate_probes", "Probes sent, by outcome", probes),
+        gauge("tidegate_probe_seconds", "Duration of the last probe that passed", seconds),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Tally;
+
+    fn gauges() -> Gauges {
+        let member = MemberGauges { name: "blue-1".into(), up: Some(true), probes_passed: 9, probe_s: Some(0.25), ..MemberGauges::default() };
+        let unknown = MemberGauges { name: "blue-2".into(), ..MemberGauges::default() };
+        let pool = PoolGauges { name: "blue".into(), slot: 4, weight: 90, drain_state: "tail", members: vec![member, unknown], ..PoolGauges::default() };
+        let switch = SwitchGauges { name: "shop \"eu\"".into(), ttl_s: 30, pools: vec![pool], ..SwitchGauges::default() };
+        Gauges { version: "1.2.3".into(), revision: 42, switches: vec![switch], ..Gauges::default() }
+    }
+
+    fn registry() -> Registry {
+        let registry = Registry::default();
+        let mut worker = registry.sole_writer("udp");
+        worker.answers(1_000, &[Tally { slot: 4, promise_s: 30, pinned: false }; 3]);
+        worker.response(5);
+        worker.add(Count::Received, 7);
+        worker.took(3, 5_000);
+        registry
+    }
+
+    #[test]
+    fn plain_text_carries_cells_and_gauges() {
+        let text = expose(&registry(), &gauges(), Format::Plain);
+        for line in [
+            "# HELP tidegate_answers_total Answers that named a pool",
+            "# TYPE tidegate_answers_total counter",
+            r#"tidegate_answers_total{switch="shop \"eu\"",pool="blue",pinned="false"} 3"#,
+            r#"tidegate_responses_total{transport="udp",rcode="REFUSED"} 1"#,
+            r#"tidegate_queries_total{transport="udp"} 7"#,
+            "# TYPE tidegate_answer_seconds histogram",
+            r#"tidegate_answer_seconds_count{transport="udp"} 3"#,
+            r#"tidegate_health{switch="shop \"eu\"",pool="blue",member="blue-2"} -1.0"#,
+            r#"tidegate_drain_state{switch="shop \"eu\"",pool="blue",state="tail"} 1.0"#,
+            "tidegate_revision 42.0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+        assert!(!text.contains("# EOF") && !text.contains("# UNIT"));
+    }
+
+    #[test]
+    fn open_metrics_ends_with_its_mark_and_types_counters_without_total() {
+        let text = expose(&registry(), &gauges(), Format::OpenMetrics);
+        assert!(text.ends_with("# EOF\n"));
+        assert!(text.lines().any(|line| line == "# TYPE tidegate_answers counter"));
+    }
+
+    #[test]
+    fn every_family_is_in_the_table_of_this_file_and_the_other_way_round() {
+        let text = expose(&registry(), &gauges(), Format::Plain);
+        let shown: std::collections::BTreeSet<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_whitespace().next()).collect();
+        let listed: std::collections::BTreeSet<&str> = include_str!("exposition.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! | `")?.split('`').next())
+            .collect();
+        assert_eq!(shown, listed);
+    }
+
+    #[test]
+    fn the_accept_header_chooses_the_format() {
+        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
+        assert_eq!(Format::of_accept(prometheus), Format::OpenMetrics);
+        for plain in ["", "*/*", "text/plain", "application/openmetrics-text;q=0", "application/openmetrics-text;q=0.2,text/plain"] {
+            assert_eq!(Format::of_accept(plain), Format::Plain, "{plain}");
+        }
+    }
+}
