@@ -9,6 +9,7 @@ pub mod health;
 pub mod metrics;
 pub mod moment;
 pub mod probe;
+pub mod server;
 pub mod snapshot;
 pub mod state;
 pub mod steering;

@@ -5,7 +5,7 @@
 
 use super::latency::LatencyTotals;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use std::fmt;
@@ -46,12 +46,12 @@ impl Collector for Families {
             match rows {
                 Rows::Counter(rows) => {
                     for (labels, value) in rows {
-                        family.encode_family(labels)?.encode_counter(value, None::<&Exemplar<NoLabelSet, u64>>)?;
+                        row(&mut family, labels, |row| row.encode_counter(value, None::<&Exemplar<NoLabelSet, u64>>))?;
                     }
                 }
                 Rows::Gauge(rows) => {
                     for (labels, value) in rows {
-                        family.encode_family(labels)?.encode_gauge(value)?;
+                        row(&mut family, labels, |row| row.encode_gauge(value))?;
                     }
                 }
                 Rows::Histogram(rows) => {
@@ -59,13 +59,18 @@ impl Collector for Families {
                         let buckets = totals.buckets();
                         let count = buckets.iter().map(|(_, count)| count).sum();
                         let sum = totals.sum_ns as f64 / 1e9;
-                        family.encode_family(labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+                        row(&mut family, labels, |row| row.encode_histogram::<NoLabelSet>(sum, count, &buckets, None))?;
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Writes one row; without labels there are no braces.
+fn row(family: &mut MetricEncoder, labels: &Labels, write: impl FnOnce(&mut MetricEncoder) -> fmt::Result) -> fmt::Result {
+    if labels.is_empty() { write(family) } else { write(&mut family.encode_family(labels)?) }
 }
 
 /// OpenMetrics text as text version 0.0.4.

@@ -1,0 +1,190 @@
+//! Sockets: what comes in from resolvers and goes back to them.
+//!
+//! [`Bound::bind`] takes every address or none; [`Bound::start`] begins to answer from a
+//! [`SnapshotCell`] and counts in cells of the [`Registry`]; [`Listening::shutdown`] answers what
+//! has arrived and ends. UDP runs on own threads ([`udp`]), streams on the caller's tokio runtime
+//! ([`stream`]). This room cannot reach the control plane, so no packet waits for it.
+
+mod bind;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod udp;
+
+pub use bind::{BindError, Kind};
+pub use stream::table::StreamLimits;
+
+use crate::metrics::{Registry, SharedWriter};
+use crate::snapshot::SnapshotCell;
+use bind::BoundAddress;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use stream::table::Table;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+/// How long a stopping server waits for connections to finish what they were asked.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What to listen on, and the limits.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Addresses for UDP and TCP, one port for both; port 0 finds a free one.
+    pub addresses: Vec<SocketAddr>,
+    /// UDP threads per address.
+    pub workers: usize,
+    /// Limits of TCP, DoT and DoH together.
+    pub limits: StreamLimits,
+    /// DNS over TLS, if it is offered (RFC 7858).
+    pub tls: Option<Encrypted>,
+    /// Share the addresses with a predecessor that still answers.
+    pub takeover: bool,
+}
+
+/// Addresses of an encrypted transport, and its certificate.
+#[derive(Debug, Clone)]
+pub struct Encrypted {
+    /// Addresses to listen on.
+    pub addresses: Vec<SocketAddr>,
+    /// Certificate chain and key; ALPN is set by this room.
+    pub config: Arc<rustls::ServerConfig>,
+}
+
+impl Default for Settings {
+    /// No address, one worker per core, product limits.
+    fn default() -> Self {
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { addresses: Vec::new(), workers, limits: StreamLimits::default(), tls: None, takeover: false }
+    }
+}
+
+/// Sockets that are bound and do not answer yet.
+#[derive(Debug)]
+pub struct Bound {
+    plain: Vec<BoundAddress>,
+    tls: Vec<TcpListener>,
+    settings: Settings,
+}
+
+/// A server that answers, until [`Listening::shutdown`].
+#[derive(Debug)]
+pub struct Listening {
+    addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
+    stop_workers: Arc<AtomicBool>,
+    stop_listeners: watch::Sender<bool>,
+    table: Arc<Table>,
+    workers: Vec<JoinHandle<()>>,
+    listeners: tokio::task::JoinSet<()>,
+}
+
+impl Bound {
+    /// Binds every address of `settings`, or none.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound, with a remedy.
+    pub fn bind(settings: Settings) -> Result<Self, BindError> {
+        let bind = |address: &SocketAddr| bind::bind_plain(*address, settings.workers.max(1), settings.takeover);
+        let plain = settings.addresses.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let bind_tls = |address: &SocketAddr| bind::bind_encrypted(*address, Kind::Tls, settings.takeover);
+        let tls = settings.tls.iter().flat_map(|tls| &tls.addresses).map(bind_tls).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { plain, tls, settings })
+    }
+
+    /// The addresses of UDP and TCP, with the ports that were found.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.plain.iter().map(|bound| bound.address).collect()
+    }
+
+    /// Starts to answer. Must be called within a tokio runtime, which runs the stream transports.
+    ///
+    /// # Errors
+    /// When the system refuses a thread or the runtime a socket.
+    pub fn start(self, cell: &Arc<SnapshotCell>, registry: &Registry) -> io::Result<Listening> {
+        let (stop_listeners, stop) = watch::channel(false);
+        let tls_addresses = self.tls.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let mut listening = Listening {
+            addresses: self.addresses(),
+            tls_addresses,
+            stop_workers: Arc::default(),
+            stop_listeners,
+            table: Table::new(self.settings.limits),
+            workers: Vec::new(),
+            listeners: tokio::task::JoinSet::new(),
+        };
+        let tcp = listening.service(cell, registry.shared_writer("tcp"), None);
+        for bound in self.plain {
+            let with_local = bound.address.ip().is_unspecified();
+            for socket in bound.udp {
+                let writer = registry.sole_writer("udp");
+                let worker = udp::Worker::new(socket, with_local, Arc::clone(cell), Arc::clone(&listening.stop_workers), writer);
+                listening.workers.push(std::thread::Builder::new().name("udp".to_owned()).spawn(|| worker.run())?);
+            }
+            let listener = tokio::net::TcpListener::from_std(bound.tcp)?;
+            listening.listeners.spawn(stream::accept(listener, Arc::clone(&tcp), stop.clone()));
+        }
+        if let Some(tls) = &self.settings.tls {
+            let mut config = rustls::ServerConfig::clone(&tls.config);
+            config.alpn_protocols = vec![b"dot".to_vec()];
+            let service = listening.service(cell, registry.shared_writer("tls"), Some(TlsAcceptor::from(Arc::new(config))));
+            for listener in self.tls {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                listening.listeners.spawn(stream::accept(listener, Arc::clone(&service), stop.clone()));
+            }
+        }
+        Ok(listening)
+    }
+}
+
+impl Listening {
+    fn service(&self, cell: &Arc<SnapshotCell>, writer: SharedWriter, tls: Option<TlsAcceptor>) -> Arc<stream::Service> {
+        Arc::new(stream::Service { cell: Arc::clone(cell), writer, table: Arc::clone(&self.table), tls })
+    }
+
+    /// The addresses of UDP and TCP, with the ports that were found.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The addresses of DNS over TLS.
+    #[must_use]
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
+    }
+
+    /// Connections open at the moment, over all stream transports.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.table.open()
+    }
+
+    /// Answers what has arrived, closes every socket and ends; at most a few seconds.
+    pub async fn shutdown(mut self) {
+        self.stop_workers.store(true, Relaxed);
+        self.stop_listeners.send_replace(true);
+        while self.listeners.join_next().await.is_some() {}
+        self.table.close();
+        // What is still open after the grace ends with the runtime.
+        let _ = tokio::time::timeout(GRACE, self.table.emptied()).await;
+        let workers = std::mem::take(&mut self.workers);
+        let joined = tokio::task::spawn_blocking(move || workers.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok()));
+        if !joined.await.unwrap_or(false) {
+            tracing::error!("a UDP worker ended by a panic");
+        }
+    }
+}
+
+impl Drop for Listening {
+    /// Workers of a server that is dropped without a shutdown end by themselves.
+    fn drop(&mut self) {
+        self.stop_workers.store(true, Relaxed);
+        self.stop_listeners.send_replace(true);
+        self.table.close();
+    }
+}

@@ -1,0 +1,104 @@
+//! Stream transports: DNS over TCP (RFC 7766) and over TLS (RFC 7858).
+//!
+//! [`accept`] takes connections from one listener until told to stop; each becomes a task that
+//! runs a [`connection::Conversation`]. Limits live in [`table`], buffers in [`scratch`]. A flood
+//! of connections costs a seat each and is answered by closing, never by a log line.
+
+mod connection;
+mod scratch;
+pub(super) mod table;
+
+use crate::answer::Transport;
+use crate::clock;
+use crate::metrics::{Count, SharedWriter};
+use crate::snapshot::SnapshotCell;
+use connection::{Conversation, Ended};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use table::{Refusal, Seat, Table};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// Pause after an accept error such as "too many open files", so that it cannot spin.
+const ERROR_PAUSE: Duration = Duration::from_millis(50);
+
+/// What the connections of one transport share.
+pub(super) struct Service {
+    pub(super) cell: Arc<SnapshotCell>,
+    pub(super) writer: SharedWriter,
+    pub(super) table: Arc<Table>,
+    /// `None`: plain TCP.
+    pub(super) tls: Option<TlsAcceptor>,
+}
+
+/// Accepts until `stop` turns true, then takes what is already queued and ends.
+pub(super) async fn accept(listener: TcpListener, service: Arc<Service>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, client)) => admit(stream, client, &service),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(_) => {
+                service.writer.add(Count::ReceiveFailed, 1);
+                tokio::time::sleep(ERROR_PAUSE).await;
+            }
+        }
+    }
+    // A connection that the kernel completed before the listener closes would be reset.
+    while let Some(Ok((stream, client))) = queued(&listener).await {
+        admit(stream, client, &service);
+    }
+}
+
+async fn queued(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(match listener.poll_accept(cx) {
+            std::task::Poll::Ready(accepted) => Some(accepted),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+/// Errors of the connection that was about to be accepted (accept(2)), not of the listener.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted)
+}
+
+fn admit(stream: TcpStream, client: SocketAddr, service: &Arc<Service>) {
+    let writer = &service.writer;
+    writer.add(Count::Accepted, 1);
+    match service.table.admit(client.ip(), clock::boot_ms()) {
+        Ok((seat, evicted)) => {
+            writer.add(Count::Evicted, evicted as u64);
+            let service = Arc::clone(service);
+            tokio::spawn(async move { serve(stream, client, &service, seat).await });
+        }
+        Err(Refusal::Client) => writer.add(Count::ClientLimit, 1),
+        Err(Refusal::Full | Refusal::Stopping) => writer.add(Count::Refused, 1),
+    }
+}
+
+async fn serve(stream: TcpStream, client: SocketAddr, service: &Service, seat: Seat) {
+    let ended = match &service.tls {
+        None => Conversation::new(stream, client, Transport::Tcp, service, &seat).run().await,
+        Some(acceptor) => match timeout(service.table.limits().query, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => Conversation::new(stream, client, Transport::Tls, service, &seat).run().await,
+            Ok(Err(_)) | Err(_) => {
+                service.writer.add(Count::HandshakeFailed, 1);
+                Ended::Broken
+            }
+        },
+    };
+    if let Some(count) = ended.count() {
+        service.writer.add(count, 1);
+    }
+}

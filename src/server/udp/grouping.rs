@@ -1,0 +1,126 @@
+//! Which replies of a batch leave together as one message (UDP GSO).
+//!
+//! Neighbouring replies to one address and port, from one local address, of one size leave as one
+//! send whose segments the kernel cuts apart; the last of a group may be shorter, which is what the
+//! kernel asks for. The order of replies is kept. Nothing here touches a socket.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// Replies in one batch at most.
+pub(super) const BATCH: usize = 32;
+/// Bytes of one grouped message at most, below the 65,507 of one UDP datagram over IPv4.
+const GROUP_BYTES: usize = 65_000;
+
+/// The local address a query came to, which its reply has to leave from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Local {
+    /// The address.
+    pub(super) address: IpAddr,
+    /// The interface, for link-local addresses; 0: routing decides.
+    pub(super) interface: u32,
+}
+
+/// One reply that waits to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reply {
+    /// Its place in the batch.
+    pub(super) slot: usize,
+    /// Its length, bytes.
+    pub(super) len: usize,
+    /// Where it goes.
+    pub(super) client: SocketAddr,
+    /// Where it leaves from, if the socket is bound to the wildcard address.
+    pub(super) local: Option<Local>,
+}
+
+/// Neighbouring replies that leave as one message: `first..first + count` of the replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Group {
+    /// Index of the first reply.
+    pub(super) first: usize,
+    /// How many replies.
+    pub(super) count: usize,
+    /// The size of every segment but perhaps the last, bytes.
+    pub(super) segment: usize,
+}
+
+/// Cuts `replies` into groups. Replies longer than `max_segment` stay alone; 0 turns grouping off.
+pub(super) fn group(replies: &[Reply], max_segment: usize, groups: &mut Vec<Group>) {
+    groups.clear();
+    let mut open = false;
+    let mut bytes = 0;
+    for (index, reply) in replies.iter().enumerate() {
+        let joins = open
+            && groups.last().zip(index.checked_sub(1).and_then(|before| replies.get(before))).is_some_and(|(group, before)| {
+                before.client == reply.client && before.local == reply.local && reply.len <= group.segment && bytes + reply.len <= GROUP_BYTES
+            });
+        match groups.last_mut().filter(|_| joins) {
+            Some(group) => {
+                group.count += 1;
+                bytes += reply.len;
+                open = reply.len == group.segment;
+            }
+            None => {
+                groups.push(Group { first: index, count: 1, segment: reply.len });
+                bytes = reply.len;
+                open = reply.len <= max_segment;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn reply(slot: usize, port: u16, len: usize) -> Reply {
+        Reply { slot, len, client: SocketAddr::from(([127, 0, 0, 1], port)), local: None }
+    }
+
+    fn sizes(replies: &[Reply], max_segment: usize) -> Vec<usize> {
+        let mut groups = Vec::new();
+        group(replies, max_segment, &mut groups);
+        groups.iter().map(|group| group.count).collect()
+    }
+
+    #[test]
+    fn neighbours_of_one_size_and_client_leave_together() {
+        let replies = [reply(0, 1, 55), reply(1, 1, 55), reply(2, 2, 55), reply(3, 2, 55), reply(4, 2, 55), reply(5, 1, 55)];
+        assert_eq!(sizes(&replies, 1500), [2, 3, 1]);
+        assert_eq!(sizes(&replies, 0), [1; 6]);
+        assert_eq!(sizes(&replies, 54), [1; 6]);
+    }
+
+    #[test]
+    fn a_shorter_reply_ends_its_group_and_a_longer_one_starts_another() {
+        assert_eq!(sizes(&[reply(0, 1, 55), reply(1, 1, 40), reply(2, 1, 40), reply(3, 1, 55)], 1500), [2, 1, 1]);
+    }
+
+    #[test]
+    fn replies_from_different_local_addresses_stay_apart() {
+        let from = |last| Some(Local { address: IpAddr::from([127, 0, 0, last]), interface: 0 });
+        let replies = [Reply { local: from(1), ..reply(0, 1, 55) }, Reply { local: from(2), ..reply(1, 1, 55) }];
+        assert_eq!(sizes(&replies, 1500), [1, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn groups_cover_every_reply_once_in_order(shape in proptest::collection::vec((1u16..4, 12usize..4096), 0..32), max in 0usize..5000) {
+            let replies: Vec<Reply> = shape.iter().enumerate().map(|(slot, (port, len))| reply(slot, *port, *len)).collect();
+            let mut groups = Vec::new();
+            group(&replies, max, &mut groups);
+            let mut next = 0;
+            for group in &groups {
+                prop_assert_eq!(group.first, next);
+                let members = &replies[group.first..group.first + group.count];
+                next += group.count;
+                prop_assert!(members.iter().all(|member| member.client == members[0].client));
+                prop_assert!(members[..members.len() - 1].iter().all(|member| member.len == group.segment));
+                prop_assert!(members[members.len() - 1].len <= group.segment);
+                prop_assert!(members.iter().map(|member| member.len).sum::<usize>() <= GROUP_BYTES);
+            }
+            prop_assert_eq!(next, replies.len());
+        }
+    }
+}

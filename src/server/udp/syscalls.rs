@@ -1,0 +1,265 @@
+//! recvmmsg and sendmmsg: the one module of this room that may use `unsafe`.
+//!
+//! A [`Batch`] owns the buffers of one worker. Every pointer the kernel sees is made anew before
+//! the call from memory the batch owns and holds exclusively, and is not used after it. The kernel
+//! writes into the buffers, the address slots and the control slots only, all of which are plain
+//! bytes or C structures for which every bit pattern is valid. What the kernel says about lengths
+//! is checked against the capacity before it is believed.
+#![allow(unsafe_code)] // these calls exist in no safe crate; reviewed line by line below
+
+use super::grouping::{BATCH, Group, Local, Reply};
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::ptr;
+
+/// Longest query (and reply) in bytes.
+pub(super) const MESSAGE: usize = 4096;
+/// Distance of two buffers: a multiple of 4096 would put the start of all of them in one cache set.
+const STRIDE: usize = MESSAGE + 64;
+/// Room for IPV6_PKTINFO (40 bytes) and UDP_SEGMENT (24 bytes) with their headers.
+const CONTROL: usize = 64;
+
+/// Whether a receive waits for the first datagram (up to the socket's SO_RCVTIMEO).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    ForOne,
+    Never,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+union Address {
+    family: libc::sa_family_t,
+    v4: libc::sockaddr_in,
+    v6: libc::sockaddr_in6,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Control([u8; CONTROL]);
+
+/// One received datagram, in the buffer its reply is written to.
+pub(super) struct Received<'a> {
+    /// Who sent it. `None`: neither IPv4 nor IPv6, which no socket of ours receives.
+    pub(super) client: Option<SocketAddr>,
+    /// Where it was sent to, when the batch asks for that.
+    pub(super) local: Option<Local>,
+    /// The whole buffer; the first `len` bytes are the query.
+    pub(super) message: &'a mut [u8],
+    /// Length of the query, bytes.
+    pub(super) len: usize,
+    /// The datagram was longer than the buffer.
+    pub(super) oversize: bool,
+}
+
+/// The buffers of one worker.
+pub(super) struct Batch {
+    buffers: Box<[u8]>,
+    addresses: Box<[Address; BATCH]>,
+    controls: Box<[Control; BATCH]>,
+    iovecs: Box<[libc::iovec; BATCH]>,
+    headers: Box<[libc::mmsghdr; BATCH]>,
+}
+
+impl Batch {
+    pub(super) fn new() -> Self {
+        // SAFETY: all of these are C structures (or byte arrays) for which zero is a valid value.
+        let (address, iovec, header) = unsafe { (zeroed::<Address>(), zeroed::<libc::iovec>(), zeroed::<libc::mmsghdr>()) };
+        Self {
+            buffers: vec![0; BATCH * STRIDE].into_boxed_slice(),
+            addresses: Box::new([address; BATCH]),
+            controls: Box::new([Control([0; CONTROL]); BATCH]),
+            iovecs: Box::new([iovec; BATCH]),
+            headers: Box::new([header; BATCH]),
+        }
+    }
+
+    /// Receives up to [`BATCH`] datagrams; `with_local` if the socket reports destination addresses.
+    pub(super) fn receive(&mut self, socket: &UdpSocket, wait: Wait, with_local: bool) -> io::Result<usize> {
+        for slot in 0..BATCH {
+            self.iovecs[slot] = libc::iovec { iov_base: self.buffers[slot * STRIDE..][..MESSAGE].as_mut_ptr().cast(), iov_len: MESSAGE };
+            let header = &mut self.headers[slot].msg_hdr;
+            header.msg_name = (&raw mut self.addresses[slot]).cast();
+            header.msg_namelen = socklen(size_of::<Address>());
+            header.msg_iov = &raw mut self.iovecs[slot];
+            header.msg_iovlen = 1;
+            header.msg_control = if with_local { (&raw mut self.controls[slot]).cast() } else { ptr::null_mut() };
+            header.msg_controllen = if with_local { CONTROL } else { 0 };
+            header.msg_flags = 0;
+        }
+        let flags = if wait == Wait::Never { libc::MSG_DONTWAIT } else { libc::MSG_WAITFORONE };
+        // SAFETY: every header points to an address slot, one iovec over an own buffer and, if asked
+        // for, a control slot, each with its true size, all alive and unshared during the call; no
+        // time-out structure is passed.
+        let count = unsafe { libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), BATCH as u32, flags, ptr::null_mut()) };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// What the last receive put in `slot`.
+    #[inline]
+    pub(super) fn received(&mut self, slot: usize) -> Received<'_> {
+        let header = &self.headers[slot];
+        let local = if header.msg_hdr.msg_controllen > 0 { self.local(slot) } else { None };
+        let header = &self.headers[slot];
+        Received {
+            client: socket_addr(&self.addresses[slot]),
+            local,
+            len: (header.msg_len as usize).min(MESSAGE),
+            oversize: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+            message: &mut self.buffers[slot * STRIDE..][..MESSAGE],
+        }
+    }
+
+    /// The destination address of the datagram in `slot` (IP_PKTINFO, IPV6_PKTINFO).
+    fn local(&self, slot: usize) -> Option<Local> {
+        let mut header = self.headers[slot].msg_hdr;
+        header.msg_control = (&raw const self.controls[slot]).cast_mut().cast();
+        // SAFETY: `header` is a copy whose control pointer and length describe the control slot as
+        // the kernel filled it, which outlives this function; the CMSG functions stay inside that
+        // length, and the data is read unaligned, for the size its level and type promise.
+        unsafe {
+            let mut message = libc::CMSG_FIRSTHDR(&raw const header);
+            while !message.is_null() {
+                match ((*message).cmsg_level, (*message).cmsg_type) {
+                    (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                        let info = ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in_pktinfo>());
+                        // spec_dst is the address of ours even for a broadcast destination.
+                        return Some(Local { address: IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr))), interface: 0 });
+                    }
+                    (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                        let info = ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in6_pktinfo>());
+                        let address = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+                        let interface = if address.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
+                        return Some(Local { address: IpAddr::V6(address), interface });
+                    }
+                    _ => message = libc::CMSG_NXTHDR(&raw const header, message),
+                }
+            }
+        }
+        None
+    }
+
+    /// Sends `groups` of `replies` from the buffers of the last receive; says how many groups the
+    /// kernel took. An error belongs to the first group.
+    pub(super) fn send(&mut self, socket: &UdpSocket, replies: &[Reply], groups: &[Group]) -> io::Result<usize> {
+        let Some(start) = groups.first().map(|group| group.first) else { return Ok(0) };
+        let mut iovec = 0;
+        for (group, index) in groups.iter().zip(0..BATCH) {
+            let members = &replies[group.first..][..group.count];
+            let first = group.first - start;
+            for reply in members {
+                let len = reply.len.min(MESSAGE);
+                self.iovecs[iovec] = libc::iovec { iov_base: self.buffers[reply.slot * STRIDE..][..len].as_mut_ptr().cast(), iov_len: len };
+                iovec += 1;
+            }
+            let address = &mut self.addresses[members[0].slot];
+            let (name, name_len) = ((&raw mut *address).cast(), address_len(address));
+            let control_len = self.controls[index].fill(members[0].local, (group.count > 1).then_some(group.segment));
+            let header = &mut self.headers[index].msg_hdr;
+            header.msg_name = name;
+            header.msg_namelen = name_len;
+            header.msg_iov = &raw mut self.iovecs[first];
+            header.msg_iovlen = group.count;
+            header.msg_control = if control_len > 0 { (&raw mut self.controls[index]).cast() } else { ptr::null_mut() };
+            header.msg_controllen = control_len;
+            header.msg_flags = 0;
+        }
+        // SAFETY: every header points to the address its query came from, to iovecs over own
+        // buffers and to an own control slot, each with its true size, all alive during the call.
+        let count = unsafe { libc::sendmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), groups.len().min(BATCH) as u32, 0) };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+impl Control {
+    /// Writes the source address and the segment size; returns the length used.
+    fn fill(&mut self, local: Option<Local>, segment: Option<usize>) -> usize {
+        let mut used = 0;
+        match local {
+            Some(Local { address: IpAddr::V4(address), .. }) => {
+                let source = libc::in_addr { s_addr: address.to_bits().to_be() };
+                let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: source, ipi_addr: libc::in_addr { s_addr: 0 } };
+                used = self.put(used, libc::IPPROTO_IP, libc::IP_PKTINFO, info);
+            }
+            Some(Local { address: IpAddr::V6(address), interface }) => {
+                let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: address.octets() }, ipi6_ifindex: interface };
+                used = self.put(used, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
+            }
+            None => {}
+        }
+        if let Some(segment) = segment.and_then(|segment| u16::try_from(segment).ok()) {
+            used = self.put(used, libc::SOL_UDP, libc::UDP_SEGMENT, segment);
+        }
+        used
+    }
+
+    /// Appends one control message at `used`; returns the new length.
+    fn put<T: Copy>(&mut self, used: usize, level: libc::c_int, kind: libc::c_int, value: T) -> usize {
+        // SAFETY: CMSG_SPACE and CMSG_LEN only compute.
+        let (space, len) = unsafe { (libc::CMSG_SPACE(size_of::<T>() as u32) as usize, libc::CMSG_LEN(size_of::<T>() as u32) as usize) };
+        let place = &mut self.0[used..used + space];
+        let header: *mut libc::cmsghdr = place.as_mut_ptr().cast();
+        // SAFETY: `place` is `space` bytes, which CMSG_SPACE says hold a header and `T`; it is
+        // aligned to 8 because the slot is and every CMSG_SPACE is a multiple of 8.
+        unsafe {
+            (*header).cmsg_len = len;
+            (*header).cmsg_level = level;
+            (*header).cmsg_type = kind;
+            ptr::write_unaligned(libc::CMSG_DATA(header).cast::<T>(), value);
+        }
+        used + space
+    }
+}
+
+fn socklen(len: usize) -> libc::socklen_t {
+    libc::socklen_t::try_from(len).expect("socket structures are small")
+}
+
+fn address_len(address: &Address) -> libc::socklen_t {
+    // SAFETY: every member starts with the family, and all bytes are initialised.
+    let family = libc::c_int::from(unsafe { address.family });
+    socklen(if family == libc::AF_INET { size_of::<libc::sockaddr_in>() } else { size_of::<libc::sockaddr_in6>() })
+}
+
+#[inline]
+fn socket_addr(address: &Address) -> Option<SocketAddr> {
+    // SAFETY: all bytes of the union are initialised, and every bit pattern of its members is valid;
+    // the family says which member the kernel wrote.
+    unsafe {
+        match libc::c_int::from(address.family) {
+            libc::AF_INET => {
+                let v4 = address.v4;
+                Some(SocketAddrV4::new(Ipv4Addr::from_bits(u32::from_be(v4.sin_addr.s_addr)), u16::from_be(v4.sin_port)).into())
+            }
+            libc::AF_INET6 => {
+                let v6 = address.v6;
+                Some(SocketAddrV6::new(Ipv6Addr::from(v6.sin6_addr.s6_addr), u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id).into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Sets an integer socket option.
+pub(crate) fn set_option(socket: &impl AsRawFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    // SAFETY: the value pointer and its size describe a live integer.
+    let status = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), socklen(size_of::<libc::c_int>())) };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether the kernel knows UDP_SEGMENT. An older one would send a group as one joined datagram.
+pub(super) fn knows_segments(socket: &UdpSocket) -> bool {
+    let mut value: libc::c_int = 0;
+    let mut len = socklen(size_of::<libc::c_int>());
+    // SAFETY: value and length point to live integers of the size given.
+    let status = unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, (&raw mut value).cast(), &raw mut len) };
+    status == 0
+}
+
+// SAFETY: the raw pointers inside iovecs and headers are dead between calls (see the module's
+// headline); everything else is owned memory, so a batch may move to another thread.
+unsafe impl Send for Batch {}
+
+const _: () = assert!(STRIDE % 4096 != 0 && CONTROL % 8 == 0);
