@@ -9,6 +9,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+/// A time limit noticed this late was noticed by a process that stood still (suspended, starved).
+const STALL: Duration = Duration::from_millis(250);
+
 /// What an attempt came to.
 #[derive(Debug)]
 pub(super) enum Attempted {
@@ -55,10 +58,14 @@ impl Deadline {
         Self { started: Instant::now(), limit: Duration::from_millis(limit_ms) }
     }
 
-    /// Runs one step; when time runs out, the failure says in which.
+    /// Runs one step; when time runs out, the failure says in which. A timer that fires much too late
+    /// means that this process stood still, and then the member may have answered in time.
     pub(super) async fn step<T>(&self, doing: &str, step: impl Future<Output = T>) -> Result<T, Failure> {
-        let expired = |_| Failure::Theirs(format!("timed out after {} {doing}", words::duration(self.limit)));
-        timeout_at(self.started + self.limit, step).await.map_err(expired)
+        let limit = words::duration(self.limit);
+        timeout_at(self.started + self.limit, step).await.map_err(|_| match self.elapsed().saturating_sub(self.limit) {
+            late if late > STALL => Failure::Ours(format!("this process stood still for {}", words::duration(late))),
+            _ => Failure::Theirs(format!("timed out after {limit} {doing}")),
+        })
     }
 
     /// Time since the start.

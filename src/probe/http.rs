@@ -5,39 +5,23 @@
 //! names a host of its own, Host and SNI. Replies are read up to fixed limits.
 
 use super::attempt::{Deadline, Failure, Seen, connect};
-use super::reply::{self, READ_LIMIT, Reply};
+use super::exchange::{Wire, over_http1, over_http2};
+use super::reply::{self, Reply};
 use super::tls::{self, TlsConfigs, TlsNeeds};
 use super::words;
 use crate::health::HttpCheck;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::{http1, http2};
+use http_body_util::Full;
+use hyper::body::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::{HeaderMap, Method, Request, Response, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::{HeaderMap, Method, Request, Uri};
 use regex::bytes::{Regex, RegexBuilder};
 use reqwest::Url;
 use rustls::ClientConfig;
-use std::future::Future;
 use std::net::IpAddr;
-use std::pin::pin;
-use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinSet;
+use std::sync::Arc;
 
-/// The most bytes of headers taken from a reply.
-const HEADER_LIMIT: usize = 64 * 1024;
-/// [`HEADER_LIMIT`] as HTTP/2 takes it.
-const HEADER_LIST_LIMIT: u32 = 64 * 1024;
-/// The most headers taken from a reply.
-const HEADERS_LIMIT: usize = 128;
-/// The HTTP/2 window: the peer may not send more than this ahead (RFC 9113 6.9.2).
-const WINDOW: u32 = 65_535;
 /// Bounds the automaton of a body expression, bytes.
 const REGEX_LIMIT: usize = 4 * 1024 * 1024;
-
-const WAITING: &str = "waiting for the reply";
-const READING: &str = "reading the reply";
 
 /// An `http` monitor, prepared.
 pub(super) struct HttpPlan {
@@ -48,10 +32,6 @@ pub(super) struct HttpPlan {
     /// `None` when neither the URL nor a redirect can need it.
     tls: Option<Arc<ClientConfig>>,
 }
-
-/// A connection, plain or under TLS.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 impl HttpPlan {
     /// Prepares an `http` monitor.
@@ -104,6 +84,9 @@ impl HttpPlan {
         let url = Url::parse(&text).map_err(|problem| format!("URL {text:?} is not usable: {problem}"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(format!("URL {text:?} is neither http nor https"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("the URL holds credentials: give them as an Authorization header".to_owned());
         }
         Ok(url)
     }
@@ -205,86 +188,56 @@ fn redirect(url: &Url, reply: &Reply) -> Result<Option<Url>, String> {
     Ok(Some(next))
 }
 
-async fn over_http1(stream: Box<dyn Wire>, request: Request<Full<Bytes>>, deadline: &Deadline) -> Result<Reply, Failure> {
-    let mut settings = http1::Builder::new();
-    settings.max_buf_size(HEADER_LIMIT).max_headers(HEADERS_LIMIT);
-    let opened = deadline.step(WAITING, settings.handshake(TokioIo::new(stream))).await?;
-    let (mut sender, connection) = opened.map_err(|problem| words::http_failure(&problem, WAITING))?;
-    drive(connection, async { read(deadline, sender.send_request(request)).await }).await
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::responder::check;
 
-async fn over_http2(stream: Box<dyn Wire>, request: Request<Full<Bytes>>, deadline: &Deadline) -> Result<Reply, Failure> {
-    let tasks = Tasks::default();
-    let mut settings = http2::Builder::new(tasks.executor());
-    settings.max_header_list_size(HEADER_LIST_LIMIT).initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
-    let opened = deadline.step(WAITING, settings.handshake(TokioIo::new(stream))).await?;
-    let (mut sender, connection) = opened.map_err(|problem| words::http_failure(&problem, WAITING))?;
-    drive(connection, async { read(deadline, sender.send_request(request)).await }).await
-}
-
-/// Runs the connection beside the exchange that needs it, and ends it with the exchange. When the
-/// connection failed, its error says more than the exchange's.
-async fn drive(
-    connection: impl Future<Output = hyper::Result<()>>,
-    exchange: impl Future<Output = Result<Reply, Failure>>,
-) -> Result<Reply, Failure> {
-    let (mut connection, mut exchange) = (pin!(connection), pin!(exchange));
-    let mut broken = None;
-    let mut open = true;
-    let reply = loop {
-        tokio::select! {
-            biased;
-            reply = &mut exchange => break reply,
-            ended = &mut connection, if open => {
-                open = false;
-                broken = ended.err();
-            }
-        }
-    };
-    match (reply, broken) {
-        (Err(_), Some(problem)) => Err(words::http_failure(&problem, WAITING)),
-        (reply, _) => reply,
+    fn plan(url: &str, change: impl Fn(&mut HttpCheck)) -> HttpPlan {
+        let mut check = check(url);
+        change(&mut check);
+        HttpPlan::new(&check, &mut TlsConfigs::default()).unwrap()
     }
-}
 
-/// Awaits the reply and reads its first [`READ_LIMIT`] bytes.
-async fn read(deadline: &Deadline, reply: impl Future<Output = hyper::Result<Response<Incoming>>>) -> Result<Reply, Failure> {
-    let reply = deadline.step(WAITING, reply).await?.map_err(|problem| words::http_failure(&problem, WAITING))?;
-    let (head, mut incoming) = reply.into_parts();
-    let mut body = Vec::new();
-    let mut cut = false;
-    while let Some(frame) = deadline.step(READING, incoming.frame()).await? {
-        let frame = frame.map_err(|problem| words::http_failure(&problem, READING))?;
-        let Some(data) = frame.data_ref() else { continue };
-        let room = READ_LIMIT - body.len();
-        body.extend_from_slice(data.get(..room).unwrap_or(data));
-        if data.len() > room {
-            cut = true;
-            break;
-        }
+    fn request(plan: &HttpPlan, address: &str) -> (String, Option<String>) {
+        let url = plan.url(address.parse().unwrap()).unwrap();
+        let request = plan.request(&url, &plan.method).unwrap();
+        let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap().to_owned());
+        (request.uri().to_string(), host)
     }
-    Ok(Reply { status: head.status, headers: head.headers, body, cut })
-}
 
-/// The tasks an HTTP/2 connection spawns; they end with the attempt, whatever the peer does.
-#[derive(Default)]
-struct Tasks(Arc<Mutex<JoinSet<()>>>);
-
-/// Spawns into [`Tasks`].
-#[derive(Clone)]
-struct TasksExecutor(std::sync::Weak<Mutex<JoinSet<()>>>);
-
-impl Tasks {
-    fn executor(&self) -> TasksExecutor {
-        TasksExecutor(Arc::downgrade(&self.0))
+    #[test]
+    fn addresses_and_ports_stand_right_in_requests() {
+        let plain = plan("http://{address}:8080/a?b=c", |_| ());
+        assert_eq!(request(&plain, "192.0.2.1"), ("/a?b=c".into(), Some("192.0.2.1:8080".into())));
+        assert_eq!(request(&plain, "2001:db8::1"), ("/a?b=c".into(), Some("[2001:db8::1]:8080".into())));
+        let by_default = plan("http://{address}", |_| ());
+        assert_eq!(request(&by_default, "192.0.2.1"), ("/".into(), Some("192.0.2.1".into())));
+        let over_h2 = plan("http://{address}:8080/a", |check| check.http2 = true);
+        assert_eq!(request(&over_h2, "2001:db8::1"), ("http://[2001:db8::1]:8080/a".into(), None));
+        let named = plan("http://{address}/", |check| check.headers = vec![("Host".into(), "app.example.test".into())]);
+        assert_eq!(request(&named, "192.0.2.1").1.as_deref(), Some("app.example.test"));
     }
-}
 
-impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for TasksExecutor {
-    fn execute(&self, task: F) {
-        // Without the attempt there is nobody to run the task for.
-        if let Some(tasks) = self.0.upgrade() {
-            tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).spawn(task);
-        }
+    #[test]
+    fn sni_is_the_host_without_its_port() {
+        let name = |host: Option<&str>, address: &str| {
+            let plan = plan("https://{address}:8443/", |check| {
+                check.host = host.map(str::to_owned);
+                check.verify = false;
+            });
+            plan.server_name(&plan.url(address.parse().unwrap()).unwrap()).unwrap().to_str().into_owned()
+        };
+        assert_eq!(name(None, "192.0.2.1"), "192.0.2.1");
+        assert_eq!(name(None, "2001:db8::1"), "2001:db8::1");
+        assert_eq!(name(Some("app.example.test:8443"), "192.0.2.1"), "app.example.test");
+    }
+
+    #[test]
+    fn urls_that_cannot_be_used_say_why() {
+        let problem = |url: &str| plan(url, |_| ()).url("192.0.2.1".parse().unwrap()).unwrap_err();
+        assert!(problem("http://user:secret@{address}/").contains("Authorization header"));
+        assert!(problem("ftp://{address}/").contains("neither http nor https"));
+        assert!(problem("http://{address}:99999/").contains("not usable"));
     }
 }

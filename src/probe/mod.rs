@@ -6,6 +6,7 @@
 //! environment, never to where a redirect points.
 
 mod attempt;
+mod exchange;
 mod http;
 mod plan;
 mod reply;

@@ -85,8 +85,8 @@ pub(super) fn http_failure(problem: &hyper::Error, doing: &str) -> Failure {
     } else if problem.is_incomplete_message() || problem.is_closed() || problem.is_canceled() {
         format!("connection closed {doing}")
     } else {
-        let cause = problem.source().map_or_else(String::new, |cause| format!(": {cause}"));
-        format!("HTTP failed {doing}: {problem}{cause}")
+        let cause = problem.source().map_or_else(|| problem.to_string(), ToString::to_string);
+        format!("HTTP failed {doing}: {}", quote(&cause))
     })
 }
 

@@ -85,6 +85,14 @@ async fn garbage_is_not_http() {
 }
 
 #[tokio::test]
+async fn http2_asked_of_a_server_that_does_not_speak_it_says_so() {
+    let (port, _) = says("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n").await;
+    let over_h2 = HttpCheck { http2: true, ..at(port) };
+    let failure = failure_of(over_h2, PATIENT).await;
+    assert_eq!(failure, "HTTP failed waiting for the reply: connection error detected: frame with invalid size");
+}
+
+#[tokio::test]
 async fn an_endless_body_is_read_to_64_kib_and_no_further() {
     let (port, _) = serve(|mut stream, log| async move {
         hear(&mut stream, &log).await;

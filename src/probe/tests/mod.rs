@@ -20,10 +20,15 @@ const HASTY: Duration = Duration::from_millis(200);
 
 async fn probe(target: &ProbeTarget) -> ProbeOutcome {
     let plan = Plan::new(&target.monitor, &mut TlsConfigs::default());
-    match attempt(target, &plan).await {
-        Attempted::Seen(outcome) => outcome,
-        Attempted::Ours(trouble) => panic!("trouble of our own: {trouble}"),
+    let mut trouble = String::new();
+    // A busy build machine may stand still now and then.
+    for _ in 0..5 {
+        match attempt(target, &plan).await {
+            Attempted::Seen(outcome) => return outcome,
+            Attempted::Ours(ours) => trouble = ours,
+        }
     }
+    panic!("trouble of our own: {trouble}");
 }
 
 async fn probe_http(check: HttpCheck, timeout: Duration) -> ProbeOutcome {
