@@ -1,6 +1,7 @@
 //! What to check on a member, and the idle reading of an old side.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// What to check, how often, and how much evidence a verdict takes (§2.1, §2.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,10 +89,13 @@ pub struct HttpCheck {
 }
 
 impl Monitor {
-    /// A text that differs whenever two monitors differ (part of a probe's identity).
+    /// A short text that differs whenever two monitors differ (part of a probe's identity). It is a
+    /// hash, since headers and bodies may hold secrets and the text ends up on disk and in logs.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        serde_json::to_string(self).expect("a monitor is plain data")
+        let form = serde_json::to_vec(self).expect("a monitor is plain data");
+        let hash = Sha256::digest(&form);
+        hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether this monitor compares a version.
@@ -130,3 +134,50 @@ pub enum Number {
     Json(String),
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::ProbeTarget;
+    use std::sync::Arc;
+
+    fn monitor(change: impl Fn(&mut Monitor)) -> Monitor {
+        let mut monitor = crate::health::tracker::tests::monitor(3, 5, None, false);
+        change(&mut monitor);
+        monitor
+    }
+
+    #[test]
+    fn fingerprints_differ_exactly_when_monitors_do() {
+        let tcp = |port, send: Option<&str>| MonitorKind::Tcp { port, send: send.map(str::to_owned), expect: None };
+        let different = [
+            monitor(|_| ()),
+            monitor(|m| m.fall = 4),
+            monitor(|m| m.window = Some((1, 2))),
+            monitor(|m| m.kind = tcp(81, None)),
+            monitor(|m| m.kind = tcp(80, Some(""))),
+        ];
+        let distinct: std::collections::HashSet<_> = different.iter().map(Monitor::fingerprint).collect();
+        assert_eq!(distinct.len(), different.len());
+        assert_eq!(monitor(|_| ()).fingerprint(), monitor(|_| ()).fingerprint());
+    }
+
+    #[test]
+    fn keys_tell_targets_apart_and_show_no_secrets() {
+        let secret = MonitorKind::Tcp { port: 80, send: Some("AUTH hunter2".into()), expect: None };
+        let monitor = Arc::new(monitor(|m| m.kind = secret.clone()));
+        let target = |address: &str, version: Option<&str>| {
+            let expect_version = version.map(Arc::from);
+            ProbeTarget { address: address.parse().unwrap(), monitor: monitor.clone(), expect_version }.key()
+        };
+        let keys = [
+            target("192.0.2.1", None),
+            target("192.0.2.2", None),
+            target("192.0.2.1", Some("v1")),
+            target("192.0.2.1", Some("-")),
+            target("192.0.2.1", Some("")),
+            target("192.0.2.1", Some("v1\" \"")),
+        ];
+        assert_eq!(keys.iter().collect::<std::collections::HashSet<_>>().len(), keys.len());
+        assert!(keys.iter().all(|key| !key.contains("hunter2")));
+    }
+}

@@ -8,9 +8,40 @@ use super::{Health, IdleTrack, ProbeOutcome, Tracker};
 use crate::moment::Moment;
 use serde::{Deserialize, Serialize};
 
+/// The version that texts of this module carry.
+const VERSION: u32 = 1;
+
+/// Why a stored text cannot be used. Whoever reads it starts that target as Unknown, and says so.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Not this module's JSON.
+    #[error("a stored health record cannot be read")]
+    Form(#[from] serde_json::Error),
+    /// Written by another version of the program.
+    #[error("a stored health record has version {0}, this program reads {VERSION}")]
+    Version(u32),
+}
+
+/// A tracker as the text that the store keeps under its target's key.
+#[must_use]
+pub fn write(tracker: &Tracker) -> String {
+    serde_json::to_string(&HealthRecord::from(tracker)).expect("a record is plain data")
+}
+
+/// The tracker that [`write`] wrote, its moments on the clocks of `now`.
+///
+/// # Errors
+/// [`RecordError`] when the text is not of this version.
+pub fn read(text: &str, now: Moment) -> Result<Tracker, RecordError> {
+    let record: HealthRecord = serde_json::from_str(text)?;
+    if record.version == VERSION { Ok(record.restore(now)) } else { Err(RecordError::Version(record.version)) }
+}
+
 /// One target's record; its key is stored beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HealthRecord {
+    /// Of the form; [`read`] refuses others.
+    pub version: u32,
     /// The judgement.
     pub verdict: Health,
     /// Since when, milliseconds since 1970.
@@ -45,6 +76,7 @@ pub struct IdleRecord {
 impl From<&Tracker> for HealthRecord {
     fn from(tracker: &Tracker) -> Self {
         Self {
+            version: VERSION,
             verdict: tracker.verdict,
             since_unix_ms: tracker.since.map(|at| at.unix_ms),
             failures: tracker.failures,
@@ -101,8 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn through_disk(tracker: &Tracker, now: Moment) -> Tracker {
-        let text = serde_json::to_string(&HealthRecord::from(tracker)).unwrap();
-        serde_json::from_str::<HealthRecord>(&text).unwrap().restore(now)
+        read(&write(tracker), now).unwrap()
     }
 
     #[test]
@@ -127,11 +158,19 @@ mod tests {
     fn the_stored_form_is_stable() {
         let mut tracker = Tracker::new();
         tracker.observe(&monitor(3, 5, Some((1, 2)), true), &outcome(false), at(0));
-        let text = serde_json::to_string(&HealthRecord::from(&tracker)).unwrap();
         assert_eq!(
-            text,
-            r#"{"verdict":"down","since_unix_ms":1000000,"failures":1,"successes":0,"window":"-","latched":true,"last":{"failure":"connection refused","latency_us":500,"seen_version":null,"certificate_days":null},"last_unix_ms":1000000}"#
+            write(&tracker),
+            r#"{"version":1,"verdict":"down","since_unix_ms":1000000,"failures":1,"successes":0,"window":"-","latched":true,"last":{"failure":"connection refused","latency_us":500,"seen_version":null,"certificate_days":null},"last_unix_ms":1000000}"#
         );
+    }
+
+    #[test]
+    fn texts_of_other_versions_and_nonsense_are_refused() {
+        let text = write(&Tracker::new());
+        assert!(read(&text, at(0)).is_ok());
+        assert!(matches!(read(&text.replace("\"version\":1", "\"version\":2"), at(0)), Err(RecordError::Version(2))));
+        assert!(matches!(read("{}", at(0)), Err(RecordError::Form(_))));
+        assert!(matches!(read(&text[..20], at(0)), Err(RecordError::Form(_))));
     }
 
     proptest! {
