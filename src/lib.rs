@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod clock;
+pub mod config;
 pub mod dns;
 pub mod drain;
 pub mod evidence;

@@ -1,0 +1,124 @@
+//! The server's file and the flags.
+
+use super::TestFolder;
+use crate::config::server::{DohConfig, LogFormat};
+use crate::config::{Overrides, ServerConfig};
+use std::path::Path;
+
+fn read(text: &str, overrides: Overrides) -> (TestFolder, Result<ServerConfig, String>) {
+    let folder = TestFolder::with(&[("tidegate.toml", text)]);
+    let result = ServerConfig::from_parts(Some(&folder.path().join("tidegate.toml")), overrides);
+    let result = result.map_err(|problems| folder.without_path(&problems.to_string()));
+    (folder, result)
+}
+
+fn refused(text: &str) -> String {
+    read(text, Overrides::default()).1.expect_err("the file is at fault")
+}
+
+#[test]
+fn the_file_in_deploy_says_what_the_defaults_are() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/tidegate.toml");
+    assert_eq!(ServerConfig::from_parts(Some(&path), Overrides::default()).unwrap(), ServerConfig::default());
+}
+
+#[test]
+fn flags_suffice_without_a_file_and_win_over_one() {
+    let flags = Overrides {
+        listen: vec!["127.0.0.1:5300".parse().unwrap(), "[::1]:5300".parse().unwrap()],
+        zones: Some("zones".into()),
+        state: Some("state".into()),
+        admin: Some("127.0.0.1:9000".parse().unwrap()),
+        admin_insecure: false,
+    };
+    let alone = ServerConfig::from_parts(None, flags.clone()).unwrap();
+    assert_eq!((alone.listen.len(), alone.zones.as_path(), alone.admin.listen.port()), (2, Path::new("zones"), 9000));
+    let (_folder, over) =
+        read("listen = \"192.0.2.1:53\"\nzones = \"z\"\nstate = \"s\"\nadmin.listen = \"127.0.0.1:1\"\n", flags);
+    assert_eq!(over.unwrap(), alone);
+}
+
+#[test]
+fn every_key_arrives_and_relative_paths_start_at_the_file() {
+    let text = r#"
+        listen = ["192.0.2.53:53", "[2001:db8::53]:53"]
+        zones = "zones"
+        [admin]
+        listen = "0.0.0.0:8053"
+        insecure = true
+        [doh]
+        cert = "cert.pem"
+        key = "/k.pem"
+        [limits]
+        tcp_total = 5
+        tcp_per_client = 2
+        tcp_idle = "3s"
+        udp_workers = 4
+        [log]
+        format = "json"
+        level = "info,tidegate::probe=debug"
+        [answers]
+        version = "Tidegate"
+        ecs_from = ["192.0.2.0/24"]
+    "#;
+    let (folder, config) = read(text, Overrides::default());
+    let config = config.unwrap();
+    assert_eq!(config.zones, folder.path().join("zones"));
+    let doh = DohConfig {
+        listen: vec!["127.0.0.1:443".parse().unwrap()],
+        cert: folder.path().join("cert.pem"),
+        key: "/k.pem".into(),
+        path: "/dns-query".to_owned(),
+    };
+    assert_eq!(config.doh, Some(doh));
+    assert_eq!((config.limits.tcp_idle_ms, config.limits.udp_workers), (3_000, Some(4)));
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!((config.answers.version.as_deref(), config.answers.ecs_from.len()), (Some("Tidegate"), 1));
+}
+
+#[test]
+fn admin_beyond_loopback_must_be_spelled_out() {
+    let shown = refused("[admin]\nlisten = \"192.0.2.1:8053\"\n");
+    assert!(
+        shown.contains("tidegate.toml:2:10: the admin interface would listen on 192.0.2.1:8053 without TLS"),
+        "{shown}"
+    );
+    assert!(shown.contains("spell out `insecure = true`"), "{shown}");
+    let flags = Overrides { admin: Some("192.0.2.1:8053".parse().unwrap()), ..Overrides::default() };
+    let shown = ServerConfig::from_parts(None, flags.clone()).unwrap_err().to_string();
+    assert!(shown.starts_with("--admin: the admin interface"), "{shown}");
+    assert!(ServerConfig::from_parts(None, Overrides { admin_insecure: true, ..flags }).is_ok());
+}
+
+#[test]
+fn faults_are_shown_with_their_place() {
+    let cases: &[(&str, &str)] = &[
+        (
+            "lissen = \"127.0.0.1:53\"",
+            "tidegate.toml:1:1: unknown key `lissen`\n    lissen = \"127.0.0.1:53\"\n    ^^^^^^\n    remedy: did you mean `listen`?",
+        ),
+        ("listen = [\"127.0.0.1\"]", "1:11: `127.0.0.1` is no address with a port"),
+        ("listen = []", "`listen` is an empty list"),
+        ("listen = [\"127.0.0.1:53\", \"127.0.0.1:53\"]", "127.0.0.1:53 is listed twice"),
+        ("[limits]\ntcp_total = 0", "2:13: `tcp_total` must be 1 to 1000000; this is 0"),
+        ("[limits]\ntcp_idle = \"never\"", "`tcp_idle` is no length of time"),
+        ("[log]\nformat = \"jsn\"", "did you mean `json`?"),
+        ("[log]\nlevel = \"a=b=c\"", "`a=b=c` is no log level"),
+        ("[doh]\ncert = \"c\"", "`[doh]` has no `key`"),
+        ("[doh]\ncert = \"c\"\nkey = \"k\"\npath = \"dns\"", "`dns` is no path"),
+        ("[answers]\necs_from = [\"x\"]", "`x` is no address prefix"),
+        ("listen = ", "not TOML: "),
+    ];
+    for (text, words) in cases {
+        let shown = refused(text);
+        assert!(shown.contains(words), "{text}\nshows:\n{shown}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let shown = ServerConfig::from_parts(Some(Path::new("/nowhere/tidegate.toml")), Overrides::default())
+        .unwrap_err()
+        .to_string();
+    assert!(shown.starts_with("/nowhere/tidegate.toml: can't read the file: "), "{shown}");
+}
