@@ -1,0 +1,149 @@
+//! The ledger's form on disk, version 1: JSON, never the live types.
+//!
+//! Times are boot-clock milliseconds of the boot named; a member that left keeps its own bound.
+
+use super::ledger::{Bound, Entry, Ledger, MemberFacts, SwitchRows};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A ledger as saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// 1.
+    pub version: u32,
+    /// The boot whose clock the times are on.
+    pub boot_id: String,
+    /// The last heartbeat, on that clock.
+    pub beat_boot_ms: i64,
+    /// Every pool with something to remember.
+    pub pools: Vec<PoolImage>,
+}
+
+/// One pool as saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolImage {
+    /// The switch.
+    pub switch: Arc<str>,
+    /// The pool.
+    pub pool: Arc<str>,
+    /// Its promises.
+    #[serde(flatten)]
+    pub bound: BoundImage,
+    /// End of the last promise under a pin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pins_until: Option<i64>,
+    /// Whether a restart has to assume that it was answered to the end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
+    /// Whom its answers may name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberFacts>,
+    /// Members that left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<LeftImage>,
+}
+
+/// A member that left, as saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftImage {
+    /// Who.
+    #[serde(flatten)]
+    pub member: MemberFacts,
+    /// The pool's promises when it left.
+    #[serde(flatten)]
+    pub bound: BoundImage,
+}
+
+/// Promises as saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundImage {
+    /// End of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+    /// Length of the longest, milliseconds.
+    pub promise_ms: u64,
+    /// Watched this long after, milliseconds.
+    pub tail_ms: u64,
+}
+
+/// A text that is no ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// Not this form at all.
+    #[error("the drain ledger on disk cannot be read; without it every pool counts as answered until now")]
+    Form(#[from] serde_json::Error),
+    /// Written by a later version of this program.
+    #[error("the drain ledger on disk has version {0}, this program reads version 1")]
+    Version(u32),
+}
+
+impl Image {
+    /// Reads what [`Image::to_text`] wrote.
+    ///
+    /// # Errors
+    /// When the text is something else. Starting without an image is safe then, and late.
+    pub fn from_text(text: &str) -> Result<Self, ImageError> {
+        let image: Self = serde_json::from_str(text)?;
+        if image.version == 1 { Ok(image) } else { Err(ImageError::Version(image.version)) }
+    }
+
+    /// One line of JSON.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a ledger image is plain data")
+    }
+
+    /// The form of a ledger.
+    pub(super) fn of(ledger: &Ledger) -> Self {
+        let pools = ledger.switches.iter().flat_map(|(switch, rows)| rows.pools.iter().map(move |(pool, entry)| PoolImage::of(switch, pool, entry)));
+        Self { version: 1, boot_id: ledger.boot_id.clone(), beat_boot_ms: ledger.beat, pools: pools.collect() }
+    }
+
+    /// The ledger as the old process had it, on its clock.
+    pub(super) fn into_ledger(self) -> Ledger {
+        let mut switches: BTreeMap<Arc<str>, SwitchRows> = BTreeMap::new();
+        for row in self.pools {
+            let entry = Entry {
+                bound: row.bound.into(),
+                pins_until: row.pins_until,
+                answered_in: None,
+                open_in: row.open.then_some(0),
+                newest_promise_ms: row.bound.promise_ms,
+                members: row.members.into_iter().map(|member| (member, 0)).collect(),
+                left: row.left.into_iter().map(|left| (left.member, left.bound.into())).collect(),
+            };
+            switches.entry(row.switch).or_default().pools.insert(row.pool, entry);
+        }
+        let mut ledger = Ledger::empty(&self.boot_id, self.beat_boot_ms);
+        ledger.switches = switches;
+        ledger
+    }
+}
+
+impl PoolImage {
+    fn of(switch: &Arc<str>, pool: &Arc<str>, entry: &Entry) -> Self {
+        let left = |(member, bound): (&MemberFacts, &Bound)| LeftImage { member: member.clone(), bound: (*bound).into() };
+        Self {
+            switch: Arc::clone(switch),
+            pool: Arc::clone(pool),
+            bound: entry.bound.into(),
+            pins_until: entry.pins_until,
+            open: entry.open_in.is_some(),
+            members: entry.members.keys().cloned().collect(),
+            left: entry.left.iter().map(left).collect(),
+        }
+    }
+}
+
+impl From<Bound> for BoundImage {
+    fn from(bound: Bound) -> Self {
+        Self { until: bound.until, promise_ms: bound.promise_ms, tail_ms: bound.tail_ms }
+    }
+}
+
+impl From<BoundImage> for Bound {
+    fn from(image: BoundImage) -> Self {
+        Self { until: image.until, promise_ms: image.promise_ms, tail_ms: image.tail_ms }
+    }
+}
