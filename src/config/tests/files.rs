@@ -3,7 +3,8 @@
 use super::{TestFolder, ZONE, load, switch};
 use crate::config::{check, load_zones};
 use crate::dns::{Name, RecordType};
-use crate::steering::{Fallback, Policy};
+use crate::health::{HttpCheck, MonitorKind};
+use crate::steering::{Fallback, Policy, Switch};
 use std::path::{Path, PathBuf};
 
 const MASTER: &str = "\
@@ -12,6 +13,14 @@ $TTL 300
      NS  ns1
 ns1  A   192.0.2.1
 ";
+
+/// What the first monitor of a switch asks over HTTP.
+fn http_of(switch: &Switch) -> &HttpCheck {
+    match &switch.monitors[0].kind {
+        MonitorKind::Http(check) => check,
+        other => panic!("{other:?}"),
+    }
+}
 
 /// The folder of the examples.
 fn examples() -> PathBuf {
@@ -268,7 +277,7 @@ fn a_ca_file_is_read_beside_the_zones() {
     let folder = TestFolder::with(&[("example.test.toml", &toml), ("ca.pem", "-----BEGIN CERTIFICATE-----\n")]);
     let loaded = load_zones(folder.path()).unwrap();
     let (_, app) = loaded.definitions.switch("app").unwrap();
-    assert!(app.monitors[0].fingerprint().contains("BEGIN CERTIFICATE"));
+    assert_eq!(http_of(app).ca_pem.as_deref(), Some("-----BEGIN CERTIFICATE-----\n"));
     std::fs::write(folder.path().join("ca.pem"), "no").unwrap();
     assert!(folder.problems().contains("`ca.pem` holds no certificate"), "{}", folder.problems());
 }
@@ -278,7 +287,7 @@ fn a_pinned_host_still_probes_the_member() {
     let toml = switch("").replace("tcp = 80", "https = \"https://app.test:8443/up\", host = \"app.test\"");
     let loaded = load(&toml);
     let (_, app) = loaded.definitions.switch("app").unwrap();
-    assert!(app.monitors[0].fingerprint().contains("https://{address}:8443/up"), "{}", app.monitors[0].fingerprint());
+    assert_eq!(http_of(app).url, "https://{address}:8443/up");
 }
 
 #[test]
