@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod dns;
 pub mod drain;
 pub mod evidence;

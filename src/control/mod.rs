@@ -3,7 +3,19 @@
 //! Only that task commits to the store and publishes snapshots. Others hold a [`Handle`]: they ask,
 //! and are answered once the change is durable and no reader answers from an older snapshot.
 
+mod change;
+pub mod event;
 pub mod handle;
+mod observe;
+mod publish;
 pub mod report;
+mod slots;
+pub mod start;
+mod task;
+mod tick;
+mod view;
 
 pub use handle::{Asked, Caller, Handle, IdempotencyKey, Refused, Reloading, Replied};
+pub use start::{Start, StartError, Started};
+pub use task::{IdleWanted, Loader};
+pub use view::rfc3339;

@@ -18,7 +18,7 @@ use crate::moment::Moment;
 use crate::steering::Switch;
 use std::sync::Arc;
 
-pub use reload::initial_serials;
+pub use reload::{adopt, initial_serials};
 
 /// Decides a command.
 ///
@@ -57,10 +57,7 @@ struct Decide<'a> {
 impl<'a> Decide<'a> {
     /// Resolves a switch by name.
     fn switch(&self, name: &str) -> Result<(&'a Arc<ZoneDefinition>, &'a Arc<Switch>), Rejection> {
-        self.desired.definitions.switch(name).ok_or_else(|| Rejection::UnknownSwitch {
-            name: name.to_owned(),
-            known: nearest(name, self.desired.definitions.zones.iter().flat_map(|z| &z.switches).map(|s| &*s.name)),
-        })
+        self.desired.definitions.switch(name).ok_or_else(|| unknown_switch(self.desired, name))
     }
 
     /// The run-time state of a switch, or an empty one.
@@ -125,6 +122,13 @@ impl<'a> Decide<'a> {
         };
         Ok(self.change(vec![(switch.name.clone(), state)], [zone]))
     }
+}
+
+/// The rejection of a switch that is not there, with the names most like it.
+#[must_use]
+pub fn unknown_switch(desired: &Desired, name: &str) -> Rejection {
+    let known = desired.definitions.zones.iter().flat_map(|zone| &zone.switches).map(|switch| &*switch.name);
+    Rejection::UnknownSwitch { name: name.to_owned(), known: nearest(name, known) }
 }
 
 /// Resolves a pool by name.

@@ -1,0 +1,291 @@
+//! The way of a change: recall, decide, commit, absorb, publish, reply (§3.3).
+
+use super::handle::{Asked, Caller, Refused, Replied, SplitView};
+use super::publish::quiet_within;
+use super::report::What;
+use super::task::{APPLY_LIMIT, Control};
+use super::view::rfc3339;
+use crate::clock;
+use crate::moment::Moment;
+use crate::snapshot::Superseded;
+use crate::state::{Change, Command, Desired, Split, apply, v1};
+use crate::store::{AuditRow, Commit, IdempotencyRow};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+type Reply = oneshot::Sender<Result<Replied, Refused>>;
+
+impl Control {
+    /// Takes a change down the road, and replies when it is applied.
+    pub(super) async fn change(&mut self, asked: Asked, reply: Reply) {
+        match self.decide_and_commit(&asked).await {
+            Err(refused) => drop(reply.send(Err(refused))),
+            Ok(Decided::Done(replied)) => drop(reply.send(Ok(*replied))),
+            Ok(Decided::Published { mut replied, superseded, old_slots }) => {
+                let cells = self.cells.clone();
+                tokio::spawn(async move {
+                    replied.applied = quiet_within(&superseded, APPLY_LIMIT).await;
+                    let until = old_slots.iter().map(|slot| cells.fold_pool(*slot).promised_until_ms).max().unwrap_or(0);
+                    replied.expect_old_until(until, clock::now());
+                    drop(reply.send(Ok(*replied)));
+                });
+            }
+        }
+    }
+
+    /// Everything up to the swap.
+    async fn decide_and_commit(&mut self, asked: &Asked) -> Result<Decided, Refused> {
+        if let Some(replied) = self.recall(asked).await? {
+            return Ok(Decided::Done(Box::new(replied)));
+        }
+        let now = clock::now();
+        let change = apply(&self.desired, &self.observed, &asked.request, now)?;
+        let mut replied = self.reply_to(&change, asked, now);
+        if asked.dry_run || change.revision == self.desired.revision {
+            replied.applied = true;
+            return Ok(Decided::Done(Box::new(replied)));
+        }
+        let commit = self.commit_of(&change, asked, &replied, now);
+        let outcome = self.store.commit(commit).await;
+        self.watch_condition();
+        outcome?;
+        let old_slots = self.slots_losing(&change, &asked.request.command);
+        if let Command::Prepare { switch } = &asked.request.command {
+            let longest = self.longest_promise_ms(switch).unwrap_or(0);
+            self.prepared_ready.insert(switch.as_str().into(), now.boot_ms + longest);
+        }
+        let superseded = self.absorb_and_publish(&change, now);
+        replied.switches.iter_mut().for_each(|view| view.ttl_s = self.ttl_of(&view.switch));
+        self.record(&change, asked);
+        Ok(Decided::Published { replied: Box::new(replied), superseded, old_slots })
+    }
+
+    /// The first reply to this key, if there was one.
+    async fn recall(&self, asked: &Asked) -> Result<Option<Replied>, Refused> {
+        let Some(key) = asked.idempotency.as_ref().filter(|_| !asked.dry_run) else { return Ok(None) };
+        let Some(row) = self.store.recall(&asked.caller.token_id, &key.key, clock::unix_ms()).await? else { return Ok(None) };
+        if row.request_hash != key.request_hash {
+            return Err(Refused::KeyReused);
+        }
+        let mut replied: Replied = serde_json::from_str(&row.reply)
+            .map_err(|error| crate::store::StoreError::Failed(format!("a remembered reply cannot be read: {error}")))?;
+        replied.replayed = true;
+        Ok(Some(replied))
+    }
+
+    /// Takes the committed change in and swaps the snapshot.
+    fn absorb_and_publish(&mut self, change: &Change, now: Moment) -> Superseded {
+        self.desired.absorb(change);
+        let versions_may_differ = change.definitions.is_some() || !change.switches.is_empty();
+        if change.definitions.is_some() {
+            self.catalogue = crate::state::Catalogue::build(&self.desired.definitions);
+        }
+        if versions_may_differ {
+            self.watch.rebuild(&self.catalogue, &self.desired, &BTreeMap::new(), now);
+            self.watch.judge_all(&mut self.observed);
+            self.targets.send_replace(self.watch.targets());
+        }
+        if change.definitions.is_some() {
+            return self.publish_all(now);
+        }
+        let touched: Vec<u32> = change.switches.iter().filter_map(|(name, _)| self.catalogue.by_name.get(name).copied()).collect();
+        let serials: Vec<(u32, u32)> = change
+            .serials
+            .iter()
+            .filter_map(|(apex, serial)| self.catalogue.zone_by_apex.get(apex).map(|zone| (*zone, *serial)))
+            .collect();
+        self.publish(&touched, &serials, now)
+    }
+
+    /// The reply, as far as it is known before the commit.
+    fn reply_to(&self, change: &Change, asked: &Asked, now: Moment) -> Replied {
+        let serials = change.serials.iter().map(|(apex, serial)| (apex.to_string(), *serial)).collect();
+        let mut replied = Replied {
+            revision: change.revision,
+            changed: change.revision != self.desired.revision,
+            dry_run: asked.dry_run,
+            applied: !asked.dry_run,
+            serials,
+            old_answers_expire_at: None,
+            old_answers_expire_in_ms: None,
+            switches: self.split_views(change),
+            notes: change.notes.clone(),
+            replayed: false,
+        };
+        // What a retry is told later: the longest any answer given until now can last.
+        let longest = change.switches.iter().filter_map(|(name, _)| self.longest_promise_ms(name)).max();
+        if let Some(longest) = longest.filter(|_| replied.changed) {
+            replied.expect_old_until(now.boot_ms + longest, now);
+        }
+        replied
+    }
+
+    /// Before and after of every switch the change touches.
+    fn split_views(&self, change: &Change) -> Vec<SplitView> {
+        let plain = |split: &Split| split.iter().map(|(pool, weight)| (pool.to_string(), *weight)).collect();
+        let moved: Vec<SplitView> = change
+            .splits
+            .iter()
+            .map(|split| SplitView {
+                switch: split.switch.to_string(),
+                before: plain(&split.before),
+                after: plain(&split.after),
+                ttl_s: self.ttl_of(&split.switch),
+            })
+            .collect();
+        let others = change.switches.iter().filter(|(name, _)| !change.splits.iter().any(|split| split.switch == *name));
+        let unmoved = others.filter_map(|(name, _)| {
+            let (_, switch) = self.desired.definitions.switch(name)?;
+            let split: BTreeMap<String, u16> = plain(&self.desired.split(switch));
+            Some(SplitView { switch: name.to_string(), before: split.clone(), after: split, ttl_s: self.ttl_of(name) })
+        });
+        moved.into_iter().chain(unmoved).collect()
+    }
+
+    /// The TTL in force on a switch, 0 for one that is not there.
+    fn ttl_of(&self, name: &str) -> u32 {
+        let index = self.catalogue.by_name.get(name);
+        index.and_then(|index| self.live.get(*index as usize)).map_or(0, |live| live.compiled.ttl_s)
+    }
+
+    /// The longest promise among a switch's answers at present.
+    pub(super) fn longest_promise_ms(&self, name: &str) -> Option<u64> {
+        let index = self.catalogue.by_name.get(name)?;
+        let live = self.live.get(*index as usize)?;
+        live.compiled.pools.iter().flat_map(|pool| pool.sets.iter()).map(|set| u64::from(set.promise_s) * 1000).max()
+    }
+
+    /// The cells of pools whose answers the change outdates: those that lose weight; for `prepare`,
+    /// all, since every answer given before it lives longer than those after.
+    fn slots_losing(&self, change: &Change, command: &Command) -> Vec<u32> {
+        if matches!(command, Command::Prepare { .. }) {
+            let names = change.switches.iter().filter_map(|(name, _)| self.desired.definitions.switch(name));
+            return names.flat_map(|(_, s)| s.pools.iter().map(|pool| self.slots.of(&s.name, &pool.name).0)).collect();
+        }
+        let mut slots = Vec::new();
+        for split in &change.splits {
+            for (pool, before) in &split.before {
+                if split.after.get(pool).copied().unwrap_or(0) < *before {
+                    slots.push(self.slots.of(&split.switch, pool).0);
+                }
+            }
+        }
+        slots
+    }
+
+    /// The durable form of a change.
+    fn commit_of(&self, change: &Change, asked: &Asked, replied: &Replied, now: Moment) -> Commit {
+        Commit {
+            expected: self.desired.revision,
+            revision: change.revision,
+            switches: change
+                .switches
+                .iter()
+                .map(|(name, state)| (name.to_string(), state.as_ref().map(v1::encode_switch)))
+                .collect(),
+            serials: change.serials.clone(),
+            audit: self.audit_of(change, asked, now),
+            idempotency: asked.idempotency.as_ref().map(|key| IdempotencyRow {
+                token: asked.caller.token_id.clone(),
+                key: key.key.clone(),
+                request_hash: key.request_hash.clone(),
+                reply: serde_json::to_string(replied).expect("plain data"),
+                at_unix_ms: now.unix_ms,
+            }),
+            may_use_reserve: matches!(asked.request.command, Command::Undo { .. }),
+        }
+    }
+
+    /// One audit row per switch concerned, or one for the whole when none is (§3.6).
+    fn audit_of(&self, change: &Change, asked: &Asked, now: Moment) -> Vec<AuditRow> {
+        let row = |switch: Option<&Arc<str>>, before, after| AuditRow {
+            revision: change.revision,
+            at_unix_ms: now.unix_ms,
+            who: asked.caller.name.clone(),
+            from: asked.caller.from.clone(),
+            verb: verb(&asked.request.command).to_owned(),
+            switch: switch.map(ToString::to_string),
+            reason: asked.request.reason.clone(),
+            forced: asked.request.force,
+            before,
+            after,
+        };
+        let mut after = Desired { revision: self.desired.revision, definitions: self.desired.definitions.clone(), ..Desired::default() };
+        after.absorb(change);
+        let rows: Vec<AuditRow> =
+            change.switches.iter().map(|(name, _)| row(Some(name), describe(&self.desired, name), describe(&after, name))).collect();
+        if rows.is_empty() || change.definitions.is_some() {
+            let serials = |list: &[(crate::dns::Name, u32)]| -> serde_json::Value {
+                list.iter().map(|(apex, serial)| (apex.to_string(), serde_json::Value::from(*serial))).collect::<serde_json::Map<_, _>>().into()
+            };
+            let old: Vec<_> = change.serials.iter().map(|(apex, _)| (apex.clone(), self.desired.serials.get(apex).copied().unwrap_or(0))).collect();
+            return vec![row(None, serde_json::json!({ "serials": serials(&old) }), serde_json::json!({ "serials": serials(&change.serials) }))];
+        }
+        rows
+    }
+
+    /// One log line and one happening per accepted change; a held latch may end with it.
+    fn record(&mut self, change: &Change, asked: &Asked) {
+        let Caller { name: who, from, .. } = &asked.caller;
+        let switches: Vec<String> = change.switches.iter().map(|(name, _)| name.to_string()).collect();
+        let verb = verb(&asked.request.command);
+        tracing::info!(verb, who, from, revision = change.revision, ?switches, reason = asked.request.reason, forced = asked.request.force, "change accepted");
+        if let Command::Reset { switch } | Command::Override { switch, .. } = &asked.request.command {
+            let moved = self.watch.resume(switch, clock::now(), &mut self.observed);
+            self.note_moved(moved);
+        }
+        self.happen(What::Changed {
+            verb: verb.to_owned(),
+            who: who.clone(),
+            revision: change.revision,
+            switches,
+            reason: asked.request.reason.clone(),
+        });
+    }
+}
+
+/// How far a change went.
+enum Decided {
+    /// Nothing to publish.
+    Done(Box<Replied>),
+    /// Published; the reply waits for the readers.
+    Published { replied: Box<Replied>, superseded: Superseded, old_slots: Vec<u32> },
+}
+
+impl Replied {
+    /// States when the last old answer expires; nothing when there is none.
+    fn expect_old_until(&mut self, until_boot_ms: u64, now: Moment) {
+        let left = until_boot_ms.saturating_sub(now.boot_ms);
+        self.old_answers_expire_in_ms = (until_boot_ms > 0).then_some(left);
+        self.old_answers_expire_at = (until_boot_ms > 0).then(|| rfc3339(now.unix_ms + left));
+    }
+}
+
+/// The verb of a command, as the CLI and the API spell it.
+fn verb(command: &Command) -> &'static str {
+    match command {
+        Command::Flip(_) => "flip",
+        Command::SetWeights { .. } => "set-weights",
+        Command::Undo { .. } => "undo",
+        Command::Prepare { .. } => "prepare",
+        Command::Override { .. } => "override",
+        Command::ExpectVersion { .. } => "expect-version",
+        Command::Reset { .. } => "reset",
+        Command::Reload(_) => "reload",
+    }
+}
+
+/// One switch's run-time state for the audit.
+fn describe(desired: &Desired, name: &str) -> serde_json::Value {
+    let weights = desired.definitions.switch(name).map(|(_, switch)| desired.split(switch));
+    let state = desired.switches.get(name);
+    serde_json::json!({
+        "weights": weights,
+        "versions": state.map(|s| &s.versions),
+        "overrides": state.map(|s| s.holds.iter().map(|h| serde_json::json!({
+            "pool": h.pool, "member": h.member, "hold": h.hold, "by": h.by,
+        })).collect::<Vec<_>>()),
+        "prepared_until_unix_ms": state.and_then(|s| s.prepared_until_unix_ms),
+    })
+}

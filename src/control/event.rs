@@ -1,0 +1,65 @@
+//! Everything that can reach the control task: one closed enum, handled in order.
+
+use super::handle::{Ask, Refused, Reloading, Replied};
+use crate::health::ProbeOutcome;
+use crate::moment::Moment;
+use crate::state::Definitions;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Somebody asks.
+    Ask(Ask),
+    /// A probe came back.
+    Probed(Probed),
+    /// An idle reading came back.
+    IdleRead(IdleRead),
+    /// The files were read for a reload.
+    Loaded(Box<LoadedFiles>),
+    /// Nobody answers from a snapshot older than this view any more.
+    Quiet {
+        /// The number of the snapshot.
+        view: u64,
+    },
+    /// A second has passed.
+    Tick,
+    /// Save what was observed and end.
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// A probe's outcome.
+#[derive(Debug)]
+pub struct Probed {
+    /// [`crate::health::ProbeTarget::key`].
+    pub key: Arc<str>,
+    /// What came back.
+    pub outcome: ProbeOutcome,
+    /// When.
+    pub at: Moment,
+}
+
+/// An idle reading of a pool.
+#[derive(Debug)]
+pub struct IdleRead {
+    /// The switch.
+    pub switch: Arc<str>,
+    /// The pool.
+    pub pool: Arc<str>,
+    /// The number, or why there is none.
+    pub value: Result<f64, String>,
+    /// When.
+    pub at: Moment,
+}
+
+/// Files read for a reload, on their way back to whoever asked.
+#[derive(Debug)]
+pub struct LoadedFiles {
+    /// Who asked, and how.
+    pub reloading: Reloading,
+    /// The definitions, or every problem as text.
+    pub outcome: Result<Arc<Definitions>, Vec<String>>,
+    /// Where the reply goes.
+    pub reply: oneshot::Sender<Result<Replied, Refused>>,
+}

@@ -1,0 +1,204 @@
+//! Probe outcomes to observed health: one tracker per distinct probe, shared by all who ask for it.
+
+use super::event::Probed;
+use crate::health::{Health, ProbeOutcome, ProbeTarget, Tracker, v1, worst};
+use crate::moment::Moment;
+use crate::state::{Catalogue, Desired, MemberKey, Observed, Seen};
+use crate::steering::{Member, Pool, Switch};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Every probe there is, what it found, and whom it concerns.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    tracked: HashMap<Arc<str>, Tracked>,
+    /// The probes of each member.
+    of_member: HashMap<MemberKey, Vec<Arc<str>>>,
+    /// Probes whose verdict changed since the last save.
+    unsaved: HashSet<Arc<str>>,
+    /// Saved probes that are gone.
+    gone: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Tracked {
+    target: ProbeTarget,
+    tracker: Tracker,
+    users: Vec<MemberKey>,
+}
+
+/// A member whose health changed.
+#[derive(Debug)]
+pub(super) struct Moved {
+    pub(super) member: MemberKey,
+    pub(super) from: Health,
+    pub(super) to: Health,
+    pub(super) failure: Option<String>,
+}
+
+/// What the last probes say of one member, for people.
+#[derive(Debug, Default)]
+pub(super) struct LastSeen {
+    pub(super) since: Option<Moment>,
+    pub(super) latency_us: Option<u64>,
+    pub(super) version: Option<String>,
+    pub(super) certificate_days: Option<i64>,
+}
+
+impl Watch {
+    /// Adopts the probes the catalogue and the versions in force ask for; those that stay keep their history.
+    pub(super) fn rebuild(&mut self, catalogue: &Catalogue, desired: &Desired, saved: &BTreeMap<String, String>, now: Moment) {
+        let mut before = std::mem::take(&mut self.tracked);
+        self.of_member.clear();
+        for placed in &catalogue.switches {
+            for (pool, member) in placed.switch.pools.iter().flat_map(|p| p.members.iter().map(move |m| (p, m))) {
+                let key = MemberKey::new(&placed.switch, pool, member);
+                for target in targets(desired, &placed.switch, pool, member) {
+                    let id: Arc<str> = target.key().into();
+                    self.of_member.entry(key.clone()).or_default().push(id.clone());
+                    let tracked = self.tracked.entry(id.clone()).or_insert_with(|| {
+                        before.remove(&id).map_or_else(|| fresh(target, saved.get(&*id), now), Tracked::without_users)
+                    });
+                    tracked.users.push(key.clone());
+                }
+            }
+        }
+        self.gone.extend(before.keys().map(ToString::to_string));
+        self.unsaved.retain(|id| self.tracked.contains_key(id));
+    }
+
+    /// What is to be probed.
+    pub(super) fn targets(&self) -> Arc<[ProbeTarget]> {
+        self.tracked.values().map(|tracked| tracked.target.clone()).collect()
+    }
+
+    /// Whether every probe has a verdict.
+    pub(super) fn round_complete(&self) -> bool {
+        self.tracked.values().all(|tracked| tracked.tracker.verdict() != Health::Unknown)
+    }
+
+    /// Takes in an outcome; returns the members whose health it changes.
+    pub(super) fn probed(&mut self, probed: &Probed, observed: &mut Observed) -> Vec<Moved> {
+        let Some(tracked) = self.tracked.get_mut(&probed.key) else { return Vec::new() };
+        let transition = tracked.tracker.observe(&tracked.target.monitor, &probed.outcome, probed.at);
+        if transition.is_some() {
+            self.unsaved.insert(probed.key.clone());
+        }
+        let users = tracked.users.clone();
+        users.into_iter().filter_map(|member| self.judge(&member, observed)).collect()
+    }
+
+    /// Ends the `manual_resume` latch of a switch's probes.
+    pub(super) fn resume(&mut self, switch: &str, now: Moment, observed: &mut Observed) -> Vec<Moved> {
+        let mut concerned = Vec::new();
+        for (id, tracked) in &mut self.tracked {
+            if tracked.users.iter().any(|user| &*user.switch == switch)
+                && tracked.tracker.resume(&tracked.target.monitor, now).is_some()
+            {
+                self.unsaved.insert(id.clone());
+                concerned.extend(tracked.users.clone());
+            }
+        }
+        concerned.into_iter().filter_map(|member| self.judge(&member, observed)).collect()
+    }
+
+    /// Fills `observed` anew after the catalogue changed.
+    pub(super) fn judge_all(&self, observed: &mut Observed) {
+        observed.members.clear();
+        for member in self.of_member.keys() {
+            observed.members.insert(member.clone(), self.seen(member));
+        }
+    }
+
+    /// Judges one member; `Some` when its health changed.
+    fn judge(&self, member: &MemberKey, observed: &mut Observed) -> Option<Moved> {
+        let seen = self.seen(member);
+        let before = observed.members.insert(member.clone(), seen.clone()).unwrap_or_default();
+        (before.health != seen.health).then(|| Moved {
+            member: member.clone(),
+            from: before.health,
+            to: seen.health,
+            failure: seen.failure,
+        })
+    }
+
+    /// The worst of a member's probes.
+    fn seen(&self, member: &MemberKey) -> Seen {
+        let trackers = || self.of_member.get(member).into_iter().flatten().filter_map(|id| self.tracked.get(id));
+        let health = worst(trackers().map(|tracked| tracked.tracker.verdict()));
+        let failure = trackers().find_map(|tracked| {
+            let failing = tracked.tracker.verdict() != Health::Up;
+            let (outcome, _) = tracked.tracker.last()?;
+            if failing { outcome.failure.clone() } else { None }
+        });
+        Seen { health, failure }
+    }
+
+    /// What the last probes say of a member, for people.
+    pub(super) fn last_seen(&self, member: &MemberKey) -> LastSeen {
+        let mut last = LastSeen::default();
+        for tracked in self.of_member.get(member).into_iter().flatten().filter_map(|id| self.tracked.get(id)) {
+            last.since = last.since.max(tracked.tracker.since());
+            if let Some((outcome, _)) = tracked.tracker.last() {
+                last.absorb(outcome);
+            }
+        }
+        last
+    }
+
+    /// The texts to save: changed verdicts, and the keys that are gone.
+    pub(super) fn drain_unsaved(&mut self) -> (Vec<(String, String)>, Vec<String>) {
+        let changed = self
+            .unsaved
+            .drain()
+            .filter_map(|id| self.tracked.get(&id).map(|tracked| (id.to_string(), v1::write(&tracked.tracker))))
+            .collect();
+        (changed, std::mem::take(&mut self.gone))
+    }
+}
+
+impl Tracked {
+    fn without_users(mut self) -> Self {
+        self.users.clear();
+        self
+    }
+}
+
+impl LastSeen {
+    fn absorb(&mut self, outcome: &ProbeOutcome) {
+        self.latency_us = self.latency_us.max(Some(outcome.latency_us));
+        if outcome.seen_version.is_some() {
+            self.version.clone_from(&outcome.seen_version);
+        }
+        self.certificate_days = match (self.certificate_days, outcome.certificate_days) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
+/// A tracker with its saved history, or a new one.
+fn fresh(target: ProbeTarget, saved: Option<&String>, now: Moment) -> Tracked {
+    let restored = saved.map(|text| v1::read(text, now));
+    let tracker = restored.unwrap_or_else(|| Ok(Tracker::new())).unwrap_or_else(|error| {
+        tracing::warn!(target = target.key(), %error, "the stored health of a probe is not used; probing from the start");
+        Tracker::new()
+    });
+    Tracked { target, tracker, users: Vec::new() }
+}
+
+/// The probes of one member: each monitor at each of its addresses.
+fn targets<'a>(desired: &'a Desired, switch: &'a Switch, pool: &'a Pool, member: &'a Member) -> impl Iterator<Item = ProbeTarget> + 'a {
+    let version: Option<Arc<str>> =
+        member.expect_version.as_deref().or_else(|| desired.expect_version(&switch.name, pool)).map(Arc::from);
+    let addresses = [member.ipv4.map(IpAddr::V4), member.ipv6.map(IpAddr::V6)];
+    addresses.into_iter().flatten().flat_map(move |address| {
+        let version = version.clone();
+        switch.monitors_of(pool).iter().map(move |monitor| ProbeTarget {
+            address,
+            monitor: monitor.clone(),
+            expect_version: if monitor.checks_version() { version.clone() } else { None },
+        })
+    })
+}

@@ -1,0 +1,194 @@
+//! From stored state and files to a running control task.
+
+use super::event::Event;
+use super::handle::Handle;
+use super::observe::Watch;
+use super::slots::SlotTable;
+use super::task::{Control, IdleWanted, Loader};
+use crate::clock;
+use crate::drain::{Ledger, PoolFacts, v1 as drain_v1};
+use crate::health::ProbeTarget;
+use crate::metrics::cells::Registry;
+use crate::moment::Moment;
+use crate::snapshot::{Settings, Snapshot, SnapshotCell};
+use crate::state::{Catalogue, Definitions, Desired, Observed, Rejection, apply, initial_serials, v1};
+use crate::store::{Commit, Loaded, Store, StoreError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// Happenings kept for a slow listener; it is told how many it missed.
+const HAPPENINGS_KEPT: usize = 1024;
+
+/// What a start needs.
+pub struct Start {
+    /// The files, checked.
+    pub definitions: Arc<Definitions>,
+    /// Server-wide answers.
+    pub settings: Settings,
+    /// Where state lives.
+    pub store: Arc<dyn Store>,
+    /// The workers' cells.
+    pub cells: Arc<Registry>,
+    /// Reads the files again.
+    pub loader: Loader,
+}
+
+/// A running control task and the ends that lead to it.
+pub struct Started {
+    /// For those who ask.
+    pub handle: Handle,
+    /// For probe outcomes, idle readings and shutdown.
+    pub events: mpsc::Sender<Event>,
+    /// What to probe.
+    pub targets: watch::Receiver<Arc<[ProbeTarget]>>,
+    /// Which idle readings to take.
+    pub idle_wanted: watch::Receiver<Arc<[IdleWanted]>>,
+    /// Whether every probe has had a first outcome.
+    pub first_round: watch::Receiver<bool>,
+    /// What queries read.
+    pub snapshots: Arc<SnapshotCell>,
+    /// What the start found out of the ordinary, each a sentence.
+    pub notes: Vec<String>,
+    /// Ends after [`Event::Shutdown`].
+    pub task: JoinHandle<()>,
+}
+
+/// Why control did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be read.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// Stored state of one switch cannot be read.
+    #[error("the stored state of switch `{switch}` cannot be used: {source}")]
+    Decode {
+        /// The switch.
+        switch: String,
+        /// Why.
+        source: v1::DecodeError,
+    },
+    /// The stored drain ledger cannot be read.
+    #[error("the stored drain ledger cannot be used ({0}); remove `seen.db` from the state folder to count every pool as answered until now")]
+    Ledger(String),
+    /// Files and state do not fit.
+    #[error("{0}")]
+    Rejected(#[from] Rejection),
+}
+
+impl Start {
+    /// Loads state, compiles the first snapshot, and starts the task.
+    ///
+    /// # Errors
+    /// [`StartError`], when serving would be wrong.
+    pub async fn run(self) -> Result<Started, StartError> {
+        let now = clock::now();
+        let loaded = self.store.load().await?;
+        let (mut desired, notes) = desired_from(&loaded, self.definitions.clone())?;
+        self.advance_serials(&mut desired).await?;
+        let (asks_in, asks) = mpsc::channel(256);
+        let (events_in, events) = mpsc::channel(4096);
+        let snapshots = Arc::new(SnapshotCell::new(Arc::new(Snapshot { settings: Arc::new(self.settings.clone()), ..Snapshot::default() })));
+        let (happenings, _) = broadcast::channel(HAPPENINGS_KEPT);
+        let (targets, targets_out) = watch::channel(Arc::from([]));
+        let (idle_wanted, idle_out) = watch::channel(Arc::from([]));
+        let (first_round, first_round_out) = watch::channel(false);
+        let control = Control {
+            desired,
+            observed: Observed::default(),
+            catalogue: Catalogue::default(),
+            live: Vec::new(),
+            slots: SlotTable::default(),
+            watch: Watch::default(),
+            ledger: Ledger::start(None, &clock::boot_id(), now, &[], false),
+            idle: HashMap::new(),
+            tokens: loaded.tokens.clone(),
+            condition: self.store.condition(),
+            store: self.store,
+            cells: self.cells,
+            snapshots: snapshots.clone(),
+            loader: self.loader,
+            started: now,
+            timed: BTreeSet::new(),
+            unwell: BTreeSet::new(),
+            last_health_publication: None,
+            prepared_ready: HashMap::new(),
+            start_notes: notes.clone(),
+            saving: None,
+            last_prune_ms: now.boot_ms,
+            next_happening: 1,
+            events: events_in.clone(),
+            happenings: happenings.clone(),
+            targets,
+            idle_wanted,
+            first_round,
+        };
+        let control = control.pick_up(&loaded, now)?;
+        let handle = Handle::new(asks_in, happenings, snapshots.clone());
+        let task = tokio::spawn(control.run(asks, events));
+        Ok(Started { handle, events: events_in, targets: targets_out, idle_wanted: idle_out, first_round: first_round_out, snapshots, notes, task })
+    }
+
+    /// Serves every zone with a serial newer than the last (§3.4). A store that takes no commits now
+    /// (copy, full disk) is no reason not to answer.
+    async fn advance_serials(&self, desired: &mut Desired) -> Result<(), StartError> {
+        let serials = initial_serials(desired)?;
+        let commit = Commit { expected: desired.revision, revision: desired.revision, serials: serials.clone(), ..Commit::default() };
+        match self.store.commit(commit).await {
+            Ok(()) => {}
+            Err(error @ (StoreError::OnCopy { .. } | StoreError::Full { .. })) => {
+                tracing::error!(%error, "the first serials could not be stored; answering all the same");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        desired.serials.extend(serials);
+        Ok(())
+    }
+}
+
+impl Control {
+    /// Restores health and promises, and publishes the first snapshot.
+    fn pick_up(mut self, loaded: &Loaded, now: Moment) -> Result<Self, StartError> {
+        let saved: BTreeMap<String, String> = loaded.seen.iter().flat_map(|seen| seen.health.iter().cloned()).collect();
+        self.catalogue = Catalogue::build(&self.desired.definitions);
+        self.slots.extend(&self.catalogue);
+        self.watch.rebuild(&self.catalogue, &self.desired, &saved, now);
+        self.watch.judge_all(&mut self.observed);
+        self.first_round.send_replace(self.watch.round_complete());
+        let facts: Vec<(Arc<str>, Vec<PoolFacts>)> = (0..u32::try_from(self.catalogue.switches.len()).expect("fewer than 2^32 switches"))
+            .map(|index| (self.switch_at(index).name.clone(), self.facts_of(index, &self.compile(index, now))))
+            .collect();
+        self.ledger = Ledger::start(ledger_image(loaded)?, &clock::boot_id(), now, &facts, false);
+        self.publish_all(now);
+        Ok(self)
+    }
+}
+
+/// The saved promises; for a store that never saw a change nor a heartbeat, an empty image: nothing
+/// was ever answered.
+fn ledger_image(loaded: &Loaded) -> Result<Option<drain_v1::Image>, StartError> {
+    match &loaded.seen {
+        Some(seen) if !seen.ledger.is_empty() => {
+            serde_json::from_str(&seen.ledger).map(Some).map_err(|error| StartError::Ledger(error.to_string()))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Stored state over today's files; what no longer fits is dropped, and said.
+fn desired_from(loaded: &Loaded, definitions: Arc<Definitions>) -> Result<(Desired, Vec<String>), StartError> {
+    let mut desired = Desired { revision: loaded.revision, definitions, ..Desired::default() };
+    desired.serials = loaded.serials.iter().cloned().collect();
+    let mut notes = Vec::new();
+    for (name, text) in &loaded.switches {
+        let state = v1::decode_switch(text).map_err(|source| StartError::Decode { switch: name.clone(), source })?;
+        if let Some(kept) = apply::adopt(&desired.definitions, name, state, &mut notes) {
+            desired.switches.insert(name.as_str().into(), kept);
+        }
+    }
+    for note in &notes {
+        tracing::warn!("{note}");
+    }
+    Ok((desired, notes))
+}

@@ -1,0 +1,219 @@
+//! The control task: takes events in order, owns all mutable state.
+
+use super::event::{Event, IdleRead, LoadedFiles, Probed};
+use super::handle::{Ask, Caller, Refused, Reloading, Replied};
+use super::observe::Watch;
+use super::publish::Live;
+use super::report::{Happening, What};
+use super::slots::SlotTable;
+use crate::clock;
+use crate::drain::Ledger;
+use crate::health::{IdleTrack, ProbeTarget};
+use crate::metrics::cells::Registry;
+use crate::moment::Moment;
+use crate::snapshot::SnapshotCell;
+use crate::state::{Catalogue, Command, Definitions, Desired, Observed, Request};
+use crate::store::{Condition, Store, TokenRow};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+/// Reads the files again: the definitions, or every problem as text.
+pub type Loader = Arc<dyn Fn() -> Result<Arc<Definitions>, Vec<String>> + Send + Sync>;
+
+/// How long a reply waits for the last reader of an older snapshot (§3.3).
+pub(super) const APPLY_LIMIT: Duration = Duration::from_secs(1);
+
+/// An idle reading that is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdleWanted {
+    /// The switch.
+    pub switch: Arc<str>,
+    /// The pool.
+    pub pool: Arc<str>,
+    /// What to read.
+    pub reading: Arc<crate::health::IdleReading>,
+    /// The members' addresses, for URLs with `{address}`.
+    pub addresses: Vec<std::net::IpAddr>,
+}
+
+/// Everything the control task owns.
+pub(super) struct Control {
+    pub(super) desired: Desired,
+    pub(super) observed: Observed,
+    pub(super) catalogue: Catalogue,
+    pub(super) live: Vec<Live>,
+    pub(super) slots: SlotTable,
+    pub(super) watch: Watch,
+    pub(super) ledger: Ledger,
+    pub(super) idle: HashMap<(Arc<str>, Arc<str>), IdleTrack>,
+    pub(super) tokens: Vec<TokenRow>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) cells: Arc<Registry>,
+    pub(super) snapshots: Arc<SnapshotCell>,
+    pub(super) loader: Loader,
+    pub(super) started: Moment,
+    /// Switches whose view changes with time alone: prepared, draining, held.
+    pub(super) timed: BTreeSet<u32>,
+    /// Switches whose health changed since the last health publication.
+    pub(super) unwell: BTreeSet<u32>,
+    pub(super) last_health_publication: Option<u64>,
+    /// When every answer older than a switch's `prepare` is gone, boot clock.
+    pub(super) prepared_ready: HashMap<Arc<str>, u64>,
+    pub(super) condition: Condition,
+    /// What the start found out of the ordinary.
+    pub(super) start_notes: Vec<String>,
+    pub(super) saving: Option<tokio::task::JoinHandle<()>>,
+    pub(super) last_prune_ms: u64,
+    pub(super) next_happening: u64,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) happenings: broadcast::Sender<Arc<Happening>>,
+    pub(super) targets: watch::Sender<Arc<[ProbeTarget]>>,
+    pub(super) idle_wanted: watch::Sender<Arc<[IdleWanted]>>,
+    pub(super) first_round: watch::Sender<bool>,
+}
+
+impl Control {
+    /// Handles events until shutdown; asks come over their own channel so that a flood of probe
+    /// outcomes never keeps an operator waiting.
+    pub(super) async fn run(mut self, mut asks: mpsc::Receiver<Ask>, mut events: mpsc::Receiver<Event>) {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let event = tokio::select! {
+                biased;
+                Some(ask) = asks.recv() => Event::Ask(ask),
+                _ = ticks.tick() => Event::Tick,
+                Some(event) = events.recv() => event,
+            };
+            if let Event::Shutdown(done) = event {
+                self.save(true).await;
+                // Whoever asked may have given up waiting; ending is right either way.
+                let _ = done.send(());
+                return;
+            }
+            self.handle(event).await;
+        }
+    }
+
+    /// One event.
+    async fn handle(&mut self, event: Event) {
+        match event {
+            Event::Ask(ask) => self.answer(ask).await,
+            Event::Probed(probed) => self.probed(&probed).await,
+            Event::IdleRead(read) => self.idle_read(read),
+            Event::Loaded(loaded) => self.loaded(*loaded).await,
+            Event::Quiet { view } => self.quiet(view),
+            Event::Tick => self.tick().await,
+            Event::Shutdown(_) => unreachable!("handled by run"),
+        }
+    }
+
+    /// One ask. A reply nobody waits for any more is dropped: the change stands either way.
+    async fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Change(asked, reply) => self.change(*asked, reply).await,
+            Ask::Reload(reloading, reply) => self.load_files(*reloading, reply),
+            Ask::Status(reply) => drop(reply.send(self.status())),
+            Ask::Switch(name, reply) => drop(reply.send(self.switch_view_by_name(&name))),
+            Ask::Drain { switch, pool, release_warm, reply } => drop(reply.send(self.drain_view(&switch, &pool, release_warm))),
+            Ask::History(query, reply) => {
+                let store = self.store.clone();
+                tokio::spawn(async move { drop(reply.send(store.history(query).await)) });
+            }
+            Ask::Tokens(reply) => drop(reply.send(self.tokens.clone())),
+            Ask::PutToken(token, reply) => {
+                let outcome = self.store.put_token((*token).clone()).await;
+                if outcome.is_ok() {
+                    self.tokens.retain(|row| row.id != token.id);
+                    self.tokens.push(*token);
+                }
+                drop(reply.send(outcome));
+            }
+            Ask::RemoveToken(id, reply) => {
+                let outcome = self.store.remove_token(&id).await;
+                if outcome.is_ok() {
+                    self.tokens.retain(|row| row.id != id);
+                }
+                drop(reply.send(outcome));
+            }
+            Ask::Backup(to, reply) => {
+                let store = self.store.clone();
+                tokio::spawn(async move { drop(reply.send(store.backup(&to).await)) });
+            }
+            Ask::AcceptCopy(caller, reply) => {
+                let outcome = self.store.accept_copy().await;
+                tracing::warn!(who = caller.name, from = caller.from, ok = outcome.is_ok(), "the checked copy was confirmed as the state");
+                drop(reply.send(outcome));
+            }
+        }
+    }
+
+    /// Reads the files on a thread of its own; the outcome comes back as an event.
+    fn load_files(&self, reloading: Reloading, reply: oneshot::Sender<Result<Replied, Refused>>) {
+        let (loader, events) = (self.loader.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let outcome = tokio::task::spawn_blocking(move || loader()).await;
+            let outcome = outcome.unwrap_or_else(|panic| Err(vec![format!("reading the files failed: {panic}")]));
+            // The receiver is gone only when the server ends.
+            let _ = events.send(Event::Loaded(Box::new(LoadedFiles { reloading, outcome, reply }))).await;
+        });
+    }
+
+    /// Applies freshly read files.
+    async fn loaded(&mut self, loaded: LoadedFiles) {
+        let LoadedFiles { reloading, outcome, reply } = loaded;
+        match outcome {
+            Err(problems) => {
+                tracing::warn!(problems = problems.len(), "reload refused, nothing changed");
+                drop(reply.send(Err(Refused::Files(problems))));
+            }
+            Ok(definitions) => {
+                let Caller { name, .. } = &reloading.caller;
+                let request = Request {
+                    command: Command::Reload(definitions),
+                    reason: reloading.reason,
+                    force: reloading.force,
+                    if_match: None,
+                    by: name.clone(),
+                };
+                let asked = super::Asked { request, dry_run: reloading.dry_run, caller: reloading.caller, idempotency: None };
+                self.change(asked, reply).await;
+            }
+        }
+    }
+
+    /// Takes in a probe's outcome; a changed verdict is published at most once a second.
+    async fn probed(&mut self, probed: &Probed) {
+        let moved = self.watch.probed(probed, &mut self.observed);
+        self.note_moved(moved);
+        if !*self.first_round.borrow() && self.watch.round_complete() {
+            self.first_round.send_replace(true);
+        }
+        self.publish_health_if_due().await;
+    }
+
+    /// Takes in an idle reading: the baseline while the pool serves, evidence afterwards.
+    fn idle_read(&mut self, read: IdleRead) {
+        let Some((_, switch)) = self.desired.definitions.switch(&read.switch) else { return };
+        let Some((at, pool)) = switch.pool(&read.pool) else { return };
+        let Some(reading) = pool.idle.as_ref().or(switch.idle.as_ref()).cloned() else { return };
+        let serving = self.has_traffic(switch, at);
+        let track = self.idle.entry((read.switch, read.pool)).or_default();
+        if serving {
+            track.learn(&read.value, read.at);
+        } else {
+            track.observe(&reading, &read.value, read.at);
+        }
+    }
+
+    /// Tells everybody who listens.
+    pub(super) fn happen(&mut self, what: What) {
+        let id = self.next_happening;
+        self.next_happening += 1;
+        let at = super::view::rfc3339(clock::unix_ms());
+        // Nobody listening is no error.
+        let _ = self.happenings.send(Arc::new(Happening { id, at, what }));
+    }
+}

@@ -1,0 +1,190 @@
+//! Once a second: fold promises, let time-bound things end, save what was observed.
+
+use super::report::What;
+use super::task::Control;
+use crate::clock;
+use crate::drain::{DrainReport, DrainState, IdleStatus, PoolKey, VerdictInput};
+use crate::moment::Moment;
+use crate::steering::{Switch, named_by_rules};
+use crate::store::Seen;
+use std::sync::Arc;
+
+/// How often old audit rows and remembered replies are swept.
+const PRUNE_EVERY_MS: u64 = 3_600_000;
+
+impl Control {
+    /// One second's work.
+    pub(super) async fn tick(&mut self) {
+        let now = clock::now();
+        self.fold_cells();
+        self.ledger.heartbeat(now.boot_ms);
+        self.tell_drain_changes(now);
+        self.publish_health_if_due().await;
+        let timed: Vec<u32> = self.timed.iter().copied().collect();
+        self.republish(timed, now).await;
+        let busy: Vec<u32> = self.timed.iter().copied().filter(|index| self.depends_on_time(*index, now)).collect();
+        self.timed = busy.into_iter().collect();
+        self.watch_condition();
+        self.save(false).await;
+        if now.boot_ms.saturating_sub(self.last_prune_ms) >= PRUNE_EVERY_MS {
+            self.last_prune_ms = now.boot_ms;
+            let store = self.store.clone();
+            tokio::spawn(async move {
+                if let Err(error) = store.prune(now.unix_ms).await {
+                    tracing::warn!(%error, "old audit rows could not be deleted; tried again in an hour");
+                }
+            });
+        }
+    }
+
+    /// Whether a switch's view changes by waiting: a preparation, an override, a drain.
+    fn depends_on_time(&self, index: u32, now: Moment) -> bool {
+        let state = self.desired.switches.get(&self.switch_at(index).name);
+        let prepared = state.and_then(|s| s.prepared_until_unix_ms).is_some_and(|until| now.unix_ms < until);
+        let held = state.is_some_and(|s| s.holds.iter().any(|hold| hold.hold.in_force(now.unix_ms)));
+        let live = &self.live[index as usize];
+        let watched = live.drain.iter().any(|state| !matches!(state, DrainState::Serving | DrainState::Drained));
+        prepared || held || watched || live.fallback_in_use
+    }
+
+    /// Tells of pools whose drain state changed, and keeps the set of moving switches.
+    fn tell_drain_changes(&mut self, now: Moment) {
+        for index in self.timed.clone() {
+            let switch = self.switch_at(index).clone();
+            let states: Vec<DrainState> = (0..switch.pools.len()).map(|at| self.drain_report(&switch, at, false, now).state).collect();
+            let before = std::mem::replace(&mut self.live[index as usize].drain, states.clone());
+            for (at, state) in states.iter().enumerate() {
+                if before.get(at).is_some_and(|was| was != state) {
+                    let pool = switch.pools[at].name.to_string();
+                    tracing::info!(switch = %switch.name, pool, ?state, "drain state changed");
+                    self.happen(What::Drain { switch: switch.name.to_string(), pool, state: *state });
+                }
+            }
+            let state = self.desired.switches.get(&switch.name);
+            let prepared = state.and_then(|s| s.prepared_until_unix_ms).is_some_and(|until| now.unix_ms < until);
+            if prepared || self.is_draining(index, now) {
+                self.observed.moving.insert(switch.name.clone());
+            } else {
+                self.observed.moving.remove(&switch.name);
+            }
+        }
+    }
+
+    /// Whether some pool without weight is on its way out and its tail has not ended.
+    pub(super) fn is_draining(&self, index: u32, now: Moment) -> bool {
+        let switch = self.switch_at(index);
+        let split = self.desired.split(switch);
+        switch.pools.iter().enumerate().any(|(at, pool)| {
+            let idle = split.get(&pool.name).copied().unwrap_or(0) == 0;
+            idle && self.tail_runs(switch, at, now)
+        })
+    }
+
+    /// Whether a pool's promises, or the tail behind them, are still running.
+    fn tail_runs(&self, switch: &Arc<Switch>, at: usize, now: Moment) -> bool {
+        let key = PoolKey { switch: switch.name.clone(), pool: switch.pools[at].name.clone() };
+        let by_rule = named_by_rules(switch).get(at).copied().unwrap_or(false);
+        let input = VerdictInput {
+            key: &key,
+            has_weight: false,
+            has_rule: by_rule,
+            in_fallback_use: false,
+            idle: None,
+            warm_until_unix_ms: None,
+            release_warm: true,
+            blocked_by: &[],
+        };
+        matches!(self.ledger.verdict(&input, now).state, DrainState::Draining | DrainState::DnsDrained | DrainState::Tail)
+    }
+
+    /// Whether answers name a pool: weight, a rule, or the fallback in use.
+    pub(super) fn has_traffic(&self, switch: &Switch, at: usize) -> bool {
+        let Some(pool) = switch.pools.get(at) else { return false };
+        let weight = self.desired.split(switch).get(&pool.name).copied().unwrap_or(0);
+        weight > 0 || named_by_rules(switch).get(at).copied().unwrap_or(false)
+    }
+
+    /// May this pool be closed?
+    pub(super) fn drain_report(&self, switch: &Arc<Switch>, at: usize, release_warm: bool, now: Moment) -> DrainReport {
+        let key = PoolKey { switch: switch.name.clone(), pool: switch.pools[at].name.clone() };
+        self.ledger.verdict(&self.verdict_input(&key, release_warm), now)
+    }
+
+    /// Everything a verdict on a pool depends on. A pool no longer defined has only its promises.
+    pub(super) fn verdict_input<'k>(&self, key: &'k PoolKey, release_warm: bool) -> VerdictInput<'k> {
+        let found = self.desired.definitions.switch(&key.switch).and_then(|(_, switch)| {
+            let (at, pool) = switch.pool(&key.pool)?;
+            Some((switch, at, pool))
+        });
+        let weight = found.map_or(0, |(switch, _, pool)| self.desired.split(switch).get(&pool.name).copied().unwrap_or(0));
+        let index = self.catalogue.by_name.get(&key.switch).copied();
+        let live = index.and_then(|index| self.live.get(index as usize));
+        VerdictInput {
+            key,
+            has_weight: weight > 0,
+            has_rule: found.is_some_and(|(switch, at, _)| named_by_rules(switch).get(at).copied().unwrap_or(false)),
+            in_fallback_use: found.is_some_and(|(switch, at, _)| live.is_some_and(|live| live.fallback_in_use) && self.fallback_names(switch, at)),
+            idle: found.and_then(|(switch, _, pool)| self.idle_status(switch, pool)),
+            warm_until_unix_ms: None,
+            release_warm,
+            blocked_by: &[],
+        }
+    }
+
+    /// Whether the fallback of a switch may answer this pool.
+    fn fallback_names(&self, switch: &Switch, at: usize) -> bool {
+        let split = self.desired.split(switch);
+        let weights: Vec<u16> = switch.pools.iter().map(|pool| split.get(&pool.name).copied().unwrap_or(0)).collect();
+        let active: Vec<usize> = weights.iter().enumerate().filter(|(_, weight)| **weight > 0).map(|(at, _)| at).collect();
+        crate::steering::may_be_answered(switch, &weights, &active).get(at).copied().unwrap_or(false)
+    }
+
+    /// The idle reading of a pool, where one is configured.
+    fn idle_status(&self, switch: &Switch, pool: &crate::steering::Pool) -> Option<IdleStatus> {
+        let reading = pool.idle.as_ref().or(switch.idle.as_ref())?;
+        let track = self.idle.get(&(switch.name.clone(), pool.name.clone())).cloned().unwrap_or_default();
+        let (last_value, error) = match &track.last {
+            Some((Ok(value), _)) => (Some(*value), None),
+            Some((Err(error), _)) => (None, Some(error.clone())),
+            None => (None, Some("not read yet".to_owned())),
+        };
+        Some(IdleStatus { in_a_row: track.in_a_row, needed: reading.readings, last_value, floor: track.floor(reading), error })
+    }
+
+    /// Tells when the store's condition changes.
+    pub(super) fn watch_condition(&mut self) {
+        let condition = self.store.condition();
+        if condition != self.condition {
+            tracing::warn!(?condition, "the state store's condition changed");
+            self.condition = condition.clone();
+            self.happen(What::Store { condition });
+        }
+    }
+
+    /// Saves ledger, heartbeat and changed health; one save at a time, the last one waited for.
+    pub(super) async fn save(&mut self, wait: bool) {
+        if let Some(saving) = self.saving.take_if(|saving| wait || saving.is_finished()) {
+            if let Err(error) = saving.await {
+                tracing::error!(%error, "saving what was observed failed");
+            }
+        }
+        if self.saving.is_some() {
+            return;
+        }
+        let (health, health_gone) = self.watch.drain_unsaved();
+        let ledger = serde_json::to_string(&self.ledger.image()).expect("plain data");
+        let (store, seen) = (self.store.clone(), Seen { ledger, health, health_gone });
+        let saving = tokio::spawn(async move {
+            if let Err(error) = store.save_seen(seen).await {
+                tracing::warn!(%error, "what was observed could not be saved; tried again in a second");
+            }
+        });
+        if wait {
+            if let Err(error) = saving.await {
+                tracing::error!(%error, "saving what was observed failed");
+            }
+        } else {
+            self.saving = Some(saving);
+        }
+    }
+}

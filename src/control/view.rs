@@ -1,0 +1,251 @@
+//! What the control task shows of itself: reports built from state, health, promises and counters.
+
+use super::observe::LastSeen;
+use super::publish::addresses;
+use super::report::{DrainView, MemberDrain, MemberView, PoolView, Status, SwitchView, ZoneView};
+use super::task::Control;
+use crate::clock;
+use crate::drain::DrainReport;
+use crate::health::Health;
+use crate::moment::Moment;
+use crate::state::observed::hold_on;
+use crate::state::{MemberKey, PoolStatus, Rejection, Split, serials};
+use crate::steering::{Fallback, Member, Pool, Switch};
+use crate::store::Condition;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// A wall-clock reading as RFC 3339 text, UTC, with milliseconds.
+#[must_use]
+pub fn rfc3339(unix_ms: u64) -> String {
+    // Beyond year 9999 the format ends; no reading of ours is there.
+    let capped = unix_ms.min(253_402_300_799_000);
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(capped)).to_string()
+}
+
+impl Control {
+    /// Everything there is to see.
+    pub(super) fn status(&self) -> Status {
+        let now = clock::now();
+        let mut switches: Vec<SwitchView> =
+            (0..self.live.len()).map(|index| self.switch_view(u32::try_from(index).expect("few switches"), now)).collect();
+        switches.sort_by(|a, b| a.name.cmp(&b.name));
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            revision: self.desired.revision,
+            snapshot: self.snapshots.load().number,
+            started_at: rfc3339(self.started.unix_ms),
+            store: self.store.condition(),
+            alarms: self.alarms(&switches),
+            zones: self
+                .desired
+                .definitions
+                .zones
+                .iter()
+                .map(|zone| ZoneView {
+                    apex: zone.apex.to_string(),
+                    serial: serials::current(&self.desired, zone),
+                    file_serial: zone.file_serial,
+                })
+                .collect(),
+            switches,
+        }
+    }
+
+    /// What needs attention, worst first.
+    fn alarms(&self, switches: &[SwitchView]) -> Vec<String> {
+        let mut alarms = Vec::new();
+        match self.store.condition() {
+            Condition::Ok => {}
+            Condition::OnCopy { why } => alarms.push(format!(
+                "the state file is damaged ({why}); running on its checked copy and refusing changes until `tidegate restore --accept-copy`"
+            )),
+            Condition::Full => alarms.push("the disk of the state folder is full: changes are refused, undo still works".to_owned()),
+            Condition::Failing { why } => alarms.push(format!("the state store fails: {why}")),
+        }
+        for switch in switches.iter().filter(|switch| switch.fallback_in_use) {
+            alarms.push(format!("switch {}: no eligible pool has weight; answering by fallback ({})", switch.name, switch.fallback));
+        }
+        for (switch, pool) in switches.iter().flat_map(|s| s.pools.iter().map(move |p| (s, p))) {
+            if pool.weight > 0 && !pool.eligible {
+                let why = pool.why.as_deref().unwrap_or("down");
+                alarms.push(format!("switch {}: pool {} has weight and is not eligible: {why}", switch.name, pool.name));
+            }
+        }
+        alarms.extend(self.start_notes.iter().cloned());
+        alarms
+    }
+
+    /// One switch by name.
+    pub(super) fn switch_view_by_name(&self, name: &str) -> Result<SwitchView, Rejection> {
+        let index = self.catalogue.by_name.get(name).ok_or_else(|| self.unknown_switch(name))?;
+        Ok(self.switch_view(*index, clock::now()))
+    }
+
+    /// The rejection that names the switches there are.
+    fn unknown_switch(&self, name: &str) -> Rejection {
+        crate::state::apply::unknown_switch(&self.desired, name)
+    }
+
+    /// One switch by index.
+    fn switch_view(&self, index: u32, now: Moment) -> SwitchView {
+        let switch = self.switch_at(index);
+        let live = &self.live[index as usize];
+        let state = self.desired.switches.get(&switch.name);
+        let split = self.desired.split(switch);
+        let total: u32 = split.values().map(|weight| u32::from(*weight)).sum();
+        let zone = &self.desired.definitions.zones[self.catalogue.switches[index as usize].zone as usize];
+        let prepared_until = state.and_then(|s| s.prepared_until_unix_ms).filter(|until| now.unix_ms < *until);
+        SwitchView {
+            name: switch.name.to_string(),
+            zone: zone.apex.to_string(),
+            owners: switch.owners.iter().map(ToString::to_string).collect(),
+            policy: switch.policy,
+            ttl_s: live.compiled.ttl_s,
+            ttl_cause: live.cause.words().to_owned(),
+            revision: state.map_or(0, |s| s.revision),
+            changed_at: state.and_then(|s| s.changed_at).map(|at| rfc3339(at.unix_ms)),
+            fallback: fallback_words(&switch.fallback),
+            fallback_in_use: live.fallback_in_use,
+            prepared_until: prepared_until.map(rfc3339),
+            prepared_in_ms: prepared_until.map(|_| self.prepared_in_ms(&switch.name, now)),
+            previous: state.and_then(|s| s.previous.as_ref()).map(plain),
+            differs: differs(switch, &split, state),
+            pools: switch.pools.iter().enumerate().map(|(at, _)| self.pool_view(switch, at, total, &live.pools[at], now)).collect(),
+        }
+    }
+
+    /// How long until every answer given before `prepare` is gone.
+    fn prepared_in_ms(&self, switch: &Arc<str>, now: Moment) -> u64 {
+        self.prepared_ready.get(switch).map_or(0, |ready| ready.saturating_sub(now.boot_ms))
+    }
+
+    /// One pool.
+    fn pool_view(&self, switch: &Arc<Switch>, at: usize, total: u32, status: &PoolStatus, now: Moment) -> PoolView {
+        let pool = &switch.pools[at];
+        let weight = self.desired.split(switch).get(&pool.name).copied().unwrap_or(0);
+        let counted = self.cells.fold_pool(self.slots.of(&switch.name, &pool.name).0);
+        let share = if total == 0 { 0.0 } else { f64::from(weight) * 100.0 / f64::from(total) };
+        PoolView {
+            name: pool.name.to_string(),
+            weight,
+            share_percent: (share * 100.0).round() / 100.0,
+            role: if weight > 0 { "active" } else { "standby" }.to_owned(),
+            eligible: status.eligible,
+            why: status.why.clone(),
+            expect_version: self.desired.expect_version(&switch.name, pool).map(str::to_owned),
+            monitored: !switch.monitors_of(pool).is_empty(),
+            hold: hold_on(&self.desired, &switch.name, &pool.name, None, now.unix_ms).map(|h| h.hold.clone()),
+            answers: counted.answers,
+            pin_answers: counted.pinned_answers,
+            drain: self.drain_report(switch, at, false, now),
+            members: pool.members.iter().zip(&status.members).map(|(m, eligible)| self.member_view(switch, pool, m, *eligible, now)).collect(),
+        }
+    }
+
+    /// One member.
+    fn member_view(&self, switch: &Switch, pool: &Pool, member: &Member, eligible: bool, now: Moment) -> MemberView {
+        let key = MemberKey::new(switch, pool, member);
+        let seen = self.observed.members.get(&key);
+        let LastSeen { since, latency_us, version, certificate_days } = self.watch.last_seen(&key);
+        MemberView {
+            name: member.name.to_string(),
+            addresses: addresses(member).iter().map(ToString::to_string).collect(),
+            weight: member.weight,
+            health: seen.map_or(Health::Unknown, |s| s.health),
+            eligible,
+            hold: hold_on(&self.desired, &switch.name, &pool.name, Some(&member.name), now.unix_ms).map(|h| h.hold.clone()),
+            since: since.map(|at| rfc3339(at.unix_ms)),
+            failure: seen.and_then(|s| s.failure.clone()),
+            latency_us,
+            seen_version: version,
+            certificate_days,
+        }
+    }
+
+    /// One pool's drain verdict, with each member's.
+    pub(super) fn drain_view(&self, name: &str, pool: &str, release_warm: bool) -> Result<DrainView, Rejection> {
+        let index = self.catalogue.by_name.get(name).ok_or_else(|| self.unknown_switch(name))?;
+        let switch = self.switch_at(*index);
+        let (at, pool) = switch.pool(pool).ok_or_else(|| Rejection::UnknownPool {
+            switch: name.to_owned(),
+            name: pool.to_owned(),
+            known: switch.pools.iter().map(|p| p.name.to_string()).collect(),
+        })?;
+        let now = clock::now();
+        let report = self.drain_report(switch, at, release_warm, now);
+        let members = pool.members.iter().map(|member| self.member_drain(member, &report, release_warm, now)).collect();
+        Ok(DrainView { switch: name.to_owned(), pool: pool.name.to_string(), report, members })
+    }
+
+    /// A member's verdict covers every switch that names one of its addresses (§4.1).
+    fn member_drain(&self, member: &Member, of_pool: &DrainReport, release_warm: bool, now: Moment) -> MemberDrain {
+        let addresses = addresses(member);
+        let verdicts: Vec<DrainReport> =
+            addresses.iter().filter_map(|address| self.address_verdict(*address, release_warm, now)).collect();
+        let safe = of_pool.safe_to_close && verdicts.iter().all(|verdict| verdict.safe_to_close);
+        let mut reasons: Vec<String> = if safe {
+            of_pool.reasons.clone()
+        } else {
+            let unsafe_ones = verdicts.iter().filter(|verdict| !verdict.safe_to_close);
+            unsafe_ones.flat_map(|verdict| verdict.reasons.iter().cloned()).collect()
+        };
+        if reasons.is_empty() {
+            reasons.clone_from(&of_pool.reasons);
+        }
+        reasons.dedup();
+        MemberDrain {
+            member: member.name.to_string(),
+            addresses: addresses.iter().map(ToString::to_string).collect(),
+            safe_to_close: safe,
+            reasons,
+        }
+    }
+
+    /// The verdict on an address, over every pool that names it.
+    fn address_verdict(&self, address: IpAddr, release_warm: bool, now: Moment) -> Option<DrainReport> {
+        let keys = self.ledger.pools_naming(address);
+        let inputs: Vec<_> = keys.iter().map(|key| self.verdict_input(key, release_warm)).collect();
+        self.ledger.member_verdict(address, &inputs, now)
+    }
+}
+
+/// The fallback in words.
+fn fallback_words(fallback: &Fallback) -> String {
+    match fallback {
+        Fallback::LastActive => "last-active: the pools with weight, health ignored".to_owned(),
+        Fallback::Standby => "standby: healthy pools at weight 0, then last-active".to_owned(),
+        Fallback::All => "all: every pool, health ignored".to_owned(),
+        Fallback::Pool(pool) => format!("pool {pool}, health ignored"),
+        Fallback::NoData => "nodata: an empty answer".to_owned(),
+    }
+}
+
+/// Where run-time state differs from the files.
+fn differs(switch: &Switch, split: &Split, state: Option<&crate::state::SwitchState>) -> Vec<String> {
+    let Some(state) = state else { return Vec::new() };
+    let mut lines = Vec::new();
+    for pool in &switch.pools {
+        let weight = split.get(&pool.name).copied().unwrap_or(0);
+        if weight != pool.weight {
+            lines.push(format!("weight of {}: {weight}, files say {}", pool.name, pool.weight));
+        }
+    }
+    for (pool, version) in &state.versions {
+        let file = switch.pool(pool).and_then(|(_, p)| p.expect_version.as_deref()).unwrap_or("none");
+        if file != version {
+            lines.push(format!("expect_version of {pool}: {version}, files say {file}"));
+        }
+    }
+    if state.salt.is_some() {
+        lines.push("salt: reshuffled at run time".to_owned());
+    }
+    lines
+}
+
+/// A split with plain strings.
+fn plain(split: &Split) -> BTreeMap<String, u16> {
+    split.iter().map(|(pool, weight)| (pool.to_string(), *weight)).collect()
+}
