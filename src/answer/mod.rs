@@ -8,6 +8,8 @@ mod chaos;
 mod negative;
 mod resolve;
 mod steered;
+#[cfg(test)]
+mod tests;
 
 use crate::dns::compose::Reply;
 use crate::dns::edns::{ExtendedError, ReplyOpt, SentSubnet, UDP_PAYLOAD};

@@ -233,7 +233,7 @@ impl<'m> Reply<'m> {
 
     /// Writes OPT and the header; returns the length of the message.
     ///
-    /// QR is set, opcode, RD and CD stay (RFC 4035 §3.1.6), RA, AD and Z are cleared. An extended error
+    /// QR is set, opcode and RD stay; RA, AD, CD (RFC 4035 §3.1.6) and Z are cleared. An extended error
     /// that does not fit is left out.
     #[inline]
     pub fn finish(mut self, authoritative: bool, rcode: Rcode, opt: Option<&ReplyOpt>) -> usize {
@@ -252,7 +252,7 @@ impl<'m> Reply<'m> {
         );
         let Some([_, _, flags, codes, counts @ ..]) = self.message.first_chunk_mut::<HEADER_LEN>() else { return 0 };
         *flags = (*flags & 0x79) | 0x80 | if authoritative { 4 } else { 0 } | if self.truncated { 2 } else { 0 };
-        *codes = (*codes & 0x10) | rcode.low();
+        *codes = rcode.low();
         *counts = [0, u8::from(self.has_question), an0, an1, ns0, ns1, ar0, ar1];
         self.at
     }
@@ -299,7 +299,7 @@ mod tests {
         assert!(reply.push(Section::Answer, &two_addresses(), 2));
         let len = reply.finish(true, Rcode::NOERROR, Some(&ReplyOpt::default()));
         assert_eq!(len, QUESTION.len() + 32 + 11);
-        assert_eq!(message[..12], [0x12, 0x34, 0x85, 0x10, 0, 1, 0, 2, 0, 0, 0, 1]);
+        assert_eq!(message[..12], [0x12, 0x34, 0x85, 0, 0, 1, 0, 2, 0, 0, 0, 1]);
         assert_eq!(message[12..QUESTION.len()], QUESTION[12..]);
     }
 

@@ -4,6 +4,8 @@
 //! formats; knows nothing of zones, switches or sockets. Imports no room of ours.
 
 pub mod compose;
+#[cfg(test)]
+pub(crate) mod decoded;
 pub mod edns;
 pub mod lex;
 pub mod name;
