@@ -1,8 +1,7 @@
 //! Everything that can reach the control task: one closed enum, handled in order.
 
 use super::handle::{Ask, Refused, Reloading, Replied};
-use crate::health::ProbeOutcome;
-use crate::moment::Moment;
+use crate::health::{IdleReport, ProbeReport};
 use crate::state::Definitions;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -13,9 +12,9 @@ pub enum Event {
     /// Somebody asks.
     Ask(Ask),
     /// A probe came back.
-    Probed(Probed),
+    Probed(ProbeReport),
     /// An idle reading came back.
-    IdleRead(IdleRead),
+    IdleRead(IdleReport),
     /// The files were read for a reload.
     Loaded(Box<LoadedFiles>),
     /// Nobody answers from a snapshot older than this view any more.
@@ -27,30 +26,6 @@ pub enum Event {
     Tick,
     /// Save what was observed and end.
     Shutdown(oneshot::Sender<()>),
-}
-
-/// A probe's outcome.
-#[derive(Debug)]
-pub struct Probed {
-    /// [`crate::health::ProbeTarget::key`].
-    pub key: Arc<str>,
-    /// What came back.
-    pub outcome: ProbeOutcome,
-    /// When.
-    pub at: Moment,
-}
-
-/// An idle reading of a pool.
-#[derive(Debug)]
-pub struct IdleRead {
-    /// The switch.
-    pub switch: Arc<str>,
-    /// The pool.
-    pub pool: Arc<str>,
-    /// The number, or why there is none.
-    pub value: Result<f64, String>,
-    /// When.
-    pub at: Moment,
 }
 
 /// Files read for a reload, on their way back to whoever asked.

@@ -17,5 +17,5 @@ mod view;
 
 pub use handle::{Asked, Caller, Handle, IdempotencyKey, Refused, Reloading, Replied};
 pub use start::{Start, StartError, Started};
-pub use task::{IdleWanted, Loader};
+pub use task::Loader;
 pub use view::rfc3339;

@@ -1,7 +1,6 @@
 //! Probe outcomes to observed health: one tracker per distinct probe, shared by all who ask for it.
 
-use super::event::Probed;
-use crate::health::{Health, ProbeOutcome, ProbeTarget, Tracker, v1, worst};
+use crate::health::{Health, ProbeOutcome, ProbeReport, ProbeTarget, Tracker, v1, worst};
 use crate::moment::Moment;
 use crate::state::{Catalogue, Desired, MemberKey, Observed, Seen};
 use crate::steering::{Member, Pool, Switch};
@@ -79,11 +78,11 @@ impl Watch {
     }
 
     /// Takes in an outcome; returns the members whose health it changes.
-    pub(super) fn probed(&mut self, probed: &Probed, observed: &mut Observed) -> Vec<Moved> {
-        let Some(tracked) = self.tracked.get_mut(&probed.key) else { return Vec::new() };
+    pub(super) fn probed(&mut self, probed: &ProbeReport, observed: &mut Observed) -> Vec<Moved> {
+        let Some(tracked) = self.tracked.get_mut(&probed.target_key) else { return Vec::new() };
         let transition = tracked.tracker.observe(&tracked.target.monitor, &probed.outcome, probed.at);
         if transition.is_some() {
-            self.unsaved.insert(probed.key.clone());
+            self.unsaved.insert(probed.target_key.clone());
         }
         let users = tracked.users.clone();
         users.into_iter().filter_map(|member| self.judge(&member, observed)).collect()

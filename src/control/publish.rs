@@ -3,9 +3,10 @@
 use super::event::Event;
 use super::observe::Moved;
 use super::report::What;
-use super::task::{APPLY_LIMIT, Control, IdleWanted};
+use super::task::{APPLY_LIMIT, Control};
 use crate::clock;
 use crate::drain::{MemberFacts, PoolFacts, PoolKey};
+use crate::health::IdleTask;
 use crate::moment::Moment;
 use crate::snapshot::{Chunked, Snapshot, Superseded};
 use crate::state::{Catalogue, Compilation, PoolStatus, TtlCause, compile, serials};
@@ -244,16 +245,16 @@ impl Control {
     }
 
     /// Which idle readings the definitions ask for.
-    fn idle_wanted_now(&self) -> Arc<[IdleWanted]> {
+    fn idle_wanted_now(&self) -> Arc<[IdleTask]> {
         let mut wanted = Vec::new();
         for placed in &self.catalogue.switches {
             for pool in &placed.switch.pools {
                 if let Some(reading) = pool.idle.as_ref().or(placed.switch.idle.as_ref()) {
-                    wanted.push(IdleWanted {
+                    wanted.push(IdleTask {
                         switch: placed.switch.name.clone(),
                         pool: pool.name.clone(),
                         reading: reading.clone(),
-                        addresses: pool.members.iter().flat_map(addresses).collect(),
+                        addresses: pool.members.iter().flat_map(addresses).collect::<Vec<_>>().into(),
                     });
                 }
             }

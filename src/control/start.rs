@@ -4,10 +4,10 @@ use super::event::Event;
 use super::handle::Handle;
 use super::observe::Watch;
 use super::slots::SlotTable;
-use super::task::{Control, IdleWanted, Loader};
+use super::task::{Control, Inputs, Loader};
 use crate::clock;
 use crate::drain::{Ledger, PoolFacts, v1 as drain_v1};
-use crate::health::ProbeTarget;
+use crate::health::{IdleReport, IdleTask, ProbeReport, ProbeTarget};
 use crate::metrics::cells::Registry;
 use crate::moment::Moment;
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};
@@ -39,12 +39,16 @@ pub struct Start {
 pub struct Started {
     /// For those who ask.
     pub handle: Handle,
-    /// For probe outcomes, idle readings and shutdown.
+    /// For shutdown.
     pub events: mpsc::Sender<Event>,
+    /// For what probes bring back.
+    pub probes: mpsc::Sender<ProbeReport>,
+    /// For idle readings.
+    pub idle: mpsc::Sender<IdleReport>,
     /// What to probe.
     pub targets: watch::Receiver<Arc<[ProbeTarget]>>,
     /// Which idle readings to take.
-    pub idle_wanted: watch::Receiver<Arc<[IdleWanted]>>,
+    pub idle_wanted: watch::Receiver<Arc<[IdleTask]>>,
     /// Whether every probe has had a first outcome.
     pub first_round: watch::Receiver<bool>,
     /// What queries read.
@@ -88,7 +92,9 @@ impl Start {
         let (mut desired, notes) = desired_from(&loaded, self.definitions.clone())?;
         self.advance_serials(&mut desired).await?;
         let (asks_in, asks) = mpsc::channel(256);
-        let (events_in, events) = mpsc::channel(4096);
+        let (events_in, events) = mpsc::channel(256);
+        let (probes_in, probes) = mpsc::channel(1024);
+        let (idle_in, idle) = mpsc::channel(64);
         let snapshots = Arc::new(SnapshotCell::new(Arc::new(Snapshot { settings: Arc::new(self.settings.clone()), ..Snapshot::default() })));
         let (happenings, _) = broadcast::channel(HAPPENINGS_KEPT);
         let (targets, targets_out) = watch::channel(Arc::from([]));
@@ -126,8 +132,8 @@ impl Start {
         };
         let control = control.pick_up(&loaded, now)?;
         let handle = Handle::new(asks_in, happenings, snapshots.clone());
-        let task = tokio::spawn(control.run(asks, events));
-        Ok(Started { handle, events: events_in, targets: targets_out, idle_wanted: idle_out, first_round: first_round_out, snapshots, notes, task })
+        let task = tokio::spawn(control.run(Inputs { asks, events, probes, idle }));
+        Ok(Started { handle, events: events_in, probes: probes_in, idle: idle_in, targets: targets_out, idle_wanted: idle_out, first_round: first_round_out, snapshots, notes, task })
     }
 
     /// Serves every zone with a serial newer than the last (§3.4). A store that takes no commits now

@@ -1,6 +1,6 @@
 //! The control task: takes events in order, owns all mutable state.
 
-use super::event::{Event, IdleRead, LoadedFiles, Probed};
+use super::event::{Event, LoadedFiles};
 use super::handle::{Ask, Caller, Refused, Reloading, Replied};
 use super::observe::Watch;
 use super::publish::Live;
@@ -8,7 +8,7 @@ use super::report::{Happening, What};
 use super::slots::SlotTable;
 use crate::clock;
 use crate::drain::Ledger;
-use crate::health::{IdleTrack, ProbeTarget};
+use crate::health::{IdleReport, IdleTask, IdleTrack, ProbeReport, ProbeTarget};
 use crate::metrics::cells::Registry;
 use crate::moment::Moment;
 use crate::snapshot::SnapshotCell;
@@ -25,17 +25,12 @@ pub type Loader = Arc<dyn Fn() -> Result<Arc<Definitions>, Vec<String>> + Send +
 /// How long a reply waits for the last reader of an older snapshot (§3.3).
 pub(super) const APPLY_LIMIT: Duration = Duration::from_secs(1);
 
-/// An idle reading that is wanted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct IdleWanted {
-    /// The switch.
-    pub switch: Arc<str>,
-    /// The pool.
-    pub pool: Arc<str>,
-    /// What to read.
-    pub reading: Arc<crate::health::IdleReading>,
-    /// The members' addresses, for URLs with `{address}`.
-    pub addresses: Vec<std::net::IpAddr>,
+/// Where events come from, in the order they are looked at.
+pub(super) struct Inputs {
+    pub(super) asks: mpsc::Receiver<Ask>,
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) probes: mpsc::Receiver<ProbeReport>,
+    pub(super) idle: mpsc::Receiver<IdleReport>,
 }
 
 /// Everything the control task owns.
@@ -70,22 +65,24 @@ pub(super) struct Control {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) happenings: broadcast::Sender<Arc<Happening>>,
     pub(super) targets: watch::Sender<Arc<[ProbeTarget]>>,
-    pub(super) idle_wanted: watch::Sender<Arc<[IdleWanted]>>,
+    pub(super) idle_wanted: watch::Sender<Arc<[IdleTask]>>,
     pub(super) first_round: watch::Sender<bool>,
 }
 
 impl Control {
     /// Handles events until shutdown; asks come over their own channel so that a flood of probe
     /// outcomes never keeps an operator waiting.
-    pub(super) async fn run(mut self, mut asks: mpsc::Receiver<Ask>, mut events: mpsc::Receiver<Event>) {
+    pub(super) async fn run(mut self, mut inputs: Inputs) {
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let event = tokio::select! {
                 biased;
-                Some(ask) = asks.recv() => Event::Ask(ask),
+                Some(ask) = inputs.asks.recv() => Event::Ask(ask),
+                Some(event) = inputs.events.recv() => event,
                 _ = ticks.tick() => Event::Tick,
-                Some(event) = events.recv() => event,
+                Some(report) = inputs.probes.recv() => Event::Probed(report),
+                Some(report) = inputs.idle.recv() => Event::IdleRead(report),
             };
             if let Event::Shutdown(done) = event {
                 self.save(true).await;
@@ -185,7 +182,7 @@ impl Control {
     }
 
     /// Takes in a probe's outcome; a changed verdict is published at most once a second.
-    async fn probed(&mut self, probed: &Probed) {
+    async fn probed(&mut self, probed: &ProbeReport) {
         let moved = self.watch.probed(probed, &mut self.observed);
         self.note_moved(moved);
         if !*self.first_round.borrow() && self.watch.round_complete() {
@@ -195,7 +192,7 @@ impl Control {
     }
 
     /// Takes in an idle reading: the baseline while the pool serves, evidence afterwards.
-    fn idle_read(&mut self, read: IdleRead) {
+    fn idle_read(&mut self, read: IdleReport) {
         let Some((_, switch)) = self.desired.definitions.switch(&read.switch) else { return };
         let Some((at, pool)) = switch.pool(&read.pool) else { return };
         let Some(reading) = pool.idle.as_ref().or(switch.idle.as_ref()).cloned() else { return };

@@ -7,8 +7,7 @@
 use super::number::Finder;
 use super::source;
 use crate::clock;
-use crate::health::IdleReading;
-use crate::moment::Moment;
+use crate::health::{IdleReading, IdleReport, IdleTask};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashMap;
 use std::future::Future;
@@ -30,32 +29,6 @@ const FIRST_SPREAD_MS: u64 = 1_000;
 const SHORTEST_INTERVAL_MS: u64 = 250;
 /// Time between the two readings of a counter that is read on demand, at most.
 const COUNTER_PAUSE: Duration = Duration::from_secs(1);
-
-/// A pool whose idle reading is wanted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct IdleTask {
-    /// The switch.
-    pub switch: Arc<str>,
-    /// Its pool.
-    pub pool: Arc<str>,
-    /// What to read.
-    pub reading: Arc<IdleReading>,
-    /// The members, when the URL has `{address}`.
-    pub addresses: Arc<[IpAddr]>,
-}
-
-/// One reading's result, for `control`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct IdleReport {
-    /// The switch.
-    pub switch: Arc<str>,
-    /// Its pool.
-    pub pool: Arc<str>,
-    /// The number (per second for a counter), or why there is none.
-    pub value: Result<f64, String>,
-    /// When it was read.
-    pub at: Moment,
-}
 
 /// Reads once; for a counter twice, up to a second apart.
 ///

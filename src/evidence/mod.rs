@@ -7,4 +7,3 @@ pub mod idle;
 mod number;
 mod source;
 
-pub use idle::{IdleReport, IdleTask};

@@ -16,6 +16,7 @@ pub use monitor::{HttpCheck, IdleReading, Monitor, MonitorKind, Number};
 pub use tracker::{Tracker, Transition};
 
 use serde::{Deserialize, Serialize};
+use crate::moment::Moment;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -80,4 +81,43 @@ impl ProbeOutcome {
     pub fn passed(&self) -> bool {
         self.failure.is_none()
     }
+}
+
+/// One attempt's result on its way from `probe` to `control`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProbeReport {
+    /// [`ProbeTarget::key`].
+    pub target_key: Arc<str>,
+    /// What was probed.
+    pub target: ProbeTarget,
+    /// What came back.
+    pub outcome: ProbeOutcome,
+    /// When the verdict on the attempt was known.
+    pub at: Moment,
+}
+
+/// A pool whose idle reading is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdleTask {
+    /// The switch.
+    pub switch: Arc<str>,
+    /// Its pool.
+    pub pool: Arc<str>,
+    /// What to read.
+    pub reading: Arc<IdleReading>,
+    /// The members, when the URL has `{address}`.
+    pub addresses: Arc<[IpAddr]>,
+}
+
+/// One reading's result on its way from `evidence` to `control`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdleReport {
+    /// The switch.
+    pub switch: Arc<str>,
+    /// Its pool.
+    pub pool: Arc<str>,
+    /// The number (per second for a counter), or why there is none.
+    pub value: Result<f64, String>,
+    /// When it was read.
+    pub at: Moment,
 }

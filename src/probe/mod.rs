@@ -18,8 +18,7 @@ mod tls;
 mod words;
 
 use crate::clock;
-use crate::health::{ProbeOutcome, ProbeTarget};
-use crate::moment::Moment;
+use crate::health::{ProbeReport, ProbeTarget};
 use attempt::{Attempted, attempt};
 use plan::Plan;
 use schedule::Schedule;
@@ -39,19 +38,6 @@ pub const MAX_IN_FLIGHT: usize = 1024;
 
 /// At most one log line in this time about trouble of our own.
 const TROUBLE_LOG_INTERVAL: Duration = Duration::from_secs(10);
-
-/// One attempt's result, for `control`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ProbeReport {
-    /// [`ProbeTarget::key`].
-    pub target_key: Arc<str>,
-    /// What was probed.
-    pub target: ProbeTarget,
-    /// What came back.
-    pub outcome: ProbeOutcome,
-    /// When the verdict on the attempt was known.
-    pub at: Moment,
-}
 
 /// Makes ring the process's TLS provider. Any number of calls, from anywhere.
 pub fn install_crypto() {
