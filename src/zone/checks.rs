@@ -15,6 +15,9 @@ pub const MAX_FINDINGS: usize = 100;
 /// KEY, SIG and NXT: with RRSIG and NSEC the types that may stand beside a CNAME (RFC 2181 §10.1).
 const OLD_DNSSEC: [u16; 3] = [24, 25, 30];
 
+/// What to do about a name that repeats the zone.
+const DOT_REMEDY: &str = "end the name with a dot, or leave the zone's name out";
+
 /// What is wrong with a zone as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ZoneFindings {
@@ -37,7 +40,10 @@ struct Set<'z> {
 #[must_use]
 pub fn check(apex: &Name, text: &ZoneText) -> ZoneFindings {
     let owners = Owners::new(text);
-    let mut check = Check { apex: apex.wire(), text, errors: List::default(), warnings: List::default() };
+    let doubled =
+        if apex.label_count() > 1 { apex.wire().split_last().map_or(&[][..], |(_, labels)| labels) } else { &[] };
+    let doubled = [doubled, apex.wire()].concat();
+    let mut check = Check { apex: apex.wire(), doubled, text, errors: List::default(), warnings: List::default() };
     check.apex(&owners);
     check.sets(&owners);
     check.targets(&owners);
@@ -132,6 +138,8 @@ fn sets<'z>(text: &'z ZoneText, group: &[(u64, usize)], sets: &mut Vec<Set<'z>>)
 /// One look over a zone.
 struct Check<'z> {
     apex: &'z [u8],
+    /// The apex below itself (`example.test.example.test.`), where names without their final dot end up.
+    doubled: Vec<u8>,
     text: &'z ZoneText,
     errors: List,
     warnings: List,
@@ -154,8 +162,10 @@ impl<'z> Check<'z> {
             sets(self.text, group, &mut buffer);
             for set in &buffer {
                 self.set(set);
-                if set.first.rtype == RecordType::CNAME {
-                    self.cname(set.first, &buffer);
+                match set.first.rtype {
+                    RecordType::CNAME => self.cname(set.first, &buffer),
+                    RecordType::SOA => self.mailbox(set.first),
+                    _ => {}
                 }
             }
         }
@@ -163,6 +173,10 @@ impl<'z> Check<'z> {
 
     fn set(&mut self, set: &Set<'z>) {
         let RecordRef { owner, rtype, ttl, at, .. } = set.first;
+        if self.is_doubled(owner) {
+            let message = || format!("the owner {} repeats the zone", show(owner));
+            self.warnings.add(self.text, at, || (message(), DOT_REMEDY));
+        }
         if rtype == RecordType::SOA && owner != self.apex {
             let message = || format!("an SOA record at {}, below the apex", show(owner));
             self.errors.add(self.text, at, || (message(), "move it to the zone that begins there"));
@@ -180,6 +194,15 @@ impl<'z> Check<'z> {
         }
     }
 
+    /// A mailbox written with its @ (RFC 1035 §8).
+    fn mailbox(&mut self, soa: RecordRef<'z>) {
+        let mailbox = rdata::display_rdata(soa.rtype, soa.rdata);
+        if let Some(mailbox) = mailbox.split(' ').nth(1).filter(|name| name.contains('@')) {
+            let message = || format!("the mailbox {mailbox} of the SOA record holds an @");
+            self.warnings.add(self.text, soa.at, || (message(), "write a dot instead of the @"));
+        }
+    }
+
     /// A CNAME beside other data.
     fn cname(&mut self, cname: RecordRef<'z>, sets: &[Set<'z>]) {
         let beside = |t: RecordType| {
@@ -193,12 +216,24 @@ impl<'z> Check<'z> {
         }
     }
 
-    /// What NS, MX and SRV records point at.
+    /// Whether a name looks like one whose final dot was forgotten.
+    fn is_doubled(&self, name: &[u8]) -> bool {
+        self.doubled.len() > self.apex.len() && wire_is_within(name, &self.doubled)
+    }
+
+    /// What records point at.
     fn targets(&mut self, owners: &Owners) {
         let text = self.text;
-        let pointing = [RecordType::NS, RecordType::MX, RecordType::SRV];
-        for record in text.records().filter(|record| pointing.contains(&record.rtype)) {
+        let servers = [RecordType::NS, RecordType::MX, RecordType::SRV];
+        for record in text.records() {
             let Some(target) = rdata::target_name(record.rtype, record.rdata) else { continue };
+            if self.is_doubled(target.wire()) {
+                let message = || format!("{} {} points at {target}", show(record.owner), record.rtype);
+                self.warnings.add(text, record.at, || (message(), DOT_REMEDY));
+            }
+            if !servers.contains(&record.rtype) {
+                continue;
+            }
             let has = |rtype| owners.find(text, target.wire(), rtype).is_some();
             if has(RecordType::CNAME) {
                 let message = || format!("{} {} points at {target}, a CNAME", show(record.owner), record.rtype);
@@ -276,6 +311,18 @@ mod tests {
             &below("www SOA ns1 admin 1 1h 5m 1w 60\n").0,
             &["a:5: an SOA record at www.example.test., below the apex"],
         );
+    }
+
+    #[test]
+    fn a_forgotten_final_dot_and_an_at_sign_are_noticed() {
+        let text = "www CNAME ns1.example.test\nwww.example.test A 192.0.2.1\n@ SOA ns1 admin@example.org. 1 1 1 1 1\n";
+        let warnings = findings(&format!("$TTL 300\n@ NS ns1\n{text}")).1;
+        let expected = [
+            "a:3: www.example.test. CNAME points at ns1.example.test.example.test.; end the name with a dot",
+            "a:4: the owner www.example.test.example.test. repeats the zone",
+            r"a:5: the mailbox admin\@example.org. of the SOA record holds an @",
+        ];
+        starts(&warnings, &expected);
     }
 
     #[test]
