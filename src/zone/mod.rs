@@ -13,6 +13,8 @@ mod problem;
 mod set;
 mod soa;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use lookup::{Found, GlueRef, NameHash, Referral};
