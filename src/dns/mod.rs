@@ -7,6 +7,7 @@ pub mod compose;
 #[cfg(test)]
 pub(crate) mod decoded;
 pub mod edns;
+pub mod hickory;
 pub mod lex;
 pub mod name;
 pub mod qname;

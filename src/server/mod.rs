@@ -6,15 +6,19 @@
 //! ([`stream`]). This room cannot reach the control plane, so no packet waits for it.
 
 mod bind;
+mod certificate;
+mod https;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod udp;
 
 pub use bind::{BindError, Kind};
+pub use certificate::{Certificate, CertificateError};
 pub use stream::table::StreamLimits;
 
-use crate::metrics::{Registry, SharedWriter};
+use crate::answer::Transport;
+use crate::metrics::Registry;
 use crate::snapshot::SnapshotCell;
 use bind::BoundAddress;
 use std::io;
@@ -41,6 +45,8 @@ pub struct Settings {
     pub limits: StreamLimits,
     /// DNS over TLS, if it is offered (RFC 7858).
     pub tls: Option<Encrypted>,
+    /// DNS over HTTPS, if it is offered (RFC 8484).
+    pub https: Option<Encrypted>,
     /// Share the addresses with a predecessor that still answers.
     pub takeover: bool,
 }
@@ -58,7 +64,7 @@ impl Default for Settings {
     /// No address, one worker per core, product limits.
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { addresses: Vec::new(), workers, limits: StreamLimits::default(), tls: None, takeover: false }
+        Self { addresses: Vec::new(), workers, limits: StreamLimits::default(), tls: None, https: None, takeover: false }
     }
 }
 
@@ -67,6 +73,7 @@ impl Default for Settings {
 pub struct Bound {
     plain: Vec<BoundAddress>,
     tls: Vec<TcpListener>,
+    https: Vec<TcpListener>,
     settings: Settings,
 }
 
@@ -75,6 +82,7 @@ pub struct Bound {
 pub struct Listening {
     addresses: Vec<SocketAddr>,
     tls_addresses: Vec<SocketAddr>,
+    https_addresses: Vec<SocketAddr>,
     stop_workers: Arc<AtomicBool>,
     stop_listeners: watch::Sender<bool>,
     table: Arc<Table>,
@@ -90,9 +98,12 @@ impl Bound {
     pub fn bind(settings: Settings) -> Result<Self, BindError> {
         let bind = |address: &SocketAddr| bind::bind_plain(*address, settings.workers.max(1), settings.takeover);
         let plain = settings.addresses.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let bind_tls = |address: &SocketAddr| bind::bind_encrypted(*address, Kind::Tls, settings.takeover);
-        let tls = settings.tls.iter().flat_map(|tls| &tls.addresses).map(bind_tls).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { plain, tls, settings })
+        let encrypted = |offer: &Option<Encrypted>, kind| {
+            let addresses = offer.iter().flat_map(|offer| &offer.addresses);
+            addresses.map(|address| bind::bind_encrypted(*address, kind, settings.takeover)).collect::<Result<Vec<_>, _>>()
+        };
+        let (tls, https) = (encrypted(&settings.tls, Kind::Tls)?, encrypted(&settings.https, Kind::Https)?);
+        Ok(Self { plain, tls, https, settings })
     }
 
     /// The addresses of UDP and TCP, with the ports that were found.
@@ -107,17 +118,18 @@ impl Bound {
     /// When the system refuses a thread or the runtime a socket.
     pub fn start(self, cell: &Arc<SnapshotCell>, registry: &Registry) -> io::Result<Listening> {
         let (stop_listeners, stop) = watch::channel(false);
-        let tls_addresses = self.tls.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let local = |listeners: &[TcpListener]| listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
         let mut listening = Listening {
             addresses: self.addresses(),
-            tls_addresses,
+            tls_addresses: local(&self.tls)?,
+            https_addresses: local(&self.https)?,
             stop_workers: Arc::default(),
             stop_listeners,
             table: Table::new(self.settings.limits),
             workers: Vec::new(),
             listeners: tokio::task::JoinSet::new(),
         };
-        let tcp = listening.service(cell, registry.shared_writer("tcp"), None);
+        let mut tcp = Vec::new();
         for bound in self.plain {
             let with_local = bound.address.ip().is_unspecified();
             for socket in bound.udp {
@@ -125,25 +137,44 @@ impl Bound {
                 let worker = udp::Worker::new(socket, with_local, Arc::clone(cell), Arc::clone(&listening.stop_workers), writer);
                 listening.workers.push(std::thread::Builder::new().name("udp".to_owned()).spawn(|| worker.run())?);
             }
-            let listener = tokio::net::TcpListener::from_std(bound.tcp)?;
-            listening.listeners.spawn(stream::accept(listener, Arc::clone(&tcp), stop.clone()));
+            tcp.push(bound.tcp);
         }
-        if let Some(tls) = &self.settings.tls {
-            let mut config = rustls::ServerConfig::clone(&tls.config);
-            config.alpn_protocols = vec![b"dot".to_vec()];
-            let service = listening.service(cell, registry.shared_writer("tls"), Some(TlsAcceptor::from(Arc::new(config))));
-            for listener in self.tls {
-                let listener = tokio::net::TcpListener::from_std(listener)?;
-                listening.listeners.spawn(stream::accept(listener, Arc::clone(&service), stop.clone()));
-            }
+        let service = |transport, name, tls| stream::Service {
+            transport,
+            cell: Arc::clone(cell),
+            writer: registry.shared_writer(name),
+            table: Arc::clone(&listening.table),
+            tls,
+        };
+        let tcp_service = service(Transport::Tcp, "tcp", None);
+        let tls_service = self.settings.tls.map(|tls| service(Transport::Tls, "tls", Some(acceptor(&tls.config, &[b"dot"]))));
+        let https = self.settings.https.map(|tls| service(Transport::Https, "https", Some(acceptor(&tls.config, &[b"h2", b"http/1.1"]))));
+        listening.accept(tcp, tcp_service, &stop)?;
+        if let Some(tls) = tls_service {
+            listening.accept(self.tls, tls, &stop)?;
+        }
+        if let Some(https) = https {
+            listening.accept(self.https, https, &stop)?;
         }
         Ok(listening)
     }
 }
 
+/// The same certificate, offered for these protocols (ALPN).
+fn acceptor(config: &rustls::ServerConfig, protocols: &[&[u8]]) -> TlsAcceptor {
+    let mut config = config.clone();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
 impl Listening {
-    fn service(&self, cell: &Arc<SnapshotCell>, writer: SharedWriter, tls: Option<TlsAcceptor>) -> Arc<stream::Service> {
-        Arc::new(stream::Service { cell: Arc::clone(cell), writer, table: Arc::clone(&self.table), tls })
+    fn accept(&mut self, listeners: Vec<TcpListener>, service: stream::Service, stop: &watch::Receiver<bool>) -> io::Result<()> {
+        let service = Arc::new(service);
+        for listener in listeners {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            self.listeners.spawn(stream::accept(listener, Arc::clone(&service), stop.clone()));
+        }
+        Ok(())
     }
 
     /// The addresses of UDP and TCP, with the ports that were found.
@@ -156,6 +187,12 @@ impl Listening {
     #[must_use]
     pub fn tls_addresses(&self) -> &[SocketAddr] {
         &self.tls_addresses
+    }
+
+    /// The addresses of DNS over HTTPS.
+    #[must_use]
+    pub fn https_addresses(&self) -> &[SocketAddr] {
+        &self.https_addresses
     }
 
     /// Connections open at the moment, over all stream transports.

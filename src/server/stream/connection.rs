@@ -9,11 +9,10 @@
 use super::scratch::{READ, Scratch, WRITE};
 use super::table::{Held, Seat};
 use super::Service;
-use crate::answer::{Asker, Transport, respond};
-use crate::clock::{self, Draws};
+use crate::answer::{Asker, respond};
+use crate::clock;
 use crate::metrics::{Count, Tally};
 use crate::snapshot::Snapshot;
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -29,10 +28,6 @@ const HEADER: usize = 12;
 const MESSAGE: usize = u16::MAX as usize;
 /// A send that ended this much later than its promises were written moves them, milliseconds.
 const LATE_MS: u64 = 1000;
-
-thread_local! {
-    static DRAWS: RefCell<Draws> = RefCell::new(Draws::seeded());
-}
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +73,6 @@ enum Arrival {
 pub(super) struct Conversation<'a, S> {
     stream: S,
     client: SocketAddr,
-    transport: Transport,
     service: &'a Service,
     seat: &'a Seat,
     /// Bytes that came but are not answered: an unfinished query, or what one write had no room for.
@@ -97,9 +91,9 @@ struct Replies {
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
-    pub(super) fn new(stream: S, client: SocketAddr, transport: Transport, service: &'a Service, seat: &'a Seat) -> Self {
+    pub(super) fn new(stream: S, client: SocketAddr, service: &'a Service, seat: &'a Seat) -> Self {
         let deadline = Instant::now() + seat.table().idle();
-        Self { stream, client, transport, service, seat, partial: Vec::new(), held: None, deadline }
+        Self { stream, client, service, seat, partial: Vec::new(), held: None, deadline }
     }
 
     /// Answers until either side ends it, and says why.
@@ -222,8 +216,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     }
 
     fn answer_one(&self, snapshot: &Snapshot, message: &mut [u8], len: usize, tallies: &mut Vec<Tally>) -> usize {
-        let draw = DRAWS.with_borrow_mut(Draws::next_draw);
-        let asker = Asker { client: self.client, transport: self.transport, draw };
+        let asker = Asker { client: self.client, transport: self.service.transport, draw: self.service.draw() };
         let outcome = respond(snapshot, &asker, message, len);
         let writer = &self.service.writer;
         writer.add(Count::Received, 1);

@@ -1,18 +1,20 @@
-//! Stream transports: DNS over TCP (RFC 7766) and over TLS (RFC 7858).
+//! Stream transports: DNS over TCP (RFC 7766) and TLS (RFC 7858), and the seats of HTTPS.
 //!
 //! [`accept`] takes connections from one listener until told to stop; each becomes a task that
-//! runs a [`connection::Conversation`]. Limits live in [`table`], buffers in [`scratch`]. A flood
+//! runs a [`connection::Conversation`] (or HTTP's). Limits live in [`table`], buffers in [`scratch`]. A flood
 //! of connections costs a seat each and is answered by closing, never by a log line.
 
 mod connection;
 mod scratch;
 pub(super) mod table;
 
+use super::https;
 use crate::answer::Transport;
-use crate::clock;
+use crate::clock::{self, Draws};
 use crate::metrics::{Count, SharedWriter};
 use crate::snapshot::SnapshotCell;
-use connection::{Conversation, Ended};
+use connection::Conversation;
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,13 +28,25 @@ use tokio_rustls::TlsAcceptor;
 /// Pause after an accept error such as "too many open files", so that it cannot spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(50);
 
+thread_local! {
+    static DRAWS: RefCell<Draws> = RefCell::new(Draws::seeded());
+}
+
 /// What the connections of one transport share.
 pub(super) struct Service {
+    pub(super) transport: Transport,
     pub(super) cell: Arc<SnapshotCell>,
     pub(super) writer: SharedWriter,
     pub(super) table: Arc<Table>,
     /// `None`: plain TCP.
     pub(super) tls: Option<TlsAcceptor>,
+}
+
+impl Service {
+    /// A fresh random number, from this thread's stream.
+    pub(super) fn draw(&self) -> u64 {
+        DRAWS.with_borrow_mut(Draws::next_draw)
+    }
 }
 
 /// Accepts until `stop` turns true, then takes what is already queued and ends.
@@ -80,22 +94,20 @@ fn admit(stream: TcpStream, client: SocketAddr, service: &Arc<Service>) {
         Ok((seat, evicted)) => {
             writer.add(Count::Evicted, evicted as u64);
             let service = Arc::clone(service);
-            tokio::spawn(async move { serve(stream, client, &service, seat).await });
+            tokio::spawn(serve(stream, client, service, seat));
         }
         Err(Refusal::Client) => writer.add(Count::ClientLimit, 1),
         Err(Refusal::Full | Refusal::Stopping) => writer.add(Count::Refused, 1),
     }
 }
 
-async fn serve(stream: TcpStream, client: SocketAddr, service: &Service, seat: Seat) {
+async fn serve(stream: TcpStream, client: SocketAddr, service: Arc<Service>, seat: Seat) {
     let ended = match &service.tls {
-        None => Conversation::new(stream, client, Transport::Tcp, service, &seat).run().await,
+        None => Conversation::new(stream, client, &service, &seat).run().await,
         Some(acceptor) => match timeout(service.table.limits().query, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => Conversation::new(stream, client, Transport::Tls, service, &seat).run().await,
-            Ok(Err(_)) | Err(_) => {
-                service.writer.add(Count::HandshakeFailed, 1);
-                Ended::Broken
-            }
+            Ok(Ok(stream)) if service.transport == Transport::Https => return https::converse(stream, client, service, seat).await,
+            Ok(Ok(stream)) => Conversation::new(stream, client, &service, &seat).run().await,
+            Ok(Err(_)) | Err(_) => return service.writer.add(Count::HandshakeFailed, 1),
         },
     };
     if let Some(count) = ended.count() {

@@ -216,6 +216,11 @@ impl Seat {
         self.connection.last_query_ms.store(now_ms, Relaxed);
     }
 
+    /// When the last query was answered, or the connection came; boot-clock milliseconds.
+    pub(crate) fn last_query_ms(&self) -> u64 {
+        self.connection.last_query_ms.load(Relaxed)
+    }
+
     /// Whether this connection was asked to leave.
     pub(crate) fn is_leaving(&self) -> bool {
         self.connection.leaving.load(Relaxed)

@@ -1,8 +1,10 @@
 //! The transports on real loopback sockets, with a snapshot that refuses every question.
 
+mod https;
 mod tcp;
 mod tls;
 mod udp;
+mod zones;
 
 use super::{Bound, Listening, Settings, StreamLimits};
 use crate::metrics::{Count, Registry};

@@ -1,0 +1,117 @@
+//! hickory-server's side: a request handler that answers by `answer::respond`.
+//!
+//! The reply is made as bytes by the same function as for every transport and re-encoded section by
+//! section, since hickory-server takes records. What hickory-proto cannot read (and hickory-server
+//! would answer on its own, without OPT or question) never comes here.
+
+use super::super::stream::Service;
+use crate::answer::{Asker, Transport, respond};
+use crate::clock;
+use crate::dns::hickory::read_reply;
+use crate::metrics::{Count, Tally};
+use hickory_server::net::NetError;
+use hickory_server::net::runtime::Time;
+use hickory_server::proto::op::{Header, HeaderCounts, Metadata, ResponseCode};
+use hickory_server::proto::rr::Record;
+use hickory_server::proto::serialize::binary::{BinDecoder, BinEncoder};
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder, Queries};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Longest reply of a stream transport (RFC 8484 §6).
+const MESSAGE: usize = u16::MAX as usize;
+
+/// Answers hickory-server's requests from the snapshot of a service.
+#[derive(Clone)]
+pub(super) struct Handler(pub(super) Arc<Service>);
+
+impl Handler {
+    /// The reply to `query` as bytes, counted; empty: silence.
+    pub(super) fn reply(&self, client: SocketAddr, query: &[u8]) -> Vec<u8> {
+        let service = &self.0;
+        service.writer.add(Count::Received, 1);
+        let len = query.len().min(MESSAGE);
+        let mut message = vec![0; MESSAGE];
+        message[..len].copy_from_slice(&query[..len]);
+        let asker = Asker { client, transport: Transport::Https, draw: service.draw() };
+        let outcome = respond(&service.cell.load(), &asker, &mut message, len);
+        message.truncate(outcome.len);
+        if message.is_empty() {
+            service.writer.add(Count::Dropped, 1);
+            return message;
+        }
+        service.writer.response(outcome.rcode);
+        if let Some(chosen) = outcome.choice {
+            let tally = Tally { slot: chosen.slot.0, promise_s: chosen.promise_s, pinned: chosen.pinned };
+            service.writer.answers(clock::boot_ms(), &[tally]);
+        }
+        message
+    }
+}
+
+#[async_trait::async_trait]
+impl RequestHandler for Handler {
+    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut response_handle: R) -> ResponseInfo {
+        let nothing = Header { metadata: Metadata::response_from_request(&request.metadata), counts: HeaderCounts::default() };
+        let bytes = self.reply(request.src(), request.as_slice());
+        if bytes.is_empty() {
+            return nothing.into();
+        }
+        let reply = match read_reply(&bytes) {
+            Ok(reply) => reply,
+            Err(error) => {
+                tracing::error!(%error, "a reply was not sent");
+                return failed(nothing);
+            }
+        };
+        let Ok(no_question) = Queries::read(&mut BinDecoder::new(&[]), 0) else { return failed(nothing) };
+        let question = if reply.queries.is_empty() { &no_question } else { &request.queries };
+        let response = MessageResponseBuilder::new(question, reply.edns.as_ref()).build(
+            reply.metadata,
+            &reply.answers,
+            &reply.authorities,
+            [],
+            &reply.additionals,
+        );
+        response_handle.send_response(response).await.unwrap_or_else(|_| failed(nothing))
+    }
+}
+
+fn failed(mut header: Header) -> ResponseInfo {
+    header.metadata.response_code = ResponseCode::ServFail;
+    header.into()
+}
+
+/// Takes a response as bytes.
+#[derive(Clone, Default)]
+pub(super) struct Capture(Arc<Mutex<Vec<u8>>>);
+
+impl Capture {
+    /// What was sent; empty: nothing.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait::async_trait]
+impl ResponseHandler for Capture {
+    async fn send_response<'a>(
+        &mut self,
+        response: MessageResponse<
+            '_,
+            'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+        >,
+    ) -> Result<ResponseInfo, NetError> {
+        let mut bytes = Vec::with_capacity(512);
+        let mut encoder = BinEncoder::new(&mut bytes);
+        encoder.set_max_size(u16::MAX);
+        let info = response.destructive_emit(&mut encoder)?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+        Ok(info)
+    }
+}

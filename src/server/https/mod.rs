@@ -1,0 +1,165 @@
+//! DNS over HTTPS (RFC 8484): GET and POST of `/dns-query`, over HTTP/2 and HTTP/1.1.
+//!
+//! HTTP is hyper's, because hickory-server's own listener knows no GET, no limits and answers a
+//! wrong request by dropping it; requests and responses are hickory-server's ([`handler`]).
+//! A reply may be kept by the client alone (`private`), for no longer than its TTL: which pool it
+//! names is for this client. Seats and idle times are those of the other stream transports; a reply
+//! counts as held until HTTP has taken it.
+
+mod handler;
+
+use super::stream::Service;
+use super::stream::table::{Held, Seat};
+use crate::clock;
+use crate::dns::hickory::{freshness_s, read_reply};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use handler::{Capture, Handler};
+use hickory_server::net::runtime::TokioTime;
+use hickory_server::net::xfer::Protocol;
+use hickory_server::server::{Request, RequestHandler};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
+
+/// The media type of queries and replies (RFC 8484 §6).
+const DNS_MESSAGE: &str = "application/dns-message";
+/// Longest query, bytes.
+const MESSAGE: usize = u16::MAX as usize;
+/// Requests of one HTTP/2 connection at a time.
+const STREAMS: u32 = 64;
+/// Bytes of request headers; a GET carries its query there, 4/3 of its size.
+const HEADERS: u32 = 16 << 10;
+
+/// One connection, as its requests see it.
+#[derive(Clone)]
+struct Visitor {
+    handler: Handler,
+    client: SocketAddr,
+    seat: Arc<Seat>,
+}
+
+/// A reply whose bytes count as held until HTTP lets them go.
+struct HeldReply {
+    bytes: Vec<u8>,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for HeldReply {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Serves one TLS connection until the client leaves, is idle for too long or is asked to leave.
+pub(super) async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, client: SocketAddr, service: Arc<Service>, seat: Seat) {
+    let limits = *service.table.limits();
+    let seat = Arc::new(seat);
+    let visitor = Visitor { handler: Handler(service), client, seat: Arc::clone(&seat) };
+    let router = Router::new().route("/dns-query", get(by_get).post(by_post)).with_state(visitor);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.query).max_buf_size(128 << 10);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEADERS).max_send_buf_size(64 << 10);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    let mut deadline = Instant::now() + seat.table().idle();
+    let mut leaving = false;
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = seat.asked_to_leave(), if !leaving => {}
+            () = sleep_until(deadline) => {
+                let left = seat.idle_left(clock::boot_ms());
+                if !left.is_zero() && !leaving {
+                    deadline = Instant::now() + left;
+                    continue;
+                }
+            }
+        }
+        if leaving {
+            return;
+        }
+        // What was asked is still answered, for as long as a slow reader may take.
+        connection.as_mut().graceful_shutdown();
+        (leaving, deadline) = (true, Instant::now() + limits.stall);
+    }
+}
+
+/// RFC 8484 §4.1: the query is the variable `dns`, base64url without padding.
+async fn by_get(State(visitor): State<Visitor>, RawQuery(query): RawQuery) -> Response {
+    let encoded = query.as_deref().unwrap_or("").split('&').find_map(|pair| pair.strip_prefix("dns="));
+    let Some(message) = encoded.and_then(|encoded| URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('=')).ok()) else {
+        return refuse(StatusCode::BAD_REQUEST, "the query variable dns holds a DNS message as base64url (RFC 8484)");
+    };
+    visitor.answer(message).await
+}
+
+/// RFC 8484 §4.1: the query is the body.
+async fn by_post(State(visitor): State<Visitor>, headers: HeaderMap, body: Body) -> Response {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if media_type.and_then(|value| value.split(';').next()).map(str::trim) != Some(DNS_MESSAGE) {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is of type application/dns-message");
+    }
+    let limit = visitor.seat.table().limits().query;
+    match tokio::time::timeout(limit, to_bytes(body, MESSAGE)).await {
+        Ok(Ok(message)) => visitor.answer(message.into()).await,
+        Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "a DNS message has at most 65535 octets"),
+        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+    }
+}
+
+impl Visitor {
+    async fn answer(&self, message: Vec<u8>) -> Response {
+        let arrived_ns = clock::boot_ns();
+        let reply = match Request::from_bytes(message.clone(), self.client, Protocol::Https) {
+            Ok(request) => {
+                let capture = Capture::default();
+                self.handler.handle_request::<_, TokioTime>(&request, capture.clone()).await;
+                capture.into_bytes()
+            }
+            // What hickory-proto cannot read gets the error that every other transport gives.
+            Err(_) => self.handler.reply(self.client, &message),
+        };
+        if reply.is_empty() {
+            return refuse(StatusCode::BAD_REQUEST, "this is not a DNS query");
+        }
+        let Some(held) = self.seat.table().hold(reply.len()) else {
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many replies wait to be taken");
+        };
+        let answered_ns = clock::boot_ns();
+        self.handler.0.writer.took(1, answered_ns.saturating_sub(arrived_ns));
+        self.seat.touch(answered_ns / 1_000_000);
+        let fresh_s = read_reply(&reply).map_or(0, |reply| freshness_s(&reply));
+        let body = Bytes::from_owner(HeldReply { bytes: reply, _held: held });
+        let mut response = Response::new(Body::from(body));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(DNS_MESSAGE));
+        let kept = HeaderValue::try_from(format!("private, max-age={fresh_s}")).expect("digits and letters are a header value");
+        headers.insert(header::CACHE_CONTROL, kept);
+        response
+    }
+}
+
+fn refuse(status: StatusCode, why: &'static str) -> Response {
+    (status, why).into_response()
+}
+
+impl Seat {
+    /// How much of its idle time a connection has left.
+    fn idle_left(&self, now_ms: u64) -> Duration {
+        let idle_for = Duration::from_millis(now_ms.saturating_sub(self.last_query_ms()));
+        self.table().idle().saturating_sub(idle_for)
+    }
+}
