@@ -89,7 +89,10 @@ impl ResolvesServerCert for Certificate {
 }
 
 fn read(chain: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
-    let file = |path: &Path, what| move |source| CertificateError::File { path: path.to_owned(), what, source };
+    let file = |path: &Path, what: &'static str| {
+        let path = path.to_owned();
+        move |source| CertificateError::File { path, what, source }
+    };
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(file(chain, "certificate chain"))?;
