@@ -1,5 +1,6 @@
 //! Tidegate: an authoritative DNS server that moves traffic between blue and green.
 
+pub mod admin;
 pub mod answer;
 pub mod clock;
 pub mod config;

@@ -8,11 +8,11 @@ use super::key::Location;
 use super::log2::SCALE_BITS;
 use super::table::{Method, Table};
 use super::{Client, ClientKey, CompiledSwitch, Fallback, Policy, Rule, RuleMatch, RuleTarget};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// One choice, laid open.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The switch.
     pub switch: String,
@@ -39,7 +39,7 @@ pub struct Explanation {
 }
 
 /// One pool's part in a choice.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PoolExplanation {
     /// The pool.
     pub name: String,

@@ -1,0 +1,92 @@
+//! `GET /v1/events`: what happens, as server-sent events.
+//!
+//! Nothing is replayed: ids are numbered without gaps, so that a reader sees what it missed, and one
+//! that is too slow is told how many were dropped (`event: lagged`) and should read `/v1/status`.
+
+use super::auth::{Principal, Role};
+use super::context::AdminContext;
+use super::problem::Problem;
+use crate::control::report::{Happening, What};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::Stream;
+use serde_json::json;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, watch};
+
+/// A comment line this often shows both ends that the other is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Streams until the client leaves or the server goes down.
+pub(super) async fn stream(
+    State(context): State<AdminContext>,
+    principal: Principal,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    principal.need(Role::Viewer)?;
+    let last_seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let feed = Feed {
+        happenings: context.handle().happenings(),
+        stopping: context.stopping(),
+        greeting: Some(json!({ "revision": context.handle().snapshot().revision, "replayed": 0, "last_seen": last_seen })),
+        principal,
+    };
+    let events = futures_util::stream::unfold(feed, |mut feed| async move {
+        let event = feed.next().await?;
+        Some((Ok(event), feed))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// One reader's stream.
+struct Feed {
+    happenings: broadcast::Receiver<Arc<Happening>>,
+    stopping: watch::Receiver<bool>,
+    /// Sent first.
+    greeting: Option<serde_json::Value>,
+    principal: Principal,
+}
+
+impl Feed {
+    /// The next event this reader may see.
+    async fn next(&mut self) -> Option<Event> {
+        if let Some(greeting) = self.greeting.take() {
+            return Some(Event::default().event("connected").data(greeting.to_string()));
+        }
+        loop {
+            let received = tokio::select! {
+                received = self.happenings.recv() => received,
+                _ = self.stopping.wait_for(|stop| *stop) => return None,
+            };
+            match received {
+                Ok(happening) if sees(&self.principal, &happening.what) => return event_of(&happening),
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    return Some(Event::default().event("lagged").data(json!({ "missed": missed }).to_string()));
+                }
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+/// A happening on the wire: its kind as the event's name, its number as the id.
+fn event_of(happening: &Happening) -> Option<Event> {
+    let body = serde_json::to_value(happening).ok()?;
+    let name = body.get("event")?.as_str()?.to_owned();
+    Some(Event::default().event(name).id(happening.id.to_string()).data(body.to_string()))
+}
+
+/// Whether a scoped token may see it.
+fn sees(principal: &Principal, what: &What) -> bool {
+    match what {
+        What::Changed { switches, .. } => principal.switches.is_empty() || switches.iter().any(|switch| principal.sees(switch)),
+        What::Health { switch, .. } | What::Eligible { switch, .. } | What::Fallback { switch, .. } | What::Drain { switch, .. } => {
+            principal.sees(switch)
+        }
+        What::Store { .. } => true,
+    }
+}

@@ -1,0 +1,53 @@
+//! `GET /v1/history`: the audit, newest first (§3.6).
+
+use super::auth::{Principal, Role};
+use super::context::AdminContext;
+use super::incoming::Asking;
+use super::problem::Problem;
+use crate::store::{AuditRow, HistoryQuery};
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+/// Rows in a page unless asked otherwise.
+const PAGE: u32 = 50;
+
+/// Rows in the largest page.
+const LARGEST_PAGE: u32 = 500;
+
+/// The query of the resource.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paging {
+    switch: Option<String>,
+    limit: Option<u32>,
+    before: Option<u64>,
+}
+
+/// One page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryPage {
+    /// Newest first.
+    pub rows: Vec<AuditRow>,
+    /// What `before` must be for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_before: Option<u64>,
+}
+
+/// One page of audit rows; a scoped token sees its switches' only.
+pub(super) async fn list(State(context): State<AdminContext>, principal: Principal, Asking(paging): Asking<Paging>) -> Result<Json<HistoryPage>, Problem> {
+    match &paging.switch {
+        Some(switch) => principal.need_on(Role::Viewer, switch)?,
+        None => principal.need(Role::Viewer)?,
+    }
+    let limit = paging.limit.unwrap_or(PAGE);
+    if !(1..=LARGEST_PAGE).contains(&limit) {
+        return Err(Problem::invalid_field("limit", format!("limit must be 1 to {LARGEST_PAGE}")));
+    }
+    let query = HistoryQuery { switch: paging.switch, before_revision: paging.before, limit };
+    let mut rows = context.handle().history(query).await.ok_or_else(Problem::shutting_down)??;
+    let full = u32::try_from(rows.len()).is_ok_and(|count| count >= limit);
+    let next_before = rows.last().filter(|_| full).map(|row| row.revision);
+    rows.retain(|row| principal.switches.is_empty() || row.switch.as_deref().is_some_and(|switch| principal.sees(switch)));
+    Ok(Json(HistoryPage { rows, next_before }))
+}

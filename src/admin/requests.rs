@@ -1,0 +1,336 @@
+//! What the bodies of requests look like on the wire, for the server and for the CLI.
+//!
+//! Unknown fields are refused, so that a misspelt `"forse"` is an error and not a surprise.
+
+use crate::state::{FlipTarget, WeightChange};
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// `POST /v1/switches/{s}/flip`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlipBody {
+    /// The pool that gets all weight.
+    pub to: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Override the guards that may be overridden.
+    #[serde(default)]
+    pub force: bool,
+    /// Answer what would change, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Lower the TTL first, and flip when every longer-lived answer is gone.
+    #[serde(default)]
+    pub prepare: bool,
+}
+
+/// `POST /v1/flip`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlipManyBody {
+    /// Each switch with its pool; all flip or none.
+    pub switches: Vec<FlipPart>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Override the guards that may be overridden.
+    #[serde(default)]
+    pub force: bool,
+    /// Answer what would change, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Lower the TTLs first, and flip when every longer-lived answer is gone.
+    #[serde(default)]
+    pub prepare: bool,
+}
+
+/// One switch of a flip of several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlipPart {
+    /// The switch.
+    pub switch: String,
+    /// The pool that gets all weight.
+    pub to: String,
+}
+
+/// `POST /v1/switches/{s}/set-weights`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetWeightsBody {
+    /// Weights (0 to 10000) or percentages (`"10%"`), not mixed.
+    pub weights: BTreeMap<String, Share>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Override the guards that may be overridden.
+    #[serde(default)]
+    pub force: bool,
+    /// Answer what would change, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `POST` of `/undo`, `/prepare`, `/reset` under a switch; the whole body may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlainBody {
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Override the guards that may be overridden.
+    #[serde(default)]
+    pub force: bool,
+    /// Answer what would change, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `POST /v1/switches/{s}/overrides`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideBody {
+    /// The pool.
+    pub pool: String,
+    /// One member, by name or address; the whole pool when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// `force-up`, `force-down` or `none`.
+    pub hold: HoldWord,
+    /// How long, such as `2h`: 1 minute to 72 hours. Not needed with `none`.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Override the guards that may be overridden.
+    #[serde(default)]
+    pub force: bool,
+    /// Answer what would change, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What an override holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldWord {
+    /// Eligible whatever is measured.
+    ForceUp,
+    /// Not eligible whatever is measured.
+    ForceDown,
+    /// Clears what is there.
+    None,
+}
+
+/// `POST /v1/switches/{s}/expect-version`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectVersionBody {
+    /// The pool.
+    pub pool: String,
+    /// The version its members must show; `null` returns to the files'.
+    #[serde(deserialize_with = "present_or_null")]
+    pub version: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Override the guards that may be overridden.
+    #[serde(default)]
+    pub force: bool,
+    /// Answer what would change, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `POST /v1/backup`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupBody {
+    /// An absolute path on the server that does not exist yet.
+    pub to: std::path::PathBuf,
+}
+
+/// `POST /v1/tokens`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenBody {
+    /// The operator's name for it; stands in the audit.
+    pub name: String,
+    /// `viewer`, `operator`, `admin` or `member`.
+    pub role: super::auth::Role,
+    /// The switches it is limited to; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub switches: Vec<String>,
+    /// How long it is good for, such as `90d`; for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<String>,
+}
+
+/// `version` must be there, as a text or `null`: leaving it out must not mean "reset".
+fn present_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+/// One pool's part of a split: a weight, or a percentage with at most two decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// 0 to 10000; a larger one is refused later, with the pool's name.
+    Weight(u32),
+    /// Hundredths of a percent.
+    Percent(u32),
+}
+
+impl Share {
+    /// Reads `9000` or `10.25%`.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(number) = text.strip_suffix('%') {
+            return percent(number.trim_end()).map(Self::Percent).ok_or_else(|| {
+                format!("`{text}` is not a percentage from 0% to 100% with at most two decimals")
+            });
+        }
+        text.parse().map(Self::Weight).map_err(|_| {
+            format!("`{text}` is neither a whole number from 0 to 10000 nor a percentage such as 10%")
+        })
+    }
+}
+
+/// Hundredths of a percent in `12`, `12.5` or `12.34`.
+fn percent(number: &str) -> Option<u32> {
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) || whole.len() > 3 || decimals.len() > 2 {
+        return None;
+    }
+    let mut hundredths: u32 = decimals.parse().ok()?;
+    if decimals.len() == 1 {
+        hundredths *= 10;
+    }
+    let total = whole.parse::<u32>().ok()? * 100 + hundredths;
+    (total <= 10_000).then_some(total)
+}
+
+impl Serialize for Share {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Weight(weight) => serializer.serialize_u32(*weight),
+            Self::Percent(hundredths) => serializer.collect_str(&format_args!("{}.{:02}%", hundredths / 100, hundredths % 100)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ShareVisitor;
+        impl Visitor<'_> for ShareVisitor {
+            type Value = Share;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a whole number from 0 to 10000, or a percentage in quotes such as \"10%\"")
+            }
+
+            fn visit_u64<E: de::Error>(self, weight: u64) -> Result<Share, E> {
+                u32::try_from(weight).map(Share::Weight).map_err(|_| E::custom(format!("weight {weight} is out of range: 0 to 10000")))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Share, E> {
+                if text.ends_with('%') {
+                    Share::parse(text).map_err(E::custom)
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Str(text), &self))
+                }
+            }
+        }
+        deserializer.deserialize_any(ShareVisitor)
+    }
+}
+
+/// One unit for all pools, or why not.
+///
+/// # Errors
+/// When none is given or the units are mixed.
+pub fn weight_change(weights: &BTreeMap<String, Share>) -> Result<WeightChange, String> {
+    let mut plain = BTreeMap::new();
+    let mut percent = BTreeMap::new();
+    for (pool, share) in weights {
+        match share {
+            Share::Weight(weight) => plain.insert(pool.clone(), *weight),
+            Share::Percent(hundredths) => percent.insert(pool.clone(), *hundredths),
+        };
+    }
+    match (plain.is_empty(), percent.is_empty()) {
+        (true, true) => Err("no pool is named: give at least one, such as {\"green\": \"10%\"}".to_owned()),
+        (false, true) => Ok(WeightChange::Weights(plain)),
+        (true, false) => Ok(WeightChange::Percent(percent)),
+        (false, false) => Err("weights and percentages cannot be mixed in one split".to_owned()),
+    }
+}
+
+impl From<&FlipPart> for FlipTarget {
+    fn from(part: &FlipPart) -> Self {
+        Self { switch: part.switch.clone(), to: part.to.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn shares_are_whole_numbers_or_percentages_of_at_most_two_decimals() {
+        assert_eq!(Share::parse("9000"), Ok(Share::Weight(9000)));
+        assert_eq!(Share::parse("10%"), Ok(Share::Percent(1000)));
+        assert_eq!(Share::parse("0.5%"), Ok(Share::Percent(50)));
+        assert_eq!(Share::parse("0.05%"), Ok(Share::Percent(5)));
+        assert_eq!(Share::parse("100.00 %"), Ok(Share::Percent(10_000)));
+        for wrong in ["", "%", "-1", "-1%", "1e3", "1.005%", "100.01%", "9999%", ".5%", "5.%", "+5%", "٣%", "ten"] {
+            assert!(Share::parse(wrong).is_err(), "{wrong:?} was taken");
+        }
+    }
+
+    #[test]
+    fn json_shares_are_numbers_or_percent_texts() {
+        let read = |text: &str| serde_json::from_str::<Share>(text);
+        assert_eq!(read("9000").unwrap(), Share::Weight(9000));
+        assert_eq!(read("\"12.5%\"").unwrap(), Share::Percent(1250));
+        for wrong in ["\"9000\"", "-5", "1.5", "true", "null", "99999999999", "\"200%\"", "[]"] {
+            assert!(read(wrong).is_err(), "{wrong} was taken");
+        }
+    }
+
+    #[test]
+    fn units_are_not_mixed_and_something_is_named() {
+        let mixed = BTreeMap::from([("a".to_owned(), Share::Weight(1)), ("b".to_owned(), Share::Percent(100))]);
+        assert!(weight_change(&mixed).is_err());
+        assert!(weight_change(&BTreeMap::new()).is_err());
+    }
+
+    #[test]
+    fn unknown_fields_and_a_missing_version_are_refused() {
+        assert!(serde_json::from_str::<FlipBody>(r#"{"to":"green","forse":true}"#).unwrap_err().to_string().contains("forse"));
+        assert!(serde_json::from_str::<ExpectVersionBody>(r#"{"pool":"green"}"#).is_err());
+        let reset: ExpectVersionBody = serde_json::from_str(r#"{"pool":"green","version":null}"#).unwrap();
+        assert_eq!(reset.version, None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_percentage_survives_the_wire(hundredths in 0_u32..=10_000) {
+            let share = Share::Percent(hundredths);
+            let text = serde_json::to_string(&share).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Share>(&text).unwrap(), share);
+        }
+
+        #[test]
+        fn no_text_panics_the_parser(text in ".*") {
+            let _ = Share::parse(&text);
+        }
+    }
+}

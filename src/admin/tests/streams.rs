@@ -1,0 +1,77 @@
+//! Server-sent events, and the end of the server.
+
+use super::fake::{LIMIT, Running, start};
+use crate::control::report::{Happening, What};
+use std::sync::Arc;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpStream;
+
+async fn subscribe(running: &Running, token: &str) -> Lines<BufReader<TcpStream>> {
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let request = format!("GET /v1/events HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\nLast-Event-ID: 4\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    until(&mut lines, "event: connected").await;
+    assert!(until(&mut lines, "data: ").await.contains("\"last_seen\":4"));
+    lines
+}
+
+/// The next line that begins like this.
+async fn until(lines: &mut Lines<BufReader<TcpStream>>, start: &str) -> String {
+    let search = async {
+        loop {
+            let line = lines.next_line().await.unwrap().expect("the stream goes on");
+            if line.starts_with(start) {
+                return line;
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, search).await.unwrap_or_else(|_| panic!("no line begins with {start}"))
+}
+
+fn fallback(id: u64, switch: &str) -> Arc<Happening> {
+    let what = What::Fallback { switch: switch.to_owned(), in_use: true };
+    Arc::new(Happening { id, at: "2026-01-01T00:00:00Z".into(), what })
+}
+
+#[tokio::test]
+async fn happenings_arrive_with_their_number_and_kind() {
+    let running = start().await;
+    let mut lines = subscribe(&running, &running.viewer).await;
+    running.events.send(fallback(5, "model")).unwrap();
+    until(&mut lines, "event: fallback").await;
+    assert_eq!(until(&mut lines, "id: ").await, "id: 5");
+    assert!(until(&mut lines, "data: ").await.contains("\"in_use\":true"));
+}
+
+#[tokio::test]
+async fn a_scoped_reader_sees_its_switches_only() {
+    let running = start().await;
+    let mut lines = subscribe(&running, &running.scoped).await;
+    running.events.send(fallback(5, "other")).unwrap();
+    running.events.send(fallback(6, "model")).unwrap();
+    assert_eq!(until(&mut lines, "id: ").await, "id: 6");
+}
+
+#[tokio::test]
+async fn a_reader_that_falls_behind_is_told_how_far() {
+    let running = start().await;
+    let mut lines = subscribe(&running, &running.viewer).await;
+    // One thread runs this test: none of these is read before the last is sent.
+    for id in 0..50 {
+        running.events.send(fallback(id, "model")).unwrap();
+    }
+    until(&mut lines, "event: lagged").await;
+    assert!(until(&mut lines, "data: ").await.contains("\"missed\":"));
+    assert!(until(&mut lines, "id: ").await > "id: 4".to_owned());
+}
+
+#[tokio::test]
+async fn shutdown_ends_open_streams_and_returns() {
+    let mut running = start().await;
+    let mut lines = subscribe(&running, &running.viewer).await;
+    running.stop();
+    let drained = async { while lines.next_line().await.is_ok_and(|line| line.is_some()) {} };
+    tokio::time::timeout(LIMIT, drained).await.expect("the stream ends");
+    tokio::time::timeout(LIMIT, &mut running.served).await.expect("the server returns").unwrap();
+}
