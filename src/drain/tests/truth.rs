@@ -37,8 +37,9 @@ enum Step {
     CatchUp(usize),
     /// The control task sees that all workers have the newest view.
     Settle,
-    /// The process dies; the machine may reboot, the files may be edited meanwhile.
-    Crash { reboot: bool, down_ms: u16, ttl_s: Option<u64> },
+    /// The process dies; the machine may reboot, the files may be edited meanwhile. Half of them pass
+    /// for handovers, so that the wait for stale answers does not hide what the bounds themselves say.
+    Crash { reboot: bool, down_ms: u16, ttl_s: Option<u64>, continuous: bool },
     /// Somebody sets the wall clock.
     SetClock(i32),
 }
@@ -99,7 +100,7 @@ impl World {
             pools: BTreeMap::new(),
             addresses: BTreeMap::new(),
         };
-        world.start();
+        world.start(false);
         world
     }
 
@@ -107,10 +108,10 @@ impl World {
         Moment { boot_ms: self.true_ms - self.boot_began_ms, unix_ms: u64::try_from(self.true_ms as i64 + self.wall_ms).unwrap_or(0) }
     }
 
-    fn start(&mut self) {
+    fn start(&mut self, continuous: bool) {
         let facts: Vec<_> = (0..2).map(|at| (Arc::from(SWITCHES[at]), self.durable.1[at].facts(self.tail_ms))).collect();
         let image = self.disk.take().map(|image| v1::Image::from_text(&image.to_text()).unwrap());
-        self.ledger = Ledger::start(image, &self.boot.to_string(), self.now(), &facts, false);
+        self.ledger = Ledger::start(image, &self.boot.to_string(), self.now(), &facts, continuous);
         self.newest = Views(0, self.durable.1.clone());
         self.workers = [self.newest.clone(), self.newest.clone()];
         self.cells.clear();
@@ -134,13 +135,13 @@ impl World {
         self.save();
     }
 
-    fn crash(&mut self, reboot: bool, down_ms: u64) {
+    fn crash(&mut self, reboot: bool, down_ms: u64, continuous: bool) {
         self.true_ms += down_ms;
         if reboot {
             self.boot += 1;
             self.boot_began_ms = self.true_ms - 500.min(down_ms);
         }
-        self.start();
+        self.start(continuous);
     }
 
     /// Announces, saves if asked to, commits and publishes; or crashes on the way.
@@ -149,19 +150,19 @@ impl World {
         let number = self.newest.0 + 1;
         self.ledger.announce(number, &SWITCHES[switch].into(), &view.facts(self.tail_ms));
         if crash_before == Some(0) {
-            return self.crash(false, 100);
+            return self.crash(false, 100, true);
         }
         if self.ledger.version() != saved {
             self.save();
         }
         if crash_before == Some(1) {
-            return self.crash(false, 100);
+            return self.crash(false, 100, true);
         }
         if commit {
             self.durable.1[switch] = View { fallback: false, ..view.clone() };
         }
         if crash_before == Some(2) {
-            return self.crash(false, 100);
+            return self.crash(false, 100, true);
         }
         self.newest.0 = number;
         self.newest.1[switch] = view;
@@ -206,11 +207,11 @@ impl World {
                     self.ledger.settle(self.newest.0);
                 }
             }
-            Step::Crash { reboot, down_ms, ttl_s } => {
+            Step::Crash { reboot, down_ms, ttl_s, continuous } => {
                 for view in &mut self.durable.1 {
                     view.ttl_s = ttl_s.unwrap_or(view.ttl_s);
                 }
-                self.crash(reboot, u64::from(down_ms));
+                self.crash(reboot, u64::from(down_ms), continuous);
             }
             Step::SetClock(ms) => self.wall_ms = i64::from(ms) * 1000,
         }
@@ -261,7 +262,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..2, any::<bool>()).prop_map(|(switch, on)| Step::Fallback { switch, on }),
         6 => (0usize..2).prop_map(Step::CatchUp),
         6 => Just(Step::Settle),
-        1 => (any::<bool>(), 0u16..20_000, proptest::option::of(ttl())).prop_map(|(reboot, down_ms, ttl_s)| Step::Crash { reboot, down_ms, ttl_s }),
+        1 => (any::<bool>(), 0u16..20_000, proptest::option::of(ttl()), any::<bool>())
+            .prop_map(|(reboot, down_ms, ttl_s, continuous)| Step::Crash { reboot, down_ms, ttl_s, continuous }),
         1 => any::<i32>().prop_map(Step::SetClock),
     ]
 }
