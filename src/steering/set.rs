@@ -2,6 +2,7 @@
 
 use super::random::{RunningSums, scale};
 use super::{AnswerMode, MAX_ANSWER_MEMBERS, Pool, Switch};
+use crate::dns::rdata::target_name;
 use crate::dns::{Name, RecordList, RecordType};
 
 /// Which records of a set an answer carries.
@@ -85,22 +86,6 @@ fn address_set(rtype: RecordType, ttl_s: u32, rows: Vec<(Box<[u8]>, u16)>, answe
     Some(CompiledSet { rtype, records: RecordList::compile(rtype, ttl_s, &rdatas), promise_s: ttl_s, selection })
 }
 
-/// The other name that a record sends clients to; none for `.`, which means the owner or nothing.
-fn target_name(rtype: RecordType, rdata: &[u8]) -> Option<Name> {
-    let at = match rtype {
-        RecordType::CNAME | RecordType::NS => 0,
-        RecordType::MX | RecordType::HTTPS | RecordType::SVCB => 2,
-        RecordType::SRV => 6,
-        _ => return None,
-    };
-    let name = rdata.get(at..)?;
-    let mut len = 0;
-    while let Some(&label) = name.get(len).filter(|label| **label > 0) {
-        len += 1 + usize::from(label);
-    }
-    Name::from_wire(name.get(..=len)?).ok().filter(|name| *name != Name::root())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,18 +134,5 @@ mod tests {
             hits[usize::from(octets(wire)[0])] += 1;
         }
         assert_eq!(hits, [1, 12, 3]);
-    }
-
-    #[test]
-    fn targets_are_read_where_each_type_keeps_them() {
-        let name: Name = "db.example.test".parse().unwrap();
-        let with = |prefix: &[u8], suffix: &[u8]| [prefix, name.wire(), suffix].concat();
-        assert_eq!(target_name(RecordType::CNAME, name.wire()).as_ref(), Some(&name));
-        assert_eq!(target_name(RecordType::MX, &with(&[0, 10], &[])).as_ref(), Some(&name));
-        assert_eq!(target_name(RecordType::SRV, &with(&[0, 1, 0, 2, 0, 80], &[])).as_ref(), Some(&name));
-        assert_eq!(target_name(RecordType::HTTPS, &with(&[0, 1], &[0, 3, 0, 2, 1, 187])).as_ref(), Some(&name));
-        assert_eq!(target_name(RecordType::HTTPS, &[0, 1, 0, 0, 3, 0, 2, 1, 187]), None);
-        assert_eq!(target_name(RecordType::TXT, name.wire()), None);
-        assert_eq!(target_name(RecordType::MX, &[0]), None);
     }
 }
