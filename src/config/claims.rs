@@ -5,7 +5,7 @@ use super::findings::{Findings, Scope};
 use super::pool::types_of;
 use super::switch::{Marked, bare};
 use super::zone::ReadZone;
-use crate::dns::{Name, RecordType};
+use crate::dns::{Name, NameError, RecordType};
 use crate::zone::{RecordRef, ZoneText};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -70,28 +70,20 @@ fn claim_all(scope: &mut Scope<'_>, switches: &[Marked], apex: &Name) -> Claims 
     for (switch, marked) in switches.iter().enumerate() {
         for (owner, name) in marked.switch.owners.iter().enumerate() {
             let base = if name.is_wildcard() { name.parent().unwrap_or_else(Name::root) } else { name.clone() };
-            let explain = Claim { switch, owner, purpose: Use::Explain };
-            match base.child(b"_explain") {
-                Ok(name) => take(scope, switches, &mut claims, &name, explain),
-                Err(error) => refuse_length(scope, marked, owner, "_explain", &error),
-            }
-            for (pool, defined) in marked.switch.pools.iter().enumerate() {
-                let claim = Claim { switch, owner, purpose: Use::Pin { pool } };
-                let pins = base.child(defined.name.as_bytes()).and_then(|pin| {
-                    let below = if name.is_wildcard() { Some(pin.child(b"*")?) } else { None };
-                    Ok((pin, below))
+            let pins =
+                marked.switch.pools.iter().enumerate().map(|(pool, defined)| (&*defined.name, Use::Pin { pool }));
+            for (label, purpose) in pins.chain([("_explain", Use::Explain)]) {
+                let claim = Claim { switch, owner, purpose };
+                let names = base.child(label.as_bytes()).and_then(|at| {
+                    let below = if name.is_wildcard() { Some(at.child(b"*")?) } else { None };
+                    Ok([Some(at), below])
                 });
-                match pins {
-                    Ok((pin, below)) => {
-                        take(scope, switches, &mut claims, &pin, claim);
-                        if let Some(below) = below {
-                            take(scope, switches, &mut claims, &below, claim);
-                        }
+                match names {
+                    Ok(names) => {
+                        names.iter().flatten().for_each(|name| take(scope, switches, &mut claims, name, claim))
                     }
+                    Err(NameError::NameTooLong) => refuse_length(scope, marked, owner, label),
                     // A pool whose name is no label is refused where it is named.
-                    Err(crate::dns::NameError::NameTooLong) => {
-                        refuse_length(scope, marked, owner, &defined.name, &crate::dns::NameError::NameTooLong);
-                    }
                     Err(_) => {}
                 }
             }
@@ -101,8 +93,8 @@ fn claim_all(scope: &mut Scope<'_>, switches: &[Marked], apex: &Name) -> Claims 
 }
 
 /// A pin or `_explain` name that DNS can't carry.
-fn refuse_length(scope: &mut Scope<'_>, marked: &Marked, owner: usize, label: &str, error: &crate::dns::NameError) {
-    let message = format!("`{label}.{}` can't be a name: {error}", bare(&marked.switch.owners[owner]));
+fn refuse_length(scope: &mut Scope<'_>, marked: &Marked, owner: usize, label: &str) {
+    let message = format!("`{label}.{}` is no name: {}", bare(&marked.switch.owners[owner]), NameError::NameTooLong);
     scope.refuse(&marked.owners[owner], message, "shorten the owner, or the pool's name");
 }
 

@@ -5,16 +5,16 @@ use std::ops::Range;
 
 /// What is wrong, and what is only worth a thought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
+pub(super) struct Findings {
     /// Nothing is loaded while there is one.
-    pub problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
     /// Said by `check` and at load, and nothing else.
-    pub warnings: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
 }
 
 impl Findings {
     /// Takes over what was found elsewhere.
-    pub fn append(&mut self, mut other: Self) {
+    pub(super) fn append(&mut self, mut other: Self) {
         self.problems.append(&mut other.problems);
         self.warnings.append(&mut other.warnings);
     }

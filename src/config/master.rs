@@ -3,12 +3,13 @@
 use super::MAX_SET_RECORDS;
 use super::findings::Findings;
 use super::folder::{Folder, read_limited};
-use super::problem::Problem;
-use super::switch::bare;
+use super::problem::{Problem, Source};
+use super::switch::{Marked, bare};
 use crate::dns::{Name, RecordType};
 use crate::zone::{RecordRef, ZoneProblem, ZoneText};
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Reads a master file; `None` when it has problems.
 pub(super) fn read(path: &Path, apex: &Name, folder: &Folder, findings: &mut Findings) -> Option<ZoneText> {
@@ -34,8 +35,48 @@ pub(super) fn read(path: &Path, apex: &Name, folder: &Folder, findings: &mut Fin
 /// What the records of a zone say of each other.
 pub(super) fn check(apex: &Name, text: &ZoneText, findings: &mut Findings) {
     let found = crate::zone::checks::check(apex, text);
-    findings.problems.extend(found.errors.into_iter().map(|problem| problem_of(problem, None)));
-    findings.warnings.extend(found.warnings.into_iter().map(|problem| problem_of(problem, None)));
+    let mut files = HashMap::new();
+    findings.problems.extend(found.errors.into_iter().map(|problem| with_line(problem_of(problem, None), &mut files)));
+    findings
+        .warnings
+        .extend(found.warnings.into_iter().map(|problem| with_line(problem_of(problem, None), &mut files)));
+}
+
+/// A problem of a whole line, with that line: the parser keeps no text, so it is read again.
+fn with_line(mut problem: Problem, files: &mut HashMap<Arc<str>, Source>) -> Problem {
+    let place = &mut problem.place;
+    let source = files.entry(Arc::clone(&place.file)).or_insert_with(|| {
+        let bytes = read_limited(Path::new(&*place.file)).unwrap_or_default();
+        Source::new(&place.file, &String::from_utf8_lossy(&bytes))
+    });
+    if let Some(line) = source.line(place.line).filter(|_| place.column == 0) {
+        let (blank, rest) = line.split_at(line.len() - line.trim_start().len());
+        place.column = u32::try_from(blank.chars().count() + 1).unwrap_or(0);
+        place.width = u32::try_from(rest.trim_end().chars().count()).unwrap_or(0);
+        problem.source_line = Some(line.to_owned());
+    }
+    problem
+}
+
+/// Nameservers of the zone that nobody could find: they lie in it and have no address.
+pub(super) fn warn_lost_servers(apex: &Name, text: &ZoneText, switches: &[Marked], findings: &mut Findings) {
+    let at_apex = text.records().filter(|r| r.rtype == RecordType::NS && r.owner == apex.wire());
+    let mut lost: HashMap<Box<[u8]>, RecordRef<'_>> = at_apex.map(|record| (record.rdata.into(), record)).collect();
+    for record in text.records().filter(|r| matches!(r.rtype, RecordType::A | RecordType::AAAA)) {
+        lost.remove(record.owner);
+    }
+    for owner in switches.iter().flat_map(|marked| &marked.switch.owners) {
+        lost.remove(owner.wire());
+    }
+    for (server, record) in lost {
+        let Ok(name) = Name::from_wire(&server) else { continue };
+        if name.is_within(apex) {
+            let message = format!("the nameserver `{}` lies in the zone and has no address in it", bare(&name));
+            let remedy = Some("add its A or AAAA record".to_owned());
+            let problem = Problem { place: text.place(record.at), message, remedy, source_line: None };
+            findings.warnings.push(with_line(problem, &mut HashMap::new()));
+        }
+    }
 }
 
 /// Sets whose answer fits no datagram.

@@ -16,7 +16,7 @@ use toml::Spanned;
 const MIN_INTERVAL_MS: u64 = 100;
 
 /// The longest window of outcomes that is kept.
-const MAX_WINDOW: u32 = 64;
+const MAX_WINDOW: u32 = 1024;
 
 /// An hour, the longest time between probes that still says something, milliseconds.
 const MAX_INTERVAL_MS: u64 = 3_600_000;
@@ -41,7 +41,7 @@ impl Scope<'_> {
             );
         }
         let forms: Vec<&Spanned<MonitorForm>> =
-            one.into_iter().chain(many.into_iter().flat_map(|m| m.get_ref())).collect();
+            one.into_iter().chain(many.into_iter().flat_map(Spanned::get_ref)).collect();
         if one.is_none() && many.is_none() {
             return None;
         }
@@ -57,7 +57,7 @@ impl Scope<'_> {
                         "give each its own name",
                     );
                 }
-                let free = (2..).map(|n| format!("{}-{n}", monitor.name)).find(|name| !names.contains(name));
+                let free = (2..=u32::MAX).map(|n| format!("{}-{n}", monitor.name)).find(|name| !names.contains(name));
                 monitor.name = free.expect("numbers do not run out");
                 names.insert(monitor.name.clone());
             }

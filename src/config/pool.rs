@@ -16,6 +16,9 @@ use toml::Spanned;
 /// The most members of one pool: what a table of them can name.
 const MAX_MEMBERS: usize = 65_535;
 
+/// The most pools of one switch: each is a name to serve and a row on a screen.
+const MAX_POOLS: usize = 256;
+
 /// Pools, the places of their names, and the places of their members.
 type MarkedPools = (Vec<Pool>, Vec<Range<usize>>, Vec<Vec<Range<usize>>>);
 
@@ -54,7 +57,10 @@ impl Scope<'_> {
             members.push(places);
         }
         let sum: u32 = pools.iter().map(|pool: &Pool| u32::from(pool.weight)).sum();
-        if pools.is_empty() {
+        if pools.len() > MAX_POOLS {
+            let message = format!("the switch has {} pools; {MAX_POOLS} are allowed", pools.len());
+            self.refuse(span, message, "spread them over several switches");
+        } else if pools.is_empty() {
             let remedy = "open one for each side: `[switch.<name>.pool.blue]`, `[switch.<name>.pool.green]`";
             self.refuse(span, "the switch has no pool", remedy);
         } else if sum == 0 {

@@ -8,6 +8,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// The most characters of a line that are shown.
+const MAX_SHOWN: usize = 160;
+
 /// One thing to mend (or, among warnings, to think about).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -39,25 +42,37 @@ impl fmt::Display for Problem {
             _ => write!(f, "{file}:{line}:{column}: {}", self.message)?,
         }
         if let Some(source_line) = &self.source_line {
-            write!(f, "\n    {source_line}")?;
-            if *column > 0 {
-                let before = usize::try_from(*column - 1).unwrap_or(0);
-                // A tab keeps its place, or the caret would stand elsewhere than its character.
-                let indent: String = source_line
-                    .chars()
-                    .chain(std::iter::repeat(' '))
-                    .take(before)
-                    .map(|c| if c == '\t' { '\t' } else { ' ' })
-                    .collect();
-                let carets = "^".repeat(usize::try_from((*width).max(1)).unwrap_or(1));
-                write!(f, "\n    {indent}{carets}")?;
-            }
+            write!(f, "\n    {}", underline(source_line, *column, *width))?;
         }
         if let Some(remedy) = &self.remedy {
             write!(f, "\n    remedy: {remedy}")?;
         }
         Ok(())
     }
+}
+
+/// The part of a line around its column (from 1; 0: the whole line), and carets below it.
+fn underline(line: &str, column: u32, width: u32) -> String {
+    let before = usize::try_from(column.saturating_sub(1)).unwrap_or(0);
+    let cut = before.saturating_sub(MAX_SHOWN / 2);
+    let mark = if cut > 0 { "..." } else { "" };
+    // Control characters other than the tab would move the cursor of a terminal.
+    let shown: Vec<char> = line
+        .chars()
+        .skip(cut)
+        .take(MAX_SHOWN)
+        .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
+        .collect();
+    let text: String = shown.iter().collect();
+    if column == 0 {
+        return text;
+    }
+    let lead = before - cut;
+    // A tab keeps its place, or the caret would stand elsewhere than its character.
+    let indent: String = (0..lead).map(|at| if shown.get(at) == Some(&'\t') { '\t' } else { ' ' }).collect();
+    let room = shown.len().saturating_sub(lead).max(1);
+    let carets = "^".repeat(usize::try_from(width).unwrap_or(room).clamp(1, room));
+    format!("{mark}{text}\n    {}{indent}{carets}", " ".repeat(mark.len()))
 }
 
 /// Why a configuration was not taken: everything that is wrong, in the order of files and lines.
@@ -137,20 +152,11 @@ impl Source {
         Problem { place: self.place(span), message: message.into(), remedy, source_line: Some(line_text) }
     }
 
-    /// A problem of a line (from 1) and column (from 1; 0: the whole line).
+    /// The text of a line (from 1) without its end.
     #[must_use]
-    pub fn problem_at(
-        &self,
-        line: u32,
-        column: u32,
-        width: u32,
-        message: impl Into<String>,
-        remedy: Option<String>,
-    ) -> Problem {
-        let place = Place { file: Arc::clone(&self.file), line, column, width };
-        let index = usize::try_from(line).unwrap_or(usize::MAX).checked_sub(1);
-        let source_line = index.filter(|i| *i < self.line_starts.len()).map(|i| self.line_text(i).to_owned());
-        Problem { place, message: message.into(), remedy, source_line }
+    pub fn line(&self, line: u32) -> Option<&str> {
+        let index = usize::try_from(line).ok()?.checked_sub(1)?;
+        (index < self.line_starts.len()).then(|| self.line_text(index))
     }
 
     /// The line (from 0) a byte stands on, and where that line starts.
@@ -216,6 +222,15 @@ mod tests {
             problem.to_string(),
             "zones/a.toml:2:7: no such name\n    \tns = \"ö\" # x\n    \t     ^^^\n    remedy: write another"
         );
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_caret_and_holds_no_control_characters() {
+        let source = Source::new("f", &format!("{}\u{1b}X{}", "a".repeat(999), "b".repeat(999)));
+        let problem = source.problem(&(1000..1001), "m", None).to_string();
+        let lines: Vec<&str> = problem.lines().collect();
+        assert_eq!(lines[1].chars().nth(lines[2].chars().count() - 1), Some('X'));
+        assert!(lines[1].chars().count() < 170 && !problem.contains('\u{1b}'), "{problem}");
     }
 
     #[test]

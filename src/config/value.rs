@@ -60,7 +60,7 @@ impl Scope<'_> {
     ) -> u32 {
         let range = u64::from(*range.start()) * 1000..=u64::from(*range.end()) * 1000;
         let ms = self.duration_ms(key, field, u64::from(default) * 1000, range);
-        if ms % 1000 != 0 {
+        if !ms.is_multiple_of(1000) {
             let span = super::v1::span_or(field, &(0..0));
             self.refuse(&span, format!("`{key}` is counted in whole seconds"), format!("write \"{}s\"", ms / 1000 + 1));
         }

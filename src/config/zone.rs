@@ -39,17 +39,21 @@ pub(super) struct ReadZone {
 /// Reads one zone and judges it by itself. What it returns is whole only when nothing was found.
 pub(super) fn read_zone(files: &ZoneFiles, folder: &Folder) -> (Option<ReadZone>, Findings) {
     let mut findings = Findings::default();
+    let settings = files.settings.as_deref().and_then(|path| read_settings(path, &mut findings));
     let mut zone = ReadZone {
         apex: files.apex.clone(),
         file: files.display(),
         text: ZoneText::default(),
         serial: 0,
-        settings: files.settings.as_deref().and_then(|path| read_settings(path, &mut findings)),
+        settings,
         switches: Vec::new(),
         max_moving: None,
     };
     if let Some(path) = &files.master {
-        zone.text = master::read(path, &files.apex, folder, &mut findings).unwrap_or_default();
+        if let Some(text) = master::read(path, &files.apex, folder, &mut findings) {
+            master::check(&zone.apex, &text, &mut findings);
+            zone.text = text;
+        }
     }
     if files.settings.is_some() && zone.settings.is_none() {
         return (None, findings);
@@ -84,8 +88,10 @@ pub(super) fn read_zone(files: &ZoneFiles, folder: &Folder) -> (Option<ReadZone>
         ));
     }
     if findings.problems.is_empty() {
-        master::check(&zone.apex, &zone.text, &mut findings);
         master::warn_large_sets(&zone.text, &mut findings);
+        if files.master.is_some() {
+            master::warn_lost_servers(&zone.apex, &zone.text, &zone.switches, &mut findings);
+        }
     }
     zone.serial = serial_of(&zone).unwrap_or_default();
     (Some(zone), findings)

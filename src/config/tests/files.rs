@@ -219,6 +219,34 @@ fn the_pins_of_a_wildcard_are_guarded_too() {
 }
 
 #[test]
+fn the_explanations_of_a_wildcard_are_guarded_too() {
+    let toml = switch("").replace(ZONE, "").replace("app.example.test", "*.app.example.test");
+    for name in ["_explain.app", "*._explain.app"] {
+        let zone = format!("{MASTER}{name} TXT x\n");
+        let shown = TestFolder::with(&[("example.test.toml", &toml), ("example.test.zone", &zone)]).problems();
+        assert!(shown.contains("is the explanation of switch `app`"), "{name}: {shown}");
+    }
+}
+
+#[test]
+fn a_pin_longer_than_a_name_may_be_is_refused() {
+    let label = "a".repeat(58);
+    let owner = format!("{label}.{label}.{label}.{label}.example.test");
+    let toml = switch("").replace("app.example.test", &owner);
+    let shown = TestFolder::with(&[("example.test.toml", &toml)]).problems();
+    assert!(shown.contains(&format!("4:11: `green.{owner}` is no name: name longer than 255 octets")), "{shown}");
+}
+
+#[test]
+fn a_switch_has_a_bounded_number_of_pools() {
+    let pools: String =
+        (0..=256).map(|n| format!("pool.p{n} = {{ members = [\"192.0.2.1\"], weight = 1 }}\n")).collect();
+    let toml = format!("{ZONE}[switch.app]\nowners = [\"app.example.test\"]\n{pools}");
+    let shown = TestFolder::with(&[("example.test.toml", &toml)]).problems();
+    assert!(shown.contains("3:9: the switch has 257 pools; 256 are allowed"), "{shown}");
+}
+
+#[test]
 fn one_owner_belongs_to_one_switch() {
     let second =
         "[switch.other]\nowners = [\"app.example.test\"]\npool.x = { members = [\"192.0.2.77\"], weight = 1 }\n";
@@ -302,6 +330,25 @@ fn octets_that_are_not_utf_8_have_a_place() {
     let folder = TestFolder::with(&[]);
     std::fs::write(folder.path().join("example.test.toml"), b"[zone]\nns = \"\xff\"\n").unwrap();
     assert!(folder.problems().contains("example.test.toml:2:7: not UTF-8 from here on"), "{}", folder.problems());
+}
+
+#[test]
+fn what_records_say_of_each_other_is_shown_with_the_line() {
+    let folder = TestFolder::with(&[("example.test.zone", &format!("{MASTER}www A 192.0.2.1\n  CNAME ns1\n"))]);
+    let shown = folder.problems();
+    assert!(shown.contains("example.test.zone:6:3: www.example.test. has a CNAME record and A beside it\n      CNAME ns1\n      ^^^^^^^^^"), "{shown}");
+}
+
+#[test]
+fn a_nameserver_of_a_master_file_without_address_is_warned_of() {
+    let folder = TestFolder::with(&[("example.test.zone", &format!("{MASTER}@ NS ns2\n@ NS ns.example.net.\n"))]);
+    let warnings = load_zones(folder.path()).unwrap().warnings;
+    let shown: Vec<String> = warnings.iter().map(|w| folder.without_path(&w.to_string())).collect();
+    assert_eq!(shown.len(), 1);
+    assert!(
+        shown[0].starts_with("example.test.zone:5:1: the nameserver `ns2.example.test` lies in the zone"),
+        "{shown:?}"
+    );
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub type Field<T> = Option<Spanned<T>>;
 pub type Entries<T> = BTreeMap<Spanned<String>, T>;
 
 /// The entries of a table in the order they are written (the parser sorts them by key).
+#[must_use]
 pub fn written_order<T>(entries: &Entries<T>) -> Vec<(&Spanned<String>, &T)> {
     let mut ordered: Vec<_> = entries.iter().collect();
     ordered.sort_by_key(|(key, _)| key.span().start);

@@ -2,6 +2,7 @@
 
 use super::{Entries, Field, Scalar};
 use serde::Deserialize;
+use std::ops::Range;
 use toml::Spanned;
 
 /// What to check; exactly one of `http`, `https`, `tcp` and `tls` says how.
@@ -90,9 +91,12 @@ pub struct IdleForm {
     pub timeout: Field<Scalar>,
 }
 
+/// A field that some kinds of monitors have: its key, its place, and those kinds.
+type ParticularField = (&'static str, Range<usize>, &'static [&'static str]);
+
 impl MonitorForm {
     /// The fields that say how it checks and are given, by key, with their spans.
-    pub fn kinds(&self) -> Vec<(&'static str, std::ops::Range<usize>)> {
+    pub fn kinds(&self) -> Vec<(&'static str, Range<usize>)> {
         let spans = [
             ("http", self.http.as_ref().map(Spanned::span)),
             ("https", self.https.as_ref().map(Spanned::span)),
@@ -103,11 +107,13 @@ impl MonitorForm {
     }
 
     /// The fields that are given and belong to some kinds only: key, span, and those kinds.
-    pub fn particular_fields(&self) -> Vec<(&'static str, std::ops::Range<usize>, &'static [&'static str])> {
+    pub fn particular_fields(&self) -> Vec<ParticularField> {
         const WEB: &[&str] = &["http", "https"];
+        const TCP: &[&str] = &["tcp"];
+        const HANDSHAKE: &[&str] = &["tls"];
         const TLS: &[&str] = &["https", "tls"];
         let first_key = |entries: &Entries<Spanned<String>>| entries.keys().next().map(Spanned::span);
-        let fields: [(&'static str, Option<std::ops::Range<usize>>, &'static [&'static str]); 18] = [
+        let fields = [
             ("deep", self.deep.as_ref().map(Spanned::span), WEB),
             ("method", self.method.as_ref().map(Spanned::span), WEB),
             ("headers", self.headers.as_ref().and_then(first_key), WEB),
@@ -123,9 +129,9 @@ impl MonitorForm {
             ("verify", self.verify.as_ref().map(Spanned::span), TLS),
             ("ca_file", self.ca_file.as_ref().map(Spanned::span), TLS),
             ("min_days", self.min_days.as_ref().map(Spanned::span), TLS),
-            ("send", self.send.as_ref().map(Spanned::span), &["tcp"]),
-            ("expect", self.expect.as_ref().map(Spanned::span), &["tcp"]),
-            ("server_name", self.server_name.as_ref().map(Spanned::span), &["tls"]),
+            ("send", self.send.as_ref().map(Spanned::span), TCP),
+            ("expect", self.expect.as_ref().map(Spanned::span), TCP),
+            ("server_name", self.server_name.as_ref().map(Spanned::span), HANDSHAKE),
         ];
         fields.into_iter().filter_map(|(key, span, kinds)| span.map(|s| (key, s, kinds))).collect()
     }

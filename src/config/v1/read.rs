@@ -134,6 +134,7 @@ fn cut_out(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> bool {
 }
 
 /// A syntax error of the parser, at its place.
+#[must_use]
 pub fn syntax_problem(source: &Source, error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);
     source.problem(&span, format!("not TOML: {}", error.message()), None)
