@@ -3,6 +3,15 @@
 //! A commit is durable before it returns, or it did not happen. Nothing on the packet road ever
 //! waits for this room.
 
+pub mod memory;
+pub mod sqlite;
+
+#[cfg(test)]
+mod suite;
+
+pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
+
 use crate::dns::Name;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -119,9 +128,19 @@ pub struct HistoryQuery {
     pub switch: Option<String>,
     /// Only rows with a smaller revision (the next page).
     pub before_revision: Option<u64>,
-    /// At most this many (1 to 500).
+    /// At most this many (1 to 500), rounded up to whole revisions: a change of several switches
+    /// is one revision with several rows, and the next page begins below a revision.
     pub limit: u32,
 }
+
+/// How long audit rows are kept, milliseconds: 400 days (§3.6).
+pub const AUDIT_KEPT_MS: u64 = 400 * 24 * 3600 * 1000;
+
+/// How long replies are remembered, milliseconds: 24 hours (§3.6).
+pub const REPLIES_KEPT_MS: u64 = 24 * 3600 * 1000;
+
+/// The most audit rows one page is asked for.
+pub const HISTORY_PAGE_MAX: u32 = 500;
 
 /// How the store is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,4 +242,9 @@ pub trait Store: Send + Sync + 'static {
     fn condition(&self) -> Condition;
     /// Ends [`Condition::OnCopy`]: the copy becomes the state file.
     async fn accept_copy(&self) -> Result<(), StoreError>;
+}
+
+/// The text of a refused commit that would take the revision back: a fault of the caller.
+fn backwards(commit: &Commit) -> String {
+    format!("a commit may not take the revision back from {} to {}", commit.expected, commit.revision)
 }
