@@ -48,6 +48,7 @@ impl Control {
         }
         let commit = self.commit_of(&change, asked, &replied, now);
         let outcome = self.store.commit(commit).await;
+        self.store_errors += u64::from(outcome.is_err());
         self.watch_condition();
         outcome?;
         let old_slots = self.slots_losing(&change, &asked.request.command);

@@ -25,6 +25,8 @@ struct Tracked {
     target: ProbeTarget,
     tracker: Tracker,
     users: Vec<MemberKey>,
+    passed: u64,
+    failed: u64,
 }
 
 /// A member whose health changed.
@@ -43,6 +45,8 @@ pub(super) struct LastSeen {
     pub(super) latency_us: Option<u64>,
     pub(super) version: Option<String>,
     pub(super) certificate_days: Option<i64>,
+    pub(super) passed: u64,
+    pub(super) failed: u64,
 }
 
 impl Watch {
@@ -80,6 +84,11 @@ impl Watch {
     /// Takes in an outcome; returns the members whose health it changes.
     pub(super) fn probed(&mut self, probed: &ProbeReport, observed: &mut Observed) -> Vec<Moved> {
         let Some(tracked) = self.tracked.get_mut(&probed.target_key) else { return Vec::new() };
+        if probed.outcome.passed() {
+            tracked.passed += 1;
+        } else {
+            tracked.failed += 1;
+        }
         let transition = tracked.tracker.observe(&tracked.target.monitor, &probed.outcome, probed.at);
         if transition.is_some() {
             self.unsaved.insert(probed.target_key.clone());
@@ -139,6 +148,8 @@ impl Watch {
         let mut last = LastSeen::default();
         for tracked in self.of_member.get(member).into_iter().flatten().filter_map(|id| self.tracked.get(id)) {
             last.since = last.since.max(tracked.tracker.since());
+            last.passed += tracked.passed;
+            last.failed += tracked.failed;
             if let Some((outcome, _)) = tracked.tracker.last() {
                 last.absorb(outcome);
             }
@@ -184,7 +195,7 @@ fn fresh(target: ProbeTarget, saved: Option<&String>, now: Moment) -> Tracked {
         tracing::warn!(target = target.key(), %error, "the stored health of a probe is not used; probing from the start");
         Tracker::new()
     });
-    Tracked { target, tracker, users: Vec::new() }
+    Tracked { target, tracker, users: Vec::new(), passed: 0, failed: 0 }
 }
 
 /// The probes of one member: each monitor at each of its addresses.

@@ -237,6 +237,7 @@ impl Control {
                 self.publish(&touched, &advanced, now);
             }
             Err(error) => {
+                self.store_errors += 1;
                 tracing::error!(%error, "the store refused the new serials; answers change without them");
                 self.publish(&touched, &[], now);
             }

@@ -20,6 +20,8 @@ pub struct Status {
     pub started_at: String,
     /// How the store is.
     pub store: Condition,
+    /// Store operations that failed since the start.
+    pub store_errors: u64,
     /// What needs attention, worst first, each a sentence.
     pub alarms: Vec<String>,
     /// Apex and served SOA serial.
@@ -95,6 +97,9 @@ pub struct PoolView {
     pub monitored: bool,
     /// An override on the whole pool.
     pub hold: Option<Override>,
+    /// Its counting cell; means nothing outside this process.
+    #[serde(skip)]
+    pub slot: u32,
     /// Answers that named it since the start, pins apart.
     pub answers: u64,
     /// Answers under its pin since the start.
@@ -126,6 +131,10 @@ pub struct MemberView {
     pub failure: Option<String>,
     /// Latency of the last probe, microseconds.
     pub latency_us: Option<u64>,
+    /// Probes that passed since the start.
+    pub probes_passed: u64,
+    /// Probes that failed since the start.
+    pub probes_failed: u64,
     /// The version the last probe saw.
     pub seen_version: Option<String>,
     /// Days its certificate lasts.

@@ -111,6 +111,7 @@ impl Start {
             idle: HashMap::new(),
             tokens: loaded.tokens.clone(),
             condition: self.store.condition(),
+            store_errors: 0,
             store: self.store,
             cells: self.cells,
             snapshots: snapshots.clone(),

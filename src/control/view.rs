@@ -38,6 +38,7 @@ impl Control {
             snapshot: self.snapshots.load().number,
             started_at: rfc3339(self.started.unix_ms),
             store: self.store.condition(),
+            store_errors: self.store_errors,
             alarms: self.alarms(&switches),
             zones: self
                 .desired
@@ -126,7 +127,8 @@ impl Control {
     fn pool_view(&self, switch: &Arc<Switch>, at: usize, total: u32, status: &PoolStatus, now: Moment) -> PoolView {
         let pool = &switch.pools[at];
         let weight = self.desired.split(switch).get(&pool.name).copied().unwrap_or(0);
-        let counted = self.cells.fold_pool(self.slots.of(&switch.name, &pool.name).0);
+        let slot = self.slots.of(&switch.name, &pool.name).0;
+        let counted = self.cells.fold_pool(slot);
         let share = if total == 0 { 0.0 } else { f64::from(weight) * 100.0 / f64::from(total) };
         PoolView {
             name: pool.name.to_string(),
@@ -138,6 +140,7 @@ impl Control {
             expect_version: self.desired.expect_version(&switch.name, pool).map(str::to_owned),
             monitored: !switch.monitors_of(pool).is_empty(),
             hold: hold_on(&self.desired, &switch.name, &pool.name, None, now.unix_ms).map(|h| h.hold.clone()),
+            slot,
             answers: counted.answers,
             pin_answers: counted.pinned_answers,
             drain: self.drain_report(switch, at, false, now),
@@ -149,7 +152,7 @@ impl Control {
     fn member_view(&self, switch: &Switch, pool: &Pool, member: &Member, eligible: bool, now: Moment) -> MemberView {
         let key = MemberKey::new(switch, pool, member);
         let seen = self.observed.members.get(&key);
-        let LastSeen { since, latency_us, version, certificate_days } = self.watch.last_seen(&key);
+        let LastSeen { since, latency_us, version, certificate_days, passed, failed } = self.watch.last_seen(&key);
         MemberView {
             name: member.name.to_string(),
             addresses: addresses(member).iter().map(ToString::to_string).collect(),
@@ -160,6 +163,8 @@ impl Control {
             since: since.map(|at| rfc3339(at.unix_ms)),
             failure: seen.and_then(|s| s.failure.clone()),
             latency_us,
+            probes_passed: passed,
+            probes_failed: failed,
             seen_version: version,
             certificate_days,
         }

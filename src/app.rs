@@ -1,0 +1,236 @@
+//! The composition root: builds the rooms, joins them with channels, and ends them in order.
+//!
+//! Nothing is decided here. Everything is bound before anything answers, and nothing answers before
+//! every member was probed once (bounded by the probes' own time limits).
+
+mod gauges;
+mod tls;
+
+pub use tls::TlsError;
+
+use crate::admin::{self, AdminContext, Exposure};
+use crate::config::{self, ServerConfig};
+use crate::control::event::Event;
+use crate::control::{Caller, Handle, Loader, Reloading, Start, StartError, Started};
+use crate::health::ProbeTarget;
+use crate::metrics::Registry;
+use crate::server::{self, BindError, Bound, Encrypted, Listening, StreamLimits};
+use crate::snapshot::Settings;
+use crate::store::{Store, StoreError};
+use crate::{evidence, probe};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// The longest a start waits for the first round of probes.
+const FIRST_ROUND_LIMIT: Duration = Duration::from_secs(30);
+
+/// Open files wanted: connections, probes and sockets of a busy server.
+const OPEN_FILES: u64 = 65_536;
+
+/// A server that answers.
+pub struct Running {
+    /// The way to the control task.
+    pub handle: Handle,
+    /// Where DNS is answered over UDP and TCP.
+    pub dns: Vec<SocketAddr>,
+    /// Where DNS is answered over HTTPS.
+    pub doh: Vec<SocketAddr>,
+    /// Where operators are answered.
+    pub admin: SocketAddr,
+    /// The file with the first token, when this start wrote one.
+    pub first_token: Option<PathBuf>,
+    listening: Listening,
+    stop: watch::Sender<bool>,
+    admin_task: JoinHandle<Result<(), admin::ServeError>>,
+    workers: Vec<JoinHandle<()>>,
+    events: mpsc::Sender<Event>,
+    control: JoinHandle<()>,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The zone files, or the server's file, are not valid.
+    #[error("{0}")]
+    Files(#[from] config::Problems),
+    /// State and files do not make a start.
+    #[error("{0}")]
+    Start(#[from] StartError),
+    /// The state store.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A DNS address cannot be bound.
+    #[error("{0}")]
+    Bind(#[from] BindError),
+    /// The admin address cannot be bound.
+    #[error("cannot listen on {address} for the admin interface: {source}; choose another with --admin")]
+    AdminBind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The first token cannot be written.
+    #[error("{0}")]
+    Token(#[from] admin::tokens::BootstrapError),
+    /// Threads or sockets ran out.
+    #[error("the system refused a thread or socket: {0}")]
+    System(#[from] std::io::Error),
+    /// Certificates of an encrypted transport.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    /// Control ended while starting.
+    #[error("the control task ended while starting; the log says why")]
+    ControlEnded,
+}
+
+/// Starts everything, and returns once queries are answered.
+///
+/// # Errors
+/// [`AppError`]; nothing is left running then.
+pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Running, AppError> {
+    probe::install_crypto();
+    if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+    let loaded = config::load_zones(&config.zones)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let bound = Bound::bind(server_settings(config)?)?;
+    let admin_listener = TcpListener::bind(config.admin.listen)
+        .await
+        .map_err(|source| AppError::AdminBind { address: config.admin.listen, source })?;
+    let cells = Arc::new(Registry::default());
+    let answers = &config.answers;
+    let settings = Settings::new(answers.version.as_deref(), answers.id_server.as_deref(), answers.ecs_from.clone());
+    let start = Start { definitions: Arc::new(loaded.definitions), settings, store, cells: cells.clone(), loader: loader(config) };
+    let mut started = start.run().await?;
+    let (stop, stopped) = watch::channel(false);
+    let workers = spawn_observers(&started, &stopped);
+    first_round(&mut started).await;
+    let listening = bound.start(&started.snapshots, &cells)?;
+    let first_token = admin::tokens::bootstrap(&started.handle, &config.state).await?;
+    let admin = admin_listener.local_addr()?;
+    let started_s = crate::clock::unix_ms() / 1000;
+    let metrics = gauges::metrics_text(started.handle.clone(), cells, started_s, listening.connection_gauge());
+    let context = AdminContext::new(started.handle.clone(), metrics).await.map_err(|_| AppError::ControlEnded)?;
+    let exposure = if config.admin.insecure { Exposure::Insecure } else { Exposure::Loopback };
+    let admin_task = tokio::spawn(admin::serve(admin_listener, context, exposure, until(stopped)));
+    Ok(Running {
+        handle: started.handle,
+        dns: listening.addresses().to_vec(),
+        doh: listening.https_addresses().to_vec(),
+        admin,
+        first_token,
+        listening,
+        stop,
+        admin_task,
+        workers,
+        events: started.events,
+        control: started.task,
+    })
+}
+
+impl Running {
+    /// Reloads the files on behalf of the machine's owner (SIGHUP).
+    pub async fn reload(&self) {
+        let caller = Caller { name: "file".to_owned(), ..Caller::default() };
+        match self.handle.reload(Reloading { caller, ..Reloading::default() }).await {
+            Ok(replied) => {
+                tracing::info!(revision = replied.revision, changed = replied.changed, "files reloaded");
+                replied.notes.iter().for_each(|note| tracing::warn!("{note}"));
+            }
+            Err(crate::control::Refused::Files(problems)) => problems.iter().for_each(|problem| tracing::error!("{problem}")),
+            Err(refused) => tracing::error!(%refused, "reload refused"),
+        }
+    }
+
+    /// Ends in order: operators first, then queries, then what was observed is saved.
+    pub async fn shutdown(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.admin_task.await {
+            tracing::error!(%error, "the admin interface ended badly");
+        }
+        self.listening.shutdown().await;
+        for worker in self.workers {
+            if let Err(error) = worker.await {
+                tracing::error!(%error, "an observer ended badly");
+            }
+        }
+        let (done, saved) = oneshot::channel();
+        if self.events.send(Event::Shutdown(done)).await.is_ok() {
+            // An error means the task is gone already; joining it says why.
+            let _ = saved.await;
+        }
+        if let Err(error) = self.control.await {
+            tracing::error!(%error, "the control task ended badly");
+        }
+    }
+}
+
+/// What to listen on, from the server's file and flags.
+fn server_settings(config: &ServerConfig) -> Result<server::Settings, AppError> {
+    let https = match &config.doh {
+        Some(doh) => Some(Encrypted { addresses: doh.listen.clone(), config: tls::server_config(&doh.cert, &doh.key)? }),
+        None => None,
+    };
+    let defaults = server::Settings::default();
+    Ok(server::Settings {
+        addresses: config.listen.clone(),
+        workers: config.limits.udp_workers.unwrap_or(defaults.workers),
+        limits: StreamLimits {
+            connections: config.limits.tcp_total,
+            per_client: config.limits.tcp_per_client,
+            idle: Duration::from_millis(config.limits.tcp_idle_ms),
+            ..StreamLimits::default()
+        },
+        https,
+        ..defaults
+    })
+}
+
+/// Starts probing and idle readings.
+fn spawn_observers(started: &Started, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+    let probes = probe::run(started.targets.clone(), started.probes.clone(), until(stopped.clone()));
+    let readings = evidence::idle::run(started.idle_wanted.clone(), started.idle.clone(), until(stopped.clone()));
+    vec![tokio::spawn(probes), tokio::spawn(readings)]
+}
+
+/// Waits for the first outcome of every probe, for as long as the slowest of them may take.
+async fn first_round(started: &mut Started) {
+    let slowest = started.targets.borrow().iter().map(round_limit).max().unwrap_or_default();
+    let limit = slowest.min(FIRST_ROUND_LIMIT);
+    let complete = started.first_round.wait_for(|complete| *complete);
+    if tokio::time::timeout(limit, complete).await.is_err() {
+        tracing::warn!(?limit, "not every member answered its first probe in time; answering with what is known");
+    }
+}
+
+/// The spread of first probes plus one attempt.
+fn round_limit(target: &ProbeTarget) -> Duration {
+    Duration::from_millis(target.monitor.timeout_ms.saturating_add(1000))
+}
+
+/// Completes when `stopped` becomes true, or its sender is gone.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means the sender is gone, which is as good a reason to stop.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Reads the zone files again, for reloads.
+fn loader(config: &ServerConfig) -> Loader {
+    let zones = config.zones.clone();
+    Arc::new(move || match config::load_zones(&zones) {
+        Ok(loaded) => {
+            loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            Ok(Arc::new(loaded.definitions))
+        }
+        Err(problems) => Err(problems.iter().map(ToString::to_string).collect()),
+    })
+}

@@ -1,0 +1,84 @@
+//! The text of `/metrics`: the workers' cells, and what control reports of itself.
+
+use crate::admin::MetricsText;
+use crate::control::Handle;
+use crate::control::report::{MemberView, PoolView, Status, SwitchView};
+use crate::drain::DrainState;
+use crate::health::Health;
+use crate::metrics::Registry;
+use crate::metrics::exposition::{Gauges, MemberGauges, PoolGauges, SwitchGauges, expose};
+use crate::store::Condition;
+use futures_util::FutureExt;
+use std::sync::Arc;
+
+/// Joins counters and reports into one scrape. While control ends there is nothing to report but
+/// the counters.
+pub(super) fn metrics_text(handle: Handle, cells: Arc<Registry>, started_s: u64, connections: Arc<dyn Fn() -> usize + Send + Sync>) -> MetricsText {
+    Arc::new(move |format| {
+        let (handle, cells, connections) = (handle.clone(), cells.clone(), connections.clone());
+        async move {
+            let mut gauges = handle.status().await.map(|status| from_status(&status)).unwrap_or_default();
+            gauges.start_time_s = started_s;
+            gauges.connections = connections();
+            expose(&cells, &gauges, format)
+        }
+        .boxed()
+    })
+}
+
+/// A status as gauges.
+fn from_status(status: &Status) -> Gauges {
+    Gauges {
+        version: status.version.clone(),
+        revision: status.revision,
+        snapshot_number: status.snapshot,
+        store_up: matches!(status.store, Condition::Ok),
+        store_errors: status.store_errors,
+        switches: status.switches.iter().map(switch).collect(),
+        ..Gauges::default()
+    }
+}
+
+fn switch(view: &SwitchView) -> SwitchGauges {
+    SwitchGauges {
+        name: view.name.as_str().into(),
+        fallback: view.fallback_in_use,
+        ttl_s: view.ttl_s,
+        rollout_phase: None,
+        pools: view.pools.iter().map(pool).collect(),
+    }
+}
+
+fn pool(view: &PoolView) -> PoolGauges {
+    let left_ms = view.drain.remaining_ms.unwrap_or(0);
+    PoolGauges {
+        name: view.name.as_str().into(),
+        slot: view.slot,
+        weight: u32::from(view.weight),
+        eligible: view.eligible,
+        drain_state: match view.drain.state {
+            DrainState::Serving => "serving",
+            DrainState::Draining => "draining",
+            DrainState::DnsDrained => "dns-drained",
+            DrainState::Tail => "tail",
+            DrainState::Drained => "drained",
+        },
+        drain_remaining_s: std::time::Duration::from_millis(left_ms).as_secs_f64(),
+        safe_to_close: view.drain.safe_to_close,
+        members: view.members.iter().map(member).collect(),
+    }
+}
+
+fn member(view: &MemberView) -> MemberGauges {
+    MemberGauges {
+        name: view.name.as_str().into(),
+        up: match view.health {
+            Health::Up => Some(true),
+            Health::Down => Some(false),
+            Health::Unknown => None,
+        },
+        probes_passed: view.probes_passed,
+        probes_failed: view.probes_failed,
+        probe_s: view.latency_us.map(|us| std::time::Duration::from_micros(us).as_secs_f64()),
+    }
+}
