@@ -4,9 +4,6 @@
 //! every member was probed once (bounded by the probes' own time limits).
 
 mod gauges;
-mod tls;
-
-pub use tls::TlsError;
 
 use crate::admin::{self, AdminContext, Exposure};
 use crate::config::{self, ServerConfig};
@@ -14,7 +11,7 @@ use crate::control::event::Event;
 use crate::control::{Caller, Handle, Loader, Reloading, Start, StartError, Started};
 use crate::health::ProbeTarget;
 use crate::metrics::Registry;
-use crate::server::{self, BindError, Bound, Encrypted, Listening, StreamLimits};
+use crate::server::{self, BindError, Bound, Certificate, CertificateError, Encrypted, Listening, StreamLimits};
 use crate::snapshot::Settings;
 use crate::store::{Store, StoreError};
 use crate::{evidence, probe};
@@ -83,7 +80,7 @@ pub enum AppError {
     System(#[from] std::io::Error),
     /// Certificates of an encrypted transport.
     #[error("{0}")]
-    Tls(#[from] TlsError),
+    Tls(#[from] CertificateError),
     /// Control ended while starting.
     #[error("the control task ended while starting; the log says why")]
     ControlEnded,
@@ -102,14 +99,15 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let bound = Bound::bind(server_settings(config)?)?;
+    let certificate = config.doh.as_ref().map(|doh| Certificate::load(&doh.cert, &doh.key)).transpose()?;
+    let bound = Bound::bind(server_settings(config, certificate.as_ref()))?;
     let admin_listener = TcpListener::bind(config.admin.listen)
         .await
         .map_err(|source| AppError::AdminBind { address: config.admin.listen, source })?;
     let cells = Arc::new(Registry::default());
     let answers = &config.answers;
     let settings = Settings::new(answers.version.as_deref(), answers.id_server.as_deref(), answers.ecs_from.clone());
-    let start = Start { definitions: Arc::new(loaded.definitions), settings, store, cells: cells.clone(), loader: loader(config) };
+    let start = Start { definitions: Arc::new(loaded.definitions), settings, store, cells: cells.clone(), loader: loader(config, certificate) };
     let mut started = start.run().await?;
     let (stop, stopped) = watch::channel(false);
     let workers = spawn_observers(&started, &stopped);
@@ -175,13 +173,13 @@ impl Running {
 }
 
 /// What to listen on, from the server's file and flags.
-fn server_settings(config: &ServerConfig) -> Result<server::Settings, AppError> {
-    let https = match &config.doh {
-        Some(doh) => Some(Encrypted { addresses: doh.listen.clone(), config: tls::server_config(&doh.cert, &doh.key)? }),
-        None => None,
-    };
+fn server_settings(config: &ServerConfig, certificate: Option<&Arc<Certificate>>) -> server::Settings {
+    let https = config.doh.as_ref().zip(certificate).map(|(doh, certificate)| Encrypted {
+        addresses: doh.listen.clone(),
+        config: certificate.server_config(),
+    });
     let defaults = server::Settings::default();
-    Ok(server::Settings {
+    server::Settings {
         addresses: config.listen.clone(),
         workers: config.limits.udp_workers.unwrap_or(defaults.workers),
         limits: StreamLimits {
@@ -192,7 +190,7 @@ fn server_settings(config: &ServerConfig) -> Result<server::Settings, AppError> 
         },
         https,
         ..defaults
-    })
+    }
 }
 
 /// Starts probing and idle readings.
@@ -223,14 +221,15 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
-/// Reads the zone files again, for reloads.
-fn loader(config: &ServerConfig) -> Loader {
+/// Reads the zone files, and the certificate, again: for reloads.
+fn loader(config: &ServerConfig, certificate: Option<Arc<Certificate>>) -> Loader {
     let zones = config.zones.clone();
-    Arc::new(move || match config::load_zones(&zones) {
-        Ok(loaded) => {
-            loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            Ok(Arc::new(loaded.definitions))
+    Arc::new(move || {
+        let loaded = config::load_zones(&zones).map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        if let Some(certificate) = &certificate {
+            certificate.reload().map_err(|error| vec![error.to_string()])?;
         }
-        Err(problems) => Err(problems.iter().map(ToString::to_string).collect()),
+        loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        Ok(Arc::new(loaded.definitions))
     })
 }

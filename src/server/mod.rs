@@ -201,6 +201,12 @@ impl Listening {
         self.table.open()
     }
 
+    /// [`Listening::connections`] for those who ask later.
+    pub fn connection_gauge(&self) -> Arc<dyn Fn() -> usize + Send + Sync> {
+        let table = Arc::clone(&self.table);
+        Arc::new(move || table.open())
+    }
+
     /// Answers what has arrived, closes every socket and ends; at most a few seconds.
     pub async fn shutdown(mut self) {
         self.stop_workers.store(true, Relaxed);
