@@ -94,12 +94,14 @@ pub struct Ledger {
     pub(super) beat: i64,
     /// Counts changes that must reach the disk before the next view is published.
     version: u64,
+    /// Ended in good order: no answer was given that is not folded in.
+    pub(super) closed: bool,
 }
 
 impl Ledger {
     /// An empty ledger that was just seen alive.
     pub(super) fn empty(boot_id: &str, now_ms: i64) -> Self {
-        Self { switches: BTreeMap::new(), pending: BTreeSet::new(), boot_id: boot_id.to_owned(), beat: now_ms, version: 0 }
+        Self { switches: BTreeMap::new(), pending: BTreeSet::new(), boot_id: boot_id.to_owned(), beat: now_ms, version: 0, closed: false }
     }
 
     /// Takes note of a view of one switch that is about to be published; `pools` is all of it.
@@ -117,6 +119,14 @@ impl Ledger {
             changed |= entry.announce(view, facts);
         }
         self.version += u64::from(changed);
+    }
+
+    /// Announces a view without the switches that `known` does not know: after a reload or a start.
+    pub fn announce_removed(&mut self, view: u64, known: impl Fn(&str) -> bool) {
+        let gone: Vec<Arc<str>> = self.switches.keys().filter(|switch| !known(switch)).cloned().collect();
+        for switch in gone {
+            self.announce(view, &switch, &[]);
+        }
     }
 
     /// Concludes that nobody answers from views before `view` any more, all cells folded in.
@@ -163,6 +173,12 @@ impl Ledger {
             self.restart_clocks(now);
         }
         self.beat = self.beat.max(now);
+    }
+
+    /// Ends in good order: to be called when no worker answers any more and all cells are folded in,
+    /// before the last save. The next start then need not assume what happened since.
+    pub fn close(&mut self) {
+        self.closed = true;
     }
 
     /// Rises when something changed that a crash must not undo; promises that move on do not count.

@@ -24,13 +24,16 @@ struct Passage {
 impl Ledger {
     /// Picks up after the last process: its image, and the pools of the last durable revision.
     ///
-    /// To be called when this process begins to answer. Without an image every pool counts as answered
-    /// until now: nothing says that it was not. `continuous`: the old process answered until this one
-    /// took over its sockets.
+    /// To be called when this process begins to answer. No image means a first start: nobody was ever
+    /// answered. Where there was one and it is not to be had, or is older than the state (a restored
+    /// backup), pass [`v1::Image::lost`]. `continuous`: the old process answered until this one took
+    /// over its sockets.
     #[must_use]
     pub fn start(image: Option<v1::Image>, boot_id: &str, now: Moment, switches: &[(Arc<str>, Vec<PoolFacts>)], continuous: bool) -> Self {
         let now = signed(now.boot_ms);
-        let known = image.is_some();
+        let lost = image.as_ref().is_some_and(|image| image.lost);
+        let crashed = image.as_ref().is_some_and(|image| !image.clean);
+        let first = image.is_none();
         let mut ledger = match image {
             Some(image) => take_over(image, boot_id, now, continuous),
             None => Self::empty(boot_id, now),
@@ -40,7 +43,8 @@ impl Ledger {
             for facts in pools {
                 let entry = rows.pools.entry(Arc::clone(&facts.pool)).or_default();
                 entry.bound.tail_ms = facts.tail_ms;
-                if facts.answered || facts.may_answer || !known {
+                let assumed = facts.answered || (crashed && facts.may_answer) || lost;
+                if assumed && !first {
                     entry.bound.promise_ms = entry.bound.promise_ms.max(facts.promise_ms);
                     entry.bound.extend(now.saturating_add(signed(entry.bound.promise_ms)));
                     for member in &facts.members {
@@ -54,10 +58,7 @@ impl Ledger {
             // View 0 is what this process begins with; the first announcement has a higher number.
             ledger.announce(0, switch, pools);
         }
-        let gone: Vec<Arc<str>> = ledger.switches.keys().filter(|name| !switches.iter().any(|(switch, _)| switch == *name)).cloned().collect();
-        for switch in gone {
-            ledger.announce(0, &switch, &[]);
-        }
+        ledger.announce_removed(0, |name| switches.iter().any(|(switch, _)| **switch == *name));
         ledger.settle(0);
         ledger
     }

@@ -16,6 +16,12 @@ pub struct Image {
     pub boot_id: String,
     /// The last heartbeat, on that clock.
     pub beat_boot_ms: i64,
+    /// Written when the process ended in good order ([`Ledger::close`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clean: bool,
+    /// Stands for one that is not to be had: every pool counts as answered until now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
     /// Every pool with something to remember.
     pub pools: Vec<PoolImage>,
 }
@@ -71,7 +77,7 @@ pub struct BoundImage {
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// Not this form at all.
-    #[error("the drain ledger on disk cannot be read; without it every pool counts as answered until now")]
+    #[error("the drain ledger on disk cannot be read")]
     Form(#[from] serde_json::Error),
     /// Written by a later version of this program.
     #[error("the drain ledger on disk has version {0}, this program reads version 1")]
@@ -82,10 +88,16 @@ impl Image {
     /// Reads what [`Image::to_text`] wrote.
     ///
     /// # Errors
-    /// When the text is something else. Starting without an image is safe then, and late.
+    /// When the text is something else. Starting from [`Image::lost`] is safe then, and late.
     pub fn from_text(text: &str) -> Result<Self, ImageError> {
         let image: Self = serde_json::from_str(text)?;
         if image.version == 1 { Ok(image) } else { Err(ImageError::Version(image.version)) }
+    }
+
+    /// Stands for an image that existed and is not to be had.
+    #[must_use]
+    pub fn lost() -> Self {
+        Self { version: 1, boot_id: String::new(), beat_boot_ms: 0, clean: false, lost: true, pools: Vec::new() }
     }
 
     /// One line of JSON.
@@ -96,8 +108,8 @@ impl Image {
 
     /// The form of a ledger.
     pub(super) fn of(ledger: &Ledger) -> Self {
-        let pools = ledger.switches.iter().flat_map(|(switch, rows)| rows.pools.iter().map(move |(pool, entry)| PoolImage::of(switch, pool, entry)));
-        Self { version: 1, boot_id: ledger.boot_id.clone(), beat_boot_ms: ledger.beat, pools: pools.collect() }
+        let pools = ledger.switches.iter().flat_map(|(switch, rows)| rows.pools.iter().map(move |(pool, entry)| PoolImage::of(switch, pool, entry, ledger.closed)));
+        Self { version: 1, boot_id: ledger.boot_id.clone(), beat_boot_ms: ledger.beat, clean: ledger.closed, lost: false, pools: pools.collect() }
     }
 
     /// The ledger as the old process had it, on its clock.
@@ -122,14 +134,14 @@ impl Image {
 }
 
 impl PoolImage {
-    fn of(switch: &Arc<str>, pool: &Arc<str>, entry: &Entry) -> Self {
+    fn of(switch: &Arc<str>, pool: &Arc<str>, entry: &Entry, closed: bool) -> Self {
         let left = |(member, bound): (&MemberFacts, &Bound)| LeftImage { member: member.clone(), bound: (*bound).into() };
         Self {
             switch: Arc::clone(switch),
             pool: Arc::clone(pool),
             bound: entry.bound.into(),
             pins_until: entry.pins_until,
-            open: entry.open_in.is_some(),
+            open: if closed { entry.answered_in.is_some() } else { entry.open_in.is_some() },
             members: entry.members.keys().cloned().collect(),
             left: entry.left.iter().map(left).collect(),
         }

@@ -195,11 +195,42 @@ fn another_boot_restarts_outstanding_promises_in_full() {
 }
 
 #[test]
-fn without_an_image_every_pool_counts_as_answered_until_now() {
+fn a_first_start_owes_nothing_and_a_lost_image_everything() {
     let pools = vec![facts("blue", false, &[1]), facts("green", true, &[3])];
-    let ledger = Ledger::start(None, "boot", at(50), &[("model".into(), pools)], false);
-    assert_eq!(ledger.verdict(&input(&key("blue")), at(50)).last_promise_expires_at_ms, on_wall(80));
-    assert_eq!(state(&ledger, "never defined", 50), DrainState::Drained);
+    let start = |image| Ledger::start(image, "boot", at(50), &[("model".into(), pools.clone())], false);
+    let first = start(None);
+    assert_eq!(first.verdict(&input(&key("green")), at(50)).last_promise_expires_at_ms, None);
+    assert_eq!(state(&first, "blue", 50), DrainState::Drained);
+    let lost = start(Some(v1::Image::lost()));
+    assert_eq!(lost.verdict(&input(&key("blue")), at(50)).last_promise_expires_at_ms, on_wall(80));
+    assert_eq!(state(&lost, "never defined", 50), DrainState::Drained);
+}
+
+#[test]
+fn a_pool_only_the_fallback_could_name_is_assumed_answered_after_a_crash_alone() {
+    let standby = || vec![facts("blue", true, &[1]), PoolFacts { may_answer: true, ..facts("green", false, &[3]) }];
+    let start = |image: Option<v1::Image>, s| Ledger::start(image, "boot", at(s), &[("model".into(), standby())], false);
+    let mut ledger = start(None, 50);
+    let crashed = start(Some(ledger.image()), 51);
+    assert_eq!(state(&crashed, "green", 51), DrainState::Draining);
+    ledger.close();
+    let ended = start(Some(ledger.image()), 51);
+    assert_eq!(state(&ended, "green", 51), DrainState::Drained);
+    assert_eq!(state(&ended, "blue", 51), DrainState::Draining);
+    let again = start(Some(ended.image()), 52);
+    assert_eq!(state(&again, "green", 52), DrainState::Draining);
+}
+
+#[test]
+fn a_switch_that_was_removed_drains_too() {
+    let mut ledger = flipped();
+    ledger.fold(&key("green"), 260_000, false);
+    ledger.announce_removed(2, |_| false);
+    assert_eq!(state(&ledger, "green", 9999), DrainState::Draining);
+    ledger.settle(2);
+    assert_eq!(state(&ledger, "green", 264), DrainState::Draining);
+    assert_eq!(state(&ledger, "green", 1160), DrainState::Drained);
+    assert_eq!(ledger.member_verdict([192, 0, 2, 3].into(), &[], at(264)).unwrap().state, DrainState::Draining);
 }
 
 #[test]
