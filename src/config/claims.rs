@@ -80,7 +80,7 @@ fn claim_all(scope: &mut Scope<'_>, switches: &[Marked], apex: &Name) -> Claims 
                 });
                 match names {
                     Ok(names) => {
-                        names.iter().flatten().for_each(|name| take(scope, switches, &mut claims, name, claim))
+                        names.iter().flatten().for_each(|name| take(scope, switches, &mut claims, name, claim));
                     }
                     Err(NameError::NameTooLong) => refuse_length(scope, marked, owner, label),
                     // A pool whose name is no label is refused where it is named.

@@ -49,11 +49,11 @@ pub(super) fn read_zone(files: &ZoneFiles, folder: &Folder) -> (Option<ReadZone>
         switches: Vec::new(),
         max_moving: None,
     };
-    if let Some(path) = &files.master {
-        if let Some(text) = master::read(path, &files.apex, folder, &mut findings) {
-            master::check(&zone.apex, &text, &mut findings);
-            zone.text = text;
-        }
+    if let Some(path) = &files.master
+        && let Some(text) = master::read(path, &files.apex, folder, &mut findings)
+    {
+        master::check(&zone.apex, &text, &mut findings);
+        zone.text = text;
     }
     if files.settings.is_some() && zone.settings.is_none() {
         return (None, findings);

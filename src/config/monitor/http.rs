@@ -135,7 +135,7 @@ impl Scope<'_> {
             let (low, high) = text.split_once('-').unwrap_or((&text, &text));
             match (low.trim().parse::<u16>(), high.trim().parse::<u16>()) {
                 (Ok(low), Ok(high)) if (100..=599).contains(&low) && (low..=599).contains(&high) => {
-                    ranges.push((low, high))
+                    ranges.push((low, high));
                 }
                 _ => self.refuse(
                     &item.span(),
@@ -190,7 +190,7 @@ impl Scope<'_> {
             Some(name)
                 if !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_') => {}
             Some(_) => {
-                self.refuse(&field.span(), "`header:` is followed by the name of a header", "write \"header:X-Model\"")
+                self.refuse(&field.span(), "`header:` is followed by the name of a header", "write \"header:X-Model\"");
             }
             None if text.starts_with('/') => self.json_pointer("expect_version", &field.span(), text),
             None => {
