@@ -4,8 +4,8 @@
 //! "restart" is a second `load`. Never touches a disk except for `backup`.
 
 use super::{
-    AUDIT_KEPT_MS, AuditRow, Commit, Condition, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow, Loaded, REPLIES_KEPT_MS, Seen,
-    Store, StoreError, TokenRow,
+    AUDIT_KEPT_MS, AuditRow, Commit, Condition, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow, Loaded,
+    REPLIES_KEPT_MS, Seen, Store, StoreError, TokenRow,
 };
 use crate::dns::Name;
 use async_trait::async_trait;
@@ -153,7 +153,8 @@ impl Inner {
         let limit = usize::try_from(query.limit.clamp(1, HISTORY_PAGE_MAX)).unwrap_or(usize::MAX);
         let mut rows: Vec<AuditRow> = Vec::new();
         let below = query.before_revision.unwrap_or(u64::MAX);
-        let mut found: Vec<(usize, &AuditRow)> = self.audit.iter().enumerate().filter(|(_, row)| row.revision < below).collect();
+        let mut found: Vec<(usize, &AuditRow)> =
+            self.audit.iter().enumerate().filter(|(_, row)| row.revision < below).collect();
         found.retain(|(_, row)| query.switch.is_none() || row.switch == query.switch);
         found.sort_by_key(|(at, row)| std::cmp::Reverse((row.revision, *at)));
         for (_, row) in found {
@@ -220,7 +221,8 @@ impl Store for MemoryStore {
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let loaded = self.load().await?;
         let text = serde_json::json!({ "revision": loaded.revision, "switches": loaded.switches, "serials": loaded.serials, "tokens": loaded.tokens });
-        std::fs::write(to, text.to_string()).map_err(|err| StoreError::Failed(format!("cannot write {}: {err}", to.display())))
+        std::fs::write(to, text.to_string())
+            .map_err(|err| StoreError::Failed(format!("cannot write {}: {err}", to.display())))
     }
 
     async fn prune(&self, now_unix_ms: u64) -> Result<(), StoreError> {

@@ -1,7 +1,8 @@
 //! What every store must do, written once and run against each of them.
 
 use super::{
-    AUDIT_KEPT_MS, AuditRow, Commit, Condition, HistoryQuery, IdempotencyRow, REPLIES_KEPT_MS, Seen, Store, StoreError, TokenRow,
+    AUDIT_KEPT_MS, AuditRow, Commit, Condition, HistoryQuery, IdempotencyRow, REPLIES_KEPT_MS, Seen, Store, StoreError,
+    TokenRow,
 };
 use crate::dns::Name;
 use serde_json::json;
@@ -108,7 +109,10 @@ async fn a_stale_commit_is_refused_whole(store: &impl Store) {
         Err(StoreError::Conflict { expected: 0, current: 1 }) => {}
         other => panic!("a conflict was expected: {other:?}"),
     }
-    assert!(store.commit(Commit { expected: 1, revision: 0, ..Commit::default() }).await.is_err(), "revisions never go back");
+    assert!(
+        store.commit(Commit { expected: 1, revision: 0, ..Commit::default() }).await.is_err(),
+        "revisions never go back"
+    );
     assert_eq!(store.load().await.unwrap(), before);
     assert_eq!(store.recall("t1", "k", 1).await.unwrap(), None);
     assert_eq!(store.history(HistoryQuery { limit: 10, ..HistoryQuery::default() }).await.unwrap().len(), 1);
@@ -171,7 +175,8 @@ async fn a_page_never_splits_a_revision(store: &impl Store) {
         below = Some(last.revision);
         seen.extend(page.iter().map(|row| (row.revision, row.switch.clone().unwrap())));
     }
-    let wanted: Vec<(u64, String)> = [3, 2, 1].iter().flat_map(|r| ["c", "b", "a"].map(|s| (*r, s.to_owned()))).collect();
+    let wanted: Vec<(u64, String)> =
+        [3, 2, 1].iter().flat_map(|r| ["c", "b", "a"].map(|s| (*r, s.to_owned()))).collect();
     assert_eq!(seen, wanted);
 }
 
@@ -191,8 +196,11 @@ async fn what_was_seen_is_merged(store: &impl Store) {
     let pair = |key: &str, text: &str| (key.to_owned(), text.to_owned());
     let first = Seen { ledger: "one".to_owned(), health: vec![pair("a", "up"), pair("b", "up")], health_gone: vec![] };
     store.save_seen(first).await.unwrap();
-    let second =
-        Seen { ledger: "two".to_owned(), health: vec![pair("b", "down"), pair("c", "up")], health_gone: vec!["a".to_owned()] };
+    let second = Seen {
+        ledger: "two".to_owned(),
+        health: vec![pair("b", "down"), pair("c", "up")],
+        health_gone: vec!["a".to_owned()],
+    };
     store.save_seen(second).await.unwrap();
     let seen = store.load().await.unwrap().seen.unwrap();
     assert_eq!(seen.ledger, "two");
@@ -222,6 +230,8 @@ async fn of_many_commits_on_one_revision_one_wins<S: Store>(store: &std::sync::A
     }
     let results = racers.join_all().await;
     assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
-    assert!(results.iter().filter_map(|r| r.as_ref().err()).all(|e| matches!(e, StoreError::Conflict { current: 1, .. })));
+    assert!(
+        results.iter().filter_map(|r| r.as_ref().err()).all(|e| matches!(e, StoreError::Conflict { current: 1, .. }))
+    );
     assert_eq!(store.load().await.unwrap().revision, 1);
 }

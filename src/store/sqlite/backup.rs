@@ -20,7 +20,8 @@ pub(super) fn write(conn: &Connection, to: &Path) -> Result<(), StoreError> {
     let written = copy(conn, &unfinished, to);
     if written.is_err() {
         // The first failure is the one to tell; what is left behind is replaced by the next backup.
-        remove_database(&unfinished).unwrap_or_else(|fault| tracing::warn!(%fault, "an unfinished backup stays behind"));
+        remove_database(&unfinished)
+            .unwrap_or_else(|fault| tracing::warn!(%fault, "an unfinished backup stays behind"));
     }
     written.map_err(|fault| said(to, &fault))
 }
@@ -34,15 +35,17 @@ fn copy(conn: &Connection, unfinished: &Path, to: &Path) -> Result<(), Fault> {
     schema::vacuum_into(conn, unfinished)?;
     sync_file(unfinished)?;
     std::fs::rename(unfinished, to).map_err(Fault::io(format!("put {} in place", to.display())))?;
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let folder =
+        to.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
     sync_folder(&folder)
 }
 
 fn said(to: &Path, fault: &Fault) -> StoreError {
     match fault.space() {
-        Space::Gone => {
-            StoreError::Failed(format!("no space left for the backup {}: free some, or name another place", to.display()))
-        }
+        Space::Gone => StoreError::Failed(format!(
+            "no space left for the backup {}: free some, or name another place",
+            to.display()
+        )),
         _ => StoreError::Failed(format!("cannot back up to {}: {fault}", to.display())),
     }
 }

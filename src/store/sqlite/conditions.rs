@@ -53,7 +53,9 @@ impl Conditions {
             Ok(_) => self.note(part, None),
             Err(StoreError::Full { .. }) => self.note(part, Some(Condition::Full)),
             Err(StoreError::Conflict { .. } | StoreError::OnCopy { .. }) => {}
-            Err(other) => self.note(part, Some(Condition::Failing { why: format!("{}: {other}", NAMES[part as usize]) })),
+            Err(other) => {
+                self.note(part, Some(Condition::Failing { why: format!("{}: {other}", NAMES[part as usize]) }))
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use super::fault::{Fault, Space, is_full};
 use crate::store::StoreError;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Desired state, audit, tokens.
@@ -34,9 +34,14 @@ impl Folder {
             true => StoreError::Full { path: path.to_owned() },
             false => StoreError::Failed(format!("cannot {what} {}: {err}", path.display())),
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|err| failed("create the state folder", err))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|err| failed("create the state folder", err))?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join("lock"));
         let lock = lock.map_err(|err| failed("open the lock file of", err))?;
+        adopt(path, &lock).map_err(|err| failed("give the lock file to the owner of", err))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: path.to_owned() }),
@@ -69,8 +74,16 @@ impl Folder {
     pub(super) fn begin(&self, name: &str) -> Result<PathBuf, Fault> {
         let path = self.unfinished(name);
         remove_database(&path)?;
-        create_private(&path)?;
+        self.create(&path)?;
         Ok(path)
+    }
+
+    /// Creates a file with mode 0600 that belongs to whom the folder belongs: a restore run as root
+    /// must not leave files that the server cannot read.
+    pub(super) fn create(&self, path: &Path) -> Result<File, Fault> {
+        let file = create_private(path)?;
+        adopt(&self.path, &file).map_err(Fault::io(format!("give {} to the owner of its folder", path.display())))?;
+        Ok(file)
     }
 
     /// Puts the finished file in its place, durably; what SQLite kept beside the old one must not
@@ -111,8 +124,10 @@ impl Folder {
     /// Whether 64 KiB can be written.
     pub(super) fn has_space(&self) -> Result<(), Fault> {
         let path = self.file("space");
-        let written = create_private(&path).and_then(|mut file| {
-            file.write_all(&[0; PROBE_LEN]).and_then(|()| file.sync_all()).map_err(Fault::io(format!("write {}", path.display())))
+        let written = self.create(&path).and_then(|mut file| {
+            file.write_all(&[0; PROBE_LEN])
+                .and_then(|()| file.sync_all())
+                .map_err(Fault::io(format!("write {}", path.display())))
         });
         remove(&path)?;
         written
@@ -143,6 +158,15 @@ pub(super) fn create_private(path: &Path) -> Result<File, Fault> {
     file.map_err(Fault::io(format!("create {}", path.display())))
 }
 
+/// Gives a file made by root to the owner of its folder.
+fn adopt(folder: &Path, file: &File) -> std::io::Result<()> {
+    let (theirs, ours) = (fs::metadata(folder)?, file.metadata()?);
+    if ours.uid() == 0 && theirs.uid() != 0 {
+        std::os::unix::fs::fchown(file, Some(theirs.uid()), Some(theirs.gid()))?;
+    }
+    Ok(())
+}
+
 /// Takes read access from others where a file came with it (a copy made by hand).
 pub(super) fn make_private(path: &Path) -> Result<(), Fault> {
     let wrong = |err| Fault::io(format!("restrict {} to its owner", path.display()))(err);
@@ -160,7 +184,9 @@ pub(super) fn sync_file(path: &Path) -> Result<(), Fault> {
 
 /// Makes a folder's entries durable.
 pub(super) fn sync_folder(path: &Path) -> Result<(), Fault> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(Fault::io(format!("sync the folder {}", path.display())))
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(Fault::io(format!("sync the folder {}", path.display())))
 }
 
 /// Removes a file that need not exist.

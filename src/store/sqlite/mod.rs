@@ -70,8 +70,10 @@ impl SqliteStore {
             let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
             spawned.map_err(|err| StoreError::Failed(format!("cannot start the thread {name}: {err}")))
         };
-        let threads =
-            vec![spawn("store", Box::new(move || writer.run(jobs)))?, spawn("store-seen", Box::new(move || keeper.run(saves)))?];
+        let threads = vec![
+            spawn("store", Box::new(move || writer.run(jobs)))?,
+            spawn("store-seen", Box::new(move || keeper.run(saves)))?,
+        ];
         Ok(Self { folder, conditions, writer: Some(to_writer), keeper: Some(to_keeper), threads, shared })
     }
 
@@ -95,7 +97,10 @@ impl SqliteStore {
 }
 
 /// Sends a job and waits for its reply.
-async fn send<J, T>(to: Option<&mpsc::Sender<J>>, job: impl FnOnce(writer::Reply<T>) -> J + Send) -> Result<T, StoreError> {
+async fn send<J, T>(
+    to: Option<&mpsc::Sender<J>>,
+    job: impl FnOnce(writer::Reply<T>) -> J + Send,
+) -> Result<T, StoreError> {
     let ended = || StoreError::Failed("its thread has ended".to_owned());
     let (reply, answer) = oneshot::channel();
     to.ok_or_else(ended)?.send(job(reply)).await.map_err(|_| ended())?;

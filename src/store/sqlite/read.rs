@@ -79,7 +79,8 @@ pub(super) fn history(conn: &Connection, query: &HistoryQuery) -> Result<Vec<Aud
         values.push(Value::Text(switch.clone()));
     }
     let columns = rows::AUDIT.columns.join(", ");
-    let sql = format!("SELECT {columns}, sum FROM audit WHERE revision < ?1 {of_switch} ORDER BY revision DESC, seq DESC");
+    let sql =
+        format!("SELECT {columns}, sum FROM audit WHERE revision < ?1 {of_switch} ORDER BY revision DESC, seq DESC");
     let mut statement = conn.prepare_cached(&sql)?;
     let mut found = statement.query(params_from_iter(values))?;
     let mut page: Vec<AuditRow> = Vec::new();
@@ -94,9 +95,15 @@ pub(super) fn history(conn: &Connection, query: &HistoryQuery) -> Result<Vec<Aud
 }
 
 /// The reply remembered for a key, unless it is too old.
-pub(super) fn recall(conn: &Connection, token: &str, key: &str, now_unix_ms: u64) -> Result<Option<IdempotencyRow>, Fault> {
+pub(super) fn recall(
+    conn: &Connection,
+    token: &str,
+    key: &str,
+    now_unix_ms: u64,
+) -> Result<Option<IdempotencyRow>, Fault> {
     let columns = rows::IDEMPOTENCY.columns.join(", ");
-    let mut statement = conn.prepare_cached(&format!("SELECT {columns}, sum FROM idempotency WHERE token = ?1 AND key = ?2"))?;
+    let mut statement =
+        conn.prepare_cached(&format!("SELECT {columns}, sum FROM idempotency WHERE token = ?1 AND key = ?2"))?;
     let found = statement
         .query_row(params![token, key], |row| {
             Ok(check_row(&rows::IDEMPOTENCY, row).and_then(|()| {

@@ -7,7 +7,6 @@ use super::folder::Folder;
 use crate::clock;
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 /// The whole reserve, bytes.
@@ -50,13 +49,15 @@ impl Reserve {
     }
 
     /// Fills it up again; a disk without room for all of it keeps what was there before.
-    pub(super) fn refill(&self) -> Result<(), Fault> {
+    pub(super) fn refill(&self, folder: &Folder) -> Result<(), Fault> {
         let held = self.len();
         if held >= RESERVE_LEN {
             return Ok(());
         }
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&self.path);
-        let mut file = file.map_err(Fault::io("create the reserve"))?;
+        if held == 0 {
+            folder.create(&self.path)?;
+        }
+        let mut file = OpenOptions::new().write(true).open(&self.path).map_err(Fault::io("open the reserve"))?;
         let filled = fill(&mut file, held);
         if filled.is_err() {
             file.set_len(held).map_err(Fault::io("shorten the reserve"))?;

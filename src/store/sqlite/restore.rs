@@ -86,7 +86,7 @@ fn take_in(folder: &Folder, from: &Path) -> Result<Connection, StoreError> {
         return Err(unusable("it is a folder".to_owned()));
     }
     let mut source = std::fs::File::open(from).map_err(|err| unusable(err.to_string()))?;
-    let begun = folder.begin(STATE).and_then(|path| Ok((super::folder::create_private(&path)?, path)));
+    let begun = folder.begin(STATE).and_then(|path| Ok((folder.create(&path)?, path)));
     let (mut target, path) = begun.map_err(|fault| folder.explain(fault))?;
     let copied = std::io::copy(&mut source, &mut target).and_then(|_| target.sync_all());
     copied.map_err(|err| folder.explain(Fault::io(format!("copy {}", from.display()))(err)))?;

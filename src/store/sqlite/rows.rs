@@ -24,7 +24,18 @@ pub(super) const SERIAL: Table = Table { name: "serial", columns: &["zone", "ser
 /// Accepted changes.
 pub(super) const AUDIT: Table = Table {
     name: "audit",
-    columns: &["revision", "at_unix_ms", "who", "from_address", "verb", "switch", "reason", "forced", "before", "after"],
+    columns: &[
+        "revision",
+        "at_unix_ms",
+        "who",
+        "from_address",
+        "verb",
+        "switch",
+        "reason",
+        "forced",
+        "before",
+        "after",
+    ],
 };
 /// Remembered replies.
 pub(super) const IDEMPOTENCY: Table =
@@ -53,7 +64,11 @@ pub(super) fn optional(s: Option<&str>) -> Value {
 }
 
 /// Writes rows, replacing those with the same key.
-pub(super) fn put(conn: &Connection, table: &Table, rows: impl IntoIterator<Item = Vec<Value>>) -> rusqlite::Result<usize> {
+pub(super) fn put(
+    conn: &Connection,
+    table: &Table,
+    rows: impl IntoIterator<Item = Vec<Value>>,
+) -> rusqlite::Result<usize> {
     let columns = table.columns.join(", ");
     let places = vec!["?"; table.columns.len() + 1].join(", ");
     let sql = format!("INSERT OR REPLACE INTO {} ({columns}, sum) VALUES ({places})", table.name);

@@ -5,6 +5,8 @@ use super::folder::{Folder, len_of, make_private};
 use super::rows::{self, Table};
 use crate::store::StoreError;
 use rusqlite::{Connection, OpenFlags};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -88,7 +90,10 @@ pub(super) fn connect(path: &Path, sharing: Sharing) -> Result<Connection, Fault
     }
     let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
-        return Err(Fault::Refused(format!("{} is on a file system without write-ahead logs (mode {mode})", path.display())));
+        return Err(Fault::Refused(format!(
+            "{} is on a file system without write-ahead logs (mode {mode})",
+            path.display()
+        )));
     }
     conn.pragma_update(None, "synchronous", "FULL")?;
     // Checkpoints run between commits, not inside one.
@@ -123,7 +128,7 @@ pub(super) fn close(conn: Connection) -> Result<(), Fault> {
 /// Looks at what stands at `path` and checks all of it.
 ///
 /// # Errors
-/// `Newer`, and a full disk: neither says that the file is damaged.
+/// `Newer`, a full disk, and a file of another user: none says that the file is damaged.
 pub(super) fn find(folder: &Folder, path: &Path, kind: &Kind, sharing: Sharing) -> Result<Found, StoreError> {
     match len_of(path) {
         None if len_of(&super::folder::beside(path, "-wal")).is_some_and(|len| len > 0) => {
@@ -132,6 +137,15 @@ pub(super) fn find(folder: &Folder, path: &Path, kind: &Kind, sharing: Sharing) 
         None => return Ok(Found::Missing),
         Some(0) => return Ok(Found::Damaged("the file is empty".to_owned())),
         Some(_) => {}
+    }
+    if let Err(err) = File::options().read(true).write(true).open(path)
+        && matches!(err.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+    {
+        let why = format!(
+            "cannot open {}: {err}: the user that runs the server must own the files of its state folder",
+            path.display()
+        );
+        return Err(StoreError::Failed(why));
     }
     match open_and_check(path, kind, sharing) {
         Ok(Ok(conn)) => Ok(Found::Good(conn)),

@@ -12,6 +12,7 @@ use super::{read, writer::Reply};
 use crate::clock;
 use crate::store::{Seen, StoreError};
 use rusqlite::{Connection, TransactionBehavior};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -31,12 +32,15 @@ pub(super) struct Keeper {
     folder: Arc<Folder>,
     conditions: Arc<Conditions>,
     conn: Option<Connection>,
+    /// Health not on disk yet, `None` for targets that are gone: a save that fails loses nothing, the
+    /// next one carries it.
+    unsaved: BTreeMap<String, Option<String>>,
 }
 
 impl Keeper {
     /// Opens the file if it can; a failure is shown by the store's condition and tried again at each save.
     pub(super) fn open(folder: Arc<Folder>, conditions: Arc<Conditions>) -> Result<Self, StoreError> {
-        let mut keeper = Self { folder, conditions, conn: None };
+        let mut keeper = Self { folder, conditions, conn: None, unsaved: BTreeMap::new() };
         match keeper.connection().map(|_| ()) {
             Err(newer @ StoreError::Newer { .. }) => return Err(newer),
             result => keeper.conditions.outcome(Part::Seen, &result),
@@ -50,7 +54,7 @@ impl Keeper {
             // A caller that went away does not want the reply; what was asked is done all the same.
             match job {
                 Job::Load(reply) => drop(reply.send(self.load())),
-                Job::Save(seen, reply) => drop(reply.send(self.save(&seen))),
+                Job::Save(seen, reply) => drop(reply.send(self.save(seen))),
             }
         }
     }
@@ -62,11 +66,17 @@ impl Keeper {
         }
     }
 
-    fn save(&mut self, seen: &Seen) -> Result<(), StoreError> {
+    fn save(&mut self, seen: Seen) -> Result<(), StoreError> {
+        self.unsaved.extend(seen.health.into_iter().map(|(target, body)| (target, Some(body))));
+        self.unsaved.extend(seen.health_gone.into_iter().map(|target| (target, None)));
+        let unsaved = std::mem::take(&mut self.unsaved);
         let result = match self.connection() {
-            Ok(conn) => put(conn, seen).map_err(|fault| self.folder.explain(fault)),
+            Ok(conn) => put(conn, &seen.ledger, &unsaved).map_err(|fault| self.folder.explain(fault)),
             Err(err) => Err(err),
         };
+        if result.is_err() {
+            self.unsaved = unsaved;
+        }
         if matches!(result, Err(StoreError::Failed(_))) {
             self.conn = None;
         }
@@ -101,13 +111,16 @@ fn open(folder: &Folder) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-fn put(conn: &mut Connection, seen: &Seen) -> Result<(), Fault> {
+fn put(conn: &mut Connection, ledger: &str, health: &BTreeMap<String, Option<String>>) -> Result<(), Fault> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    rows::put(&tx, &rows::LEDGER, [vec![number(1), text(&seen.ledger)]])?;
-    rows::put(&tx, &rows::HEALTH, seen.health.iter().map(|(target, body)| vec![text(target), text(body)]))?;
-    for target in &seen.health_gone {
-        tx.prepare_cached("DELETE FROM health WHERE target = ?1")?.execute([target])?;
+    rows::put(&tx, &rows::LEDGER, [vec![number(1), text(ledger)]])?;
+    let present = health.iter().filter_map(|(target, body)| Some(vec![text(target), text(body.as_deref()?)]));
+    rows::put(&tx, &rows::HEALTH, present)?;
+    let mut delete = tx.prepare_cached("DELETE FROM health WHERE target = ?1")?;
+    for (target, _) in health.iter().filter(|(_, body)| body.is_none()) {
+        delete.execute([target])?;
     }
+    drop(delete);
     tx.commit()?;
     Ok(())
 }

@@ -59,7 +59,9 @@ pub(super) fn start(folder: &Folder, reserve: &Reserve) -> Result<Started, Store
             Ok(with_new_copy(folder, state, shared))
         }
         (state, Found::Good(copy)) => Ok(stand_in(copy, damage(state))),
-        (state, copy) => Err(StoreError::BothDamaged { path: folder.file(STATE), why: damage(state), copy_why: damage(copy) }),
+        (state, copy) => {
+            Err(StoreError::BothDamaged { path: folder.file(STATE), why: damage(state), copy_why: damage(copy) })
+        }
     }
 }
 
@@ -88,7 +90,8 @@ fn find_copy(folder: &Folder) -> Result<Found, StoreError> {
 
 /// A new store.
 fn begin(folder: &Folder) -> Result<Started, StoreError> {
-    let made = schema::create(folder, STATE, &STATE_KIND).and_then(|()| schema::connect(&folder.file(STATE), Sharing::Shared));
+    let made =
+        schema::create(folder, STATE, &STATE_KIND).and_then(|()| schema::connect(&folder.file(STATE), Sharing::Shared));
     Ok(with_new_copy(folder, made.map_err(|fault| folder.explain(fault))?, true))
 }
 

@@ -77,7 +77,10 @@ impl Writer {
         let Started { active, copy, on_copy, shared } = start::start(&folder, &reserve)?;
         conditions.outcome(Part::Copy, &copy);
         if let Some(why) = &on_copy {
-            tracing::error!(why, "the state file is damaged: serving from its checked copy, changes are refused until confirmed");
+            tracing::error!(
+                why,
+                "the state file is damaged: serving from its checked copy, changes are refused until confirmed"
+            );
         }
         conditions.note_on_copy(on_copy.clone());
         let copy = copy.unwrap_or(None);
@@ -171,7 +174,8 @@ impl Writer {
                 if applied.mark == mark { Ok(()) } else { Err(behind()) }
             });
             let result = result.map_err(|fault| self.folder.explain(fault));
-            if matches!(result, Err(StoreError::Full { .. })) && may_use_reserve && self.reserve.give().unwrap_or(false) {
+            if matches!(result, Err(StoreError::Full { .. })) && may_use_reserve && self.reserve.give().unwrap_or(false)
+            {
                 continue;
             }
             break result;
@@ -203,8 +207,10 @@ impl Writer {
             return;
         }
         if self.conditions.ails(Part::State) && self.on_copy.is_none() {
-            let probed =
-                self.folder.has_space().and_then(|()| Ok(self.active.pragma_update(None, "user_version", schema::FORMAT)?));
+            let probed = self
+                .folder
+                .has_space()
+                .and_then(|()| Ok(self.active.pragma_update(None, "user_version", schema::FORMAT)?));
             self.conditions.outcome(Part::State, &self.said(probed));
         }
         if self.conditions.ails(Part::Reserve) {
@@ -217,7 +223,7 @@ impl Writer {
 
     fn refill_reserve(&self) {
         if !self.reserve.is_whole() {
-            self.conditions.outcome(Part::Reserve, &self.said(self.reserve.refill()));
+            self.conditions.outcome(Part::Reserve, &self.said(self.reserve.refill(&self.folder)));
         }
     }
 

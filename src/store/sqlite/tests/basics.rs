@@ -1,9 +1,9 @@
 //! What a store does on a good day: restarts, permissions, the lock, readers beside it.
 
 use super::{Scratch, filled, names, open};
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{RestoreOptions, SqliteStore, restore};
 use crate::store::{Condition, HistoryQuery, Seen, Store, StoreError, suite};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 #[tokio::test]
 async fn the_sqlite_store_keeps_every_promise_of_the_suite() {
@@ -80,7 +80,9 @@ async fn others_may_read_the_state_while_it_is_in_use() {
     let scratch = Scratch::new();
     let store = open(&scratch.folder());
     store.commit(suite::step(0)).await.unwrap();
-    let conn = rusqlite::Connection::open_with_flags(scratch.file("state.db"), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let conn =
+        rusqlite::Connection::open_with_flags(scratch.file("state.db"), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .unwrap();
     let revision: u32 = conn.query_row("SELECT revision FROM meta", [], |row| row.get(0)).unwrap();
     assert_eq!(revision, 1);
     store.commit(suite::step(1)).await.unwrap();
@@ -129,4 +131,24 @@ async fn pruning_reaches_rows_beyond_one_batch_and_the_copy_follows() {
         conn.query_row("SELECT (SELECT count(*) FROM audit) * 1000 + change FROM meta", [], |row| row.get(0)).unwrap()
     };
     assert_eq!((count("state.db"), count("state.copy.db")), (4, 4), "no rows left, one commit and three batches");
+}
+
+#[tokio::test]
+async fn files_made_by_root_belong_to_the_owner_of_the_folder() {
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.folder()).unwrap();
+    let chown = std::os::unix::fs::chown(scratch.folder(), Some(12_345), Some(12_345));
+    assert!(chown.is_ok(), "this test gives a folder away and must run as root: {chown:?}");
+    let backup = scratch.0.join("backup.db");
+    let store = open(&scratch.folder());
+    store.commit(suite::step(0)).await.unwrap();
+    store.backup(&backup).await.unwrap();
+    drop(store);
+    restore(&scratch.folder(), &backup, &RestoreOptions::default()).unwrap();
+    let store = open(&scratch.folder());
+    store.commit(suite::step(2)).await.unwrap();
+    store.save_seen(Seen::default()).await.unwrap();
+    for name in names(&scratch.folder(), "") {
+        assert_eq!(std::fs::metadata(scratch.file(&name)).unwrap().uid(), 12_345, "{name}");
+    }
 }

@@ -10,7 +10,8 @@ use std::path::Path;
 /// Changes a stored text without SQLite noticing.
 fn flip_a_letter(path: &Path, text: &[u8]) {
     let mut bytes = fs::read(path).unwrap();
-    let places: Vec<usize> = bytes.windows(text.len()).enumerate().filter(|(_, w)| *w == text).map(|(at, _)| at).collect();
+    let places: Vec<usize> =
+        bytes.windows(text.len()).enumerate().filter(|(_, w)| *w == text).map(|(at, _)| at).collect();
     assert!(!places.is_empty(), "{} holds no `{}`", path.display(), String::from_utf8_lossy(text));
     for at in places {
         bytes[at] ^= 1;
@@ -98,7 +99,9 @@ async fn nothing_is_served_when_both_are_damaged() {
         spoil(how, &scratch.file("state.db"));
         spoil("letter", &scratch.file("state.copy.db"));
         match SqliteStore::open(&scratch.folder()) {
-            Err(StoreError::BothDamaged { copy_why, .. }) => assert!(copy_why.contains("checksum"), "{how}: {copy_why}"),
+            Err(StoreError::BothDamaged { copy_why, .. }) => {
+                assert!(copy_why.contains("checksum"), "{how}: {copy_why}")
+            }
             other => panic!("{how}: {other:?}"),
         }
     }

@@ -18,9 +18,13 @@ impl Disk {
     fn new(mebibytes: u32) -> Self {
         let scratch = Scratch::new();
         let size = format!("size={mebibytes}m,mode=0700");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tidegate-test"]).arg(&scratch.0).output().unwrap();
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tidegate-test"]).arg(&scratch.0).output().unwrap();
         let said = String::from_utf8_lossy(&mount.stderr);
-        assert!(mount.status.success(), "this test mounts a small tmpfs and must run as root with CAP_SYS_ADMIN: {said}");
+        assert!(
+            mount.status.success(),
+            "this test mounts a small tmpfs and must run as root with CAP_SYS_ADMIN: {said}"
+        );
         Self { scratch }
     }
 
@@ -102,6 +106,9 @@ async fn a_full_disk_refuses_changes_lets_undo_through_and_recovers() {
     drop(store);
 
     let store = open(&disk.folder());
+    let health = vec![("target".to_owned(), "up ".repeat(3000))];
+    let unsaved = store.save_seen(Seen { ledger: "full".to_owned(), health, health_gone: vec![] }).await;
+    assert!(matches!(unsaved, Err(StoreError::Full { .. })), "{unsaved:?}");
     let loaded = store.load().await.unwrap();
     assert_eq!((loaded.revision, loaded.switches[0].1.clone()), (revision, format!("state {revision}")));
     assert_eq!(store.condition(), Condition::Full, "a restart on a full disk serves and says so");
@@ -111,6 +118,8 @@ async fn a_full_disk_refuses_changes_lets_undo_through_and_recovers() {
     disk.free();
     until_well(&store).await;
     assert_eq!(reserve_len(&disk.folder()), 4 << 20);
+    let seen = store.load().await.unwrap().seen.unwrap();
+    assert_eq!(seen.health.len(), 1, "health that could not be saved was saved with the next image");
     store.commit(suite::step(revision)).await.unwrap();
     drop(store);
     fs::remove_file(disk.folder().join("state.db")).unwrap();

@@ -39,7 +39,10 @@ async fn a_restore_brings_back_the_state_and_moves_every_number_on() {
         at_unix_ms: 1,
     };
     let other = vec![(suite::zone("other.test"), u32::MAX)];
-    store.commit(Commit { expected: 5, revision: 5, serials: other, idempotency: Some(reply), ..Commit::default() }).await.unwrap();
+    store
+        .commit(Commit { expected: 5, revision: 5, serials: other, idempotency: Some(reply), ..Commit::default() })
+        .await
+        .unwrap();
     drop(store);
 
     let report = restore(&scratch.folder(), &backup, &options()).unwrap();
