@@ -106,6 +106,7 @@ async fn a_full_disk_refuses_changes_lets_undo_through_and_recovers() {
     drop(store);
 
     let store = open(&disk.folder());
+    disk.fill();
     let health = vec![("target".to_owned(), "up ".repeat(3000))];
     let unsaved = store.save_seen(Seen { ledger: "full".to_owned(), health, health_gone: vec![] }).await;
     assert!(matches!(unsaved, Err(StoreError::Full { .. })), "{unsaved:?}");
