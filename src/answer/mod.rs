@@ -14,7 +14,7 @@ mod tests;
 use crate::dns::compose::Reply;
 use crate::dns::edns::{ExtendedError, ReplyOpt, SentSubnet, UDP_PAYLOAD};
 use crate::dns::query::{self, CLASS_ANY, CLASS_CH, CLASS_IN, HEADER_LEN, Query};
-use crate::dns::{Qname, Rcode, RecordType};
+use crate::dns::{Edns, Qname, Rcode, RecordType};
 use crate::snapshot::Snapshot;
 use crate::steering::PoolSlot;
 use std::net::SocketAddr;
@@ -107,7 +107,7 @@ struct Answering<'a, 'm> {
     qname_at: usize,
     qtype: RecordType,
     /// The client subnet, if it is believed.
-    subnet: Option<SentSubnet>,
+    subnet: Option<&'a SentSubnet>,
     reply: Reply<'m>,
     authoritative: bool,
     rcode: Rcode,
@@ -126,16 +126,11 @@ struct Answering<'a, 'm> {
 pub fn respond(snapshot: &Snapshot, asker: &Asker, message: &mut [u8], query_len: usize) -> Outcome {
     let mut qname = Qname::default();
     let Some(query) = query::read(message, query_len, &mut qname) else { return Outcome::SILENCE };
-    let subnet = query.edns.and_then(|edns| edns.subnet).filter(|sent| {
+    let subnet = query.edns.as_ref().and_then(|edns| edns.subnet.as_ref()).filter(|sent| {
         // RFC 7871 §7.1.2: a /0 asks that no prefix be used; echoing it reveals and costs nothing.
         sent.subnet.source == 0 || snapshot.settings.believes_subnet_of(asker.client.ip())
     });
-    let mut opt = query.edns.map(|edns| ReplyOpt {
-        dnssec_ok: edns.dnssec_ok,
-        rcode_high: 0,
-        subnet: subnet.map(|sent| (sent, 0)),
-        error: None,
-    });
+    let reserved = query.edns.as_ref().map_or(0, |_| ReplyOpt::len_with(subnet));
     let limit = reply_limit(asker.transport, &query);
     let mut answering = Answering {
         snapshot,
@@ -144,7 +139,7 @@ pub fn respond(snapshot: &Snapshot, asker: &Asker, message: &mut [u8], query_len
         qname_at: HEADER_LEN,
         qtype: query.qtype,
         subnet,
-        reply: Reply::new(message, query.question_end, limit, opt.as_ref().map_or(0, ReplyOpt::len)),
+        reply: Reply::new(message, query.question_end, limit, reserved),
         authoritative: false,
         rcode: query.rcode,
         kind: Kind::Error,
@@ -156,14 +151,7 @@ pub fn respond(snapshot: &Snapshot, asker: &Asker, message: &mut [u8], query_len
     if query.rcode == Rcode::NOERROR {
         answering.triage(query.qclass);
     }
-    if let Some(opt) = &mut opt {
-        opt.rcode_high = answering.rcode.high();
-        opt.error = answering.error;
-        if let Some((_, scope)) = &mut opt.subnet {
-            *scope = answering.scope;
-        }
-    }
-    answering.finish(opt.as_ref())
+    answering.finish(query.edns.as_ref())
 }
 
 /// The largest reply this client takes (RFC 6891 §6.2.3 to §6.2.5).
@@ -211,9 +199,15 @@ impl Answering<'_, '_> {
 
     /// Writes OPT and header and reports.
     #[inline]
-    fn finish(self, opt: Option<&ReplyOpt>) -> Outcome {
+    fn finish(self, edns: Option<&Edns>) -> Outcome {
         let truncated = self.reply.is_truncated();
-        let len = self.reply.finish(self.authoritative, self.rcode, opt);
+        let opt = edns.map(|edns| ReplyOpt {
+            dnssec_ok: edns.dnssec_ok,
+            rcode_high: self.rcode.high(),
+            subnet: self.subnet.map(|sent| (*sent, self.scope)),
+            error: self.error,
+        });
+        let len = self.reply.finish(self.authoritative, self.rcode, opt.as_ref());
         Outcome {
             len,
             rcode: self.rcode.0,

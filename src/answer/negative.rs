@@ -69,6 +69,6 @@ impl Answering<'_, '_> {
     /// Where the ancestor of this wire length stands within the current name.
     #[inline]
     fn ancestor_at(&self, ancestor_len: usize) -> usize {
-        self.qname_at + self.qname.wire().len().saturating_sub(ancestor_len)
+        self.qname_at + self.qname.wire_len().saturating_sub(ancestor_len)
     }
 }

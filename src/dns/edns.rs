@@ -145,7 +145,14 @@ impl ReplyOpt {
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
-        OPT_LEN + self.subnet.as_ref().map_or(0, |(sent, _)| sent.len()) + if self.error.is_some() { 6 } else { 0 }
+        Self::len_with(self.subnet.as_ref().map(|(sent, _)| sent)) + if self.error.is_some() { 6 } else { 0 }
+    }
+
+    /// Octets a record takes that echoes this subnet and tells no error.
+    #[must_use]
+    #[inline]
+    pub fn len_with(subnet: Option<&SentSubnet>) -> usize {
+        OPT_LEN + subnet.map_or(0, SentSubnet::len)
     }
 
     /// Always false: the fixed part alone has eleven octets.

@@ -8,8 +8,11 @@ use super::name::MAX_NAME_LEN;
 /// The longest name has 127 labels (255 octets, two per label, and the root).
 const MAX_LABELS: usize = 127;
 
+/// Places for label starts, the root's included: a power of two, so that an index needs no check.
+const LABEL_PLACES: usize = MAX_LABELS + 1;
+
 /// Names are padded so that whole words can be read at any of their octets.
-const PADDED_LEN: usize = MAX_NAME_LEN + 17;
+const PADDED_LEN: usize = 256 + 8;
 
 /// The hash of the root name: any odd constant (here from the fraction of pi).
 pub const ROOT_HASH: u64 = 0x2436_a088_85a3_08d3;
@@ -20,7 +23,7 @@ pub struct Qname {
     /// The wire form, root label included; zeroes behind it are not guaranteed.
     wire: [u8; PADDED_LEN],
     /// Offset of each label's length octet, leftmost first.
-    starts: [u8; MAX_LABELS + 1],
+    starts: [u8; LABEL_PLACES],
     /// Octets used, the root label included.
     len: u8,
     /// Labels, the root not counted.
@@ -30,7 +33,7 @@ pub struct Qname {
 impl Default for Qname {
     /// The root name.
     fn default() -> Self {
-        Self { wire: [0; PADDED_LEN], starts: [0; MAX_LABELS + 1], len: 1, labels: 0 }
+        Self { wire: [0; PADDED_LEN], starts: [0; LABEL_PLACES], len: 1, labels: 0 }
     }
 }
 
@@ -42,28 +45,26 @@ impl Qname {
     #[inline]
     pub fn read(&mut self, message: &[u8], at: usize, limit: usize) -> Option<usize> {
         let name = message.get(at..)?;
-        let mut here = 0;
-        let mut labels = 0;
+        let within = name.get(..limit.saturating_sub(at).min(MAX_NAME_LEN)).unwrap_or(name);
+        let (mut here, mut labels) = (0u8, 0u8);
         loop {
-            let len = usize::from(*name.get(here)?);
-            *self.starts.get_mut(labels)? = u8::try_from(here).ok()?;
+            let len = *within.get(usize::from(here))?;
+            if let Some(start) = self.starts.get_mut(usize::from(labels) % LABEL_PLACES) {
+                *start = here;
+            }
             if len == 0 {
                 break;
             }
             if len > 63 {
                 return None;
             }
-            here += 1 + len;
+            here = here.checked_add(len + 1)?;
             labels += 1;
         }
-        let used = here + 1;
-        if at + used > limit {
-            return None;
-        }
-        self.len = u8::try_from(used).ok()?;
-        self.labels = u8::try_from(labels).ok()?;
-        self.lower(name, used);
-        Some(at + used)
+        self.len = here.checked_add(1)?;
+        self.labels = labels;
+        self.lower(name);
+        Some(at + usize::from(self.len))
     }
 
     /// Takes a name in uncompressed wire form; `None` when it is none.
@@ -71,21 +72,18 @@ impl Qname {
         self.read(wire, 0, wire.len()).filter(|end| *end == wire.len()).map(|_| ())
     }
 
-    /// Copies `used` octets in lower case. Length octets are below 64 and stay as they are.
+    /// Copies the name in lower case. Length octets are below 64 and stay as they are.
     #[inline]
-    fn lower(&mut self, name: &[u8], used: usize) {
-        let mut at = 0;
-        while at < used {
-            let Some(target) = self.wire.get_mut(at..).and_then(|t| t.first_chunk_mut::<16>()) else { return };
-            match name.get(at..).and_then(|s| s.first_chunk::<16>()) {
-                Some(source) => *target = source.map(|octet| octet | (u8::from(octet.is_ascii_uppercase()) << 5)),
-                None => {
-                    for (to, from) in target.iter_mut().zip(name.get(at..).unwrap_or(&[])) {
-                        *to = from.to_ascii_lowercase();
-                    }
-                }
+    fn lower(&mut self, name: &[u8]) {
+        for index in 0..self.len.div_ceil(8) {
+            let at = usize::from(index % 32) * 8;
+            let word = match name.get(at..at + 8).and_then(|octets| octets.first_chunk()) {
+                Some(octets) => u64::from_le_bytes(*octets),
+                None => last_word(name.get(at..).unwrap_or(&[])),
+            };
+            if let Some(target) = self.wire.get_mut(at..at + 8) {
+                target.copy_from_slice(&lower_word(word).to_le_bytes());
             }
-            at += 16;
         }
     }
 
@@ -94,6 +92,13 @@ impl Qname {
     #[inline]
     pub fn wire(&self) -> &[u8] {
         self.wire.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    /// Octets of the wire form.
+    #[must_use]
+    #[inline]
+    pub fn wire_len(&self) -> usize {
+        usize::from(self.len)
     }
 
     /// The wire form without its first `labels` labels.
@@ -107,7 +112,7 @@ impl Qname {
     #[must_use]
     #[inline]
     pub fn start(&self, index: usize) -> usize {
-        self.starts.get(index).copied().map_or(0, usize::from)
+        self.starts.get(index % LABEL_PLACES).copied().map_or(0, usize::from)
     }
 
     /// How many labels, the root not counted.
@@ -131,14 +136,34 @@ impl Qname {
         let mut at = self.start(index);
         let end = self.start(index + 1);
         let mut hash = above;
-        while at < end {
-            let word = self.wire.get(at..).and_then(|w| w.first_chunk::<8>()).map_or(0, |w| u64::from_le_bytes(*w));
-            let rest = end - at;
-            let word = if rest < 8 { word & ((1 << (8 * rest)) - 1) } else { word };
-            hash = mix(hash, word);
+        while at + 8 < end {
+            hash = mix(hash, self.word(at));
             at += 8;
         }
-        hash
+        // One to eight octets are left.
+        let unused = at.wrapping_sub(end).wrapping_mul(8) % 64;
+        mix(hash, self.word(at) & (u64::MAX >> unused))
+    }
+
+    /// Whether the `len` octets at `at` are the first ones of `other`, which goes on for a word more.
+    #[must_use]
+    #[inline]
+    pub fn has_at(&self, at: usize, len: usize, other: &[u8]) -> bool {
+        let mut done = 0;
+        while done + 8 <= len {
+            if self.word(at + done) != word_at(other, done) {
+                return false;
+            }
+            done += 8;
+        }
+        let rest = len - done;
+        rest == 0 || (self.word(at + done) ^ word_at(other, done)) << (64 - 8 * rest) == 0
+    }
+
+    /// Eight octets of the padded wire form.
+    #[inline]
+    fn word(&self, at: usize) -> u64 {
+        word_at(&self.wire, at % 256)
     }
 
     /// The hash of the suffix without the first `skip` labels.
@@ -159,6 +184,33 @@ impl Qname {
 #[inline]
 pub fn wildcard_hash(encloser: u64) -> u64 {
     mix(encloser, u64::from(u16::from_le_bytes([1, b'*'])))
+}
+
+/// Eight octets at an offset; zero beyond the end.
+#[inline]
+fn word_at(octets: &[u8], at: usize) -> u64 {
+    octets.get(at..at + 8).and_then(|octets| octets.first_chunk()).map_or(0, |octets| u64::from_le_bytes(*octets))
+}
+
+/// Fewer than eight octets as a word.
+#[cold]
+fn last_word(octets: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
+    u64::from_le_bytes(word)
+}
+
+/// Eight octets with ASCII capitals in lower case; octets above 127 stay as they are.
+#[inline]
+fn lower_word(word: u64) -> u64 {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let low = word & !HIGH;
+    // The high bit of an octet: at least `A`; above `Z`.
+    let from_a = low + EACH * (0x80 - 0x41);
+    let above_z = low + EACH * (0x80 - 0x5b);
+    let capital = (from_a ^ above_z) & !word & HIGH;
+    word | (capital >> 2)
 }
 
 /// One word into the hash: a folded 128-bit product. Tables are filled by operators only, so
@@ -194,6 +246,15 @@ mod tests {
         assert_eq!(read.wire(), b"\x03www\x07example\x04test\0");
         assert_eq!((read.label_count(), read.first_label(), read.suffix(2)), (3, &b"www"[..], &b"\x04test\0"[..]));
         assert_eq!(read.suffix(3), b"\0");
+    }
+
+    #[test]
+    fn every_octet_is_lowered_as_ascii() {
+        for octet in 0..=255u8 {
+            let word = u64::from_le_bytes([octet, b'A', 0x80, octet, b'Z', b'[', b'@', octet]);
+            let expected = word.to_le_bytes().map(|o| o.to_ascii_lowercase());
+            assert_eq!(lower_word(word).to_le_bytes(), expected, "{octet}");
+        }
     }
 
     #[test]

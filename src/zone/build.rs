@@ -30,7 +30,7 @@ struct Owner<'a> {
 /// Names and record lists of a zone while it is built.
 struct Builder<'a> {
     apex: &'a Name,
-    records: Vec<RecordRef<'a>>,
+    text: &'a ZoneText,
     /// For each record the next one of the same owner.
     next: Vec<u32>,
     owners: Vec<Owner<'a>>,
@@ -57,6 +57,8 @@ pub(super) fn build(apex: &Name, text: &ZoneText, steered: &[(Name, SteerId)]) -
     let (arena, slots, offsets) = builder.write();
     let mut zone = Zone {
         apex: apex.clone(),
+        apex_len: apex.wire().len(),
+        padded_apex: [apex.wire(), &[0; node::PADDING]].concat().into(),
         apex_labels: apex.label_count(),
         apex_hash,
         arena,
@@ -77,10 +79,9 @@ fn hash_of(wire: &[u8]) -> u64 {
 
 impl<'a> Builder<'a> {
     fn new(apex: &'a Name, text: &'a ZoneText) -> Self {
-        let records: Vec<_> = text.records().collect();
-        let room = records.len() / 2 + 16;
-        let next = vec![NONE; records.len()];
-        Self { apex, records, next, owners: Vec::new(), slots: Slots::with_room(room), room }
+        let room = text.len() / 2 + 16;
+        let next = vec![NONE; text.len()];
+        Self { apex, text, next, owners: Vec::new(), slots: Slots::with_room(room), room }
     }
 
     /// The index of a name, added if it is new.
@@ -108,15 +109,14 @@ impl<'a> Builder<'a> {
     /// Sorts the records by owner.
     fn gather(&mut self) {
         let mut before: Option<(&[u8], usize)> = None;
-        for index in 0..self.records.len() {
-            let wire = self.records[index].owner;
+        for (at, record) in (0u32..).zip(self.text.records()) {
+            let wire = record.owner;
             let owner = match before {
                 Some((same, owner)) if same == wire => owner,
                 _ if !is_within(wire, self.apex.wire()) => continue,
                 _ => self.owner(wire, hash_of(wire)),
             };
             before = Some((wire, owner));
-            let at = u32::try_from(index).expect("records are fewer than octets");
             let last = std::mem::replace(&mut self.owners[owner].last, at);
             if last == NONE {
                 self.owners[owner].first = at;
@@ -196,7 +196,10 @@ impl<'a> Builder<'a> {
     fn list(&self, owner: usize) -> impl Iterator<Item = RecordRef<'a>> + '_ {
         let mut at = self.owners[owner].first;
         std::iter::from_fn(move || {
-            let record = *self.records.get(at as usize)?;
+            if at == NONE {
+                return None;
+            }
+            let record = self.text.record(at as usize);
             at = self.next[at as usize];
             Some(record)
         })
@@ -204,7 +207,9 @@ impl<'a> Builder<'a> {
 
     /// Writes all nodes; returns the arena, the table, and the offset of each owner.
     fn write(&self) -> (Box<[u8]>, Slots, Vec<u32>) {
-        let mut arena = vec![0; 4];
+        // An estimate: owners and RDATA as they are, and what each record adds.
+        let mut arena = Vec::with_capacity(self.text.arena_len() + 12 * self.text.len());
+        arena.extend_from_slice(&[0; 4]);
         let mut slots = Slots::with_room(self.owners.len());
         let mut offsets = Vec::with_capacity(self.owners.len());
         let mut records: Vec<RecordRef<'a>> = Vec::new();
@@ -223,6 +228,7 @@ impl<'a> Builder<'a> {
                 push_rrset(&mut arena, rrset);
             }
         }
+        arena.extend_from_slice(&[0; node::PADDING]);
         arena.shrink_to_fit();
         (arena.into_boxed_slice(), slots, offsets)
     }

@@ -111,8 +111,7 @@ impl Zone {
     #[must_use]
     #[inline]
     pub fn lookup(&self, qname: &Qname, hash: NameHash, qtype: RecordType) -> Found<'_> {
-        let name = self.relative(qname);
-        match self.node(hash.own, name) {
+        match self.node(hash.own, qname, 0) {
             Some(node) if node.flags & (STEERED | CUT | BELOW) == 0 => select(&node, qtype),
             Some(node) => self.lookup_special(&node, qtype),
             None => self.lookup_absent(qname, hash, qtype),
@@ -158,8 +157,7 @@ impl Zone {
     /// The longest existing ancestor (RFC 4592 §3.3.1) of a missing name, with its hash.
     fn closest_encloser(&self, qname: &Qname, hash: NameHash) -> Option<(Node<'_>, u64)> {
         let below_apex = qname.label_count().checked_sub(self.apex_labels)?;
-        let name = self.relative(qname);
-        let ancestor = |skip: usize, hash: u64| Some((self.node(hash, name.get(qname.start(skip)..)?)?, hash));
+        let ancestor = |skip: usize, hash: u64| Some((self.node(hash, qname, qname.start(skip))?, hash));
         // Nearly always it is the parent.
         if let Some(found) = ancestor(1, hash.parent) {
             return Some(found);

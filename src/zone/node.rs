@@ -5,7 +5,8 @@
 //! Rrset: type (2) | records (2) | octets (4) | records, each owned by C0 0C
 //! ```
 //! Names are relative to the apex and without the root label, so each is stored once and shortest.
-//! Little-endian; written by `build` only, so what is read here is well-formed.
+//! Little-endian; written by `build` only, so what is read here is well-formed. [`PADDING`] octets
+//! follow the last node, so that names can be compared in words.
 
 use crate::dns::RecordType;
 
@@ -19,6 +20,9 @@ pub(super) const BELOW: u8 = 4;
 pub(super) const WILDCARD_CHILD: u8 = 8;
 /// The flags that bring an aux word.
 const WITH_AUX: u8 = STEERED | CUT | BELOW;
+
+/// Octets behind the last node.
+pub(super) const PADDING: usize = 8;
 
 /// Octets before the name when there is no aux word.
 const HEAD: usize = 4;
@@ -72,14 +76,28 @@ impl<'z> Node<'z> {
     /// Reads the node at an offset of the arena.
     #[inline]
     pub(super) fn read(arena: &'z [u8], at: usize) -> Option<Self> {
+        let len = usize::from(*arena.get(at)?);
+        Self::read_if(arena, at, len, |_| true)
+    }
+
+    /// Reads the node at an offset if its name has this length and `matches`, which is shown the arena
+    /// from the name on.
+    #[inline]
+    pub(super) fn read_if(arena: &'z [u8], at: usize, wanted: usize, matches: impl FnOnce(&[u8]) -> bool) -> Option<Self> {
         let ([len, flags, count @ ..], rest) = arena.get(at..)?.split_first_chunk::<HEAD>()?;
+        if usize::from(*len) != wanted {
+            return None;
+        }
         let (aux, rest) = if flags & WITH_AUX == 0 {
             (0, rest)
         } else {
             let (aux, rest) = rest.split_first_chunk()?;
             (u32::from_le_bytes(*aux), rest)
         };
-        let (name, rest) = rest.split_at_checked(usize::from(*len))?;
+        if !matches(rest) {
+            return None;
+        }
+        let (name, rest) = rest.split_at_checked(wanted)?;
         Some(Self { name, flags: *flags, count: u16::from_le_bytes(*count), aux, rest })
     }
 

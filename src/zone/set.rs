@@ -49,37 +49,44 @@ impl ZoneSet {
     #[must_use]
     #[inline]
     pub fn find(&self, qname: &Qname) -> Option<Located<'_>> {
-        self.find_above(qname, 0)
+        self.search(qname, 0)
     }
 
     /// As [`ZoneSet::find`], but only apexes at least `skip` labels above the name.
     #[must_use]
-    #[inline]
     pub fn find_above(&self, qname: &Qname, skip: usize) -> Option<Located<'_>> {
+        self.search(qname, skip)
+    }
+
+    #[inline]
+    fn search(&self, qname: &Qname, skip: usize) -> Option<Located<'_>> {
         let mut hash = NameHash { own: ROOT_HASH, parent: ROOT_HASH };
+        let mut depths = self.depths;
         let mut found = None;
-        let labels = qname.label_count();
-        let mut left = labels;
+        let mut left = qname.label_count();
         loop {
-            if self.depths >> (labels - left) & 1 != 0 && left >= skip {
-                found = self.zone(hash.own, qname.suffix(left)).or(found);
+            if depths & 1 != 0 && left >= skip {
+                found = self.zone(hash.own, qname, left).or(found);
             }
             if left == 0 {
                 break;
             }
             left -= 1;
+            depths >>= 1;
             hash = NameHash { own: qname.add_label(hash.own, left), parent: hash.own };
         }
         found.map(|(zone, index)| Located { zone, index, hash })
     }
 
-    /// The zone with exactly this apex.
+    /// The zone whose apex is this name without its first `skip` labels.
     #[inline]
-    fn zone(&self, hash: u64, apex: &[u8]) -> Option<(&Zone, u32)> {
+    fn zone(&self, hash: u64, qname: &Qname, skip: usize) -> Option<(&Zone, u32)> {
+        let at = qname.start(skip);
+        let len = qname.wire_len() - at;
         let mut numbers = self.slots.candidates(hash).map(|number| number - 1);
         numbers.find_map(|index| {
             let zone = &**self.zones.get(index as usize)?;
-            (zone.apex.wire() == apex).then_some((zone, index))
+            (zone.apex_len == len && qname.has_at(at, len, &zone.padded_apex)).then_some((zone, index))
         })
     }
 

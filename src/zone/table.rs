@@ -15,6 +15,10 @@ use crate::dns::{Name, Qname};
 pub struct Zone {
     /// The top of the zone.
     pub(super) apex: Name,
+    /// Octets of the apex, the root label included.
+    pub(super) apex_len: usize,
+    /// The apex with a word of padding, to be compared in words.
+    pub(super) padded_apex: Box<[u8]>,
     /// Labels of the apex.
     pub(super) apex_labels: usize,
     /// Hash of the apex.
@@ -74,10 +78,12 @@ impl Zone {
         self.arena.len() + self.slots.slots.len() * 8 + self.cuts.iter().map(|c| 16 + c.glue.len() * 8).sum::<usize>()
     }
 
-    /// The node of this name (relative, without root label) and hash.
+    /// The node of the name without its first labels, of which the one kept first begins at `at`.
     #[inline]
-    pub(super) fn node(&self, hash: u64, name: &[u8]) -> Option<Node<'_>> {
-        self.slots.candidates(hash).filter_map(|at| self.node_at(at)).find(|node| node.name == name)
+    pub(super) fn node(&self, hash: u64, qname: &Qname, at: usize) -> Option<Node<'_>> {
+        let len = (qname.wire_len() - at).checked_sub(self.apex_len)?;
+        let mut offsets = self.slots.candidates(hash);
+        offsets.find_map(|offset| Node::read_if(&self.arena, offset as usize, len, |name| qname.has_at(at, len, name)))
     }
 
     /// The node of `*.<encloser>`.
@@ -93,10 +99,9 @@ impl Zone {
     }
 
     /// The part of a name within this zone that stands before the apex.
-    #[inline]
     pub(super) fn relative<'q>(&self, qname: &'q Qname) -> &'q [u8] {
         let wire = qname.wire();
-        wire.get(..wire.len().saturating_sub(self.apex.wire().len())).unwrap_or(&[])
+        wire.get(..wire.len().saturating_sub(self.apex_len)).unwrap_or(&[])
     }
 }
 

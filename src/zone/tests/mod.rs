@@ -74,5 +74,5 @@ fn many_names_are_all_found_and_no_others() {
 fn a_record_outside_the_zone_is_left_out() {
     let records = [(name("www.other.test"), RecordType::A, vec![1, 2, 3, 4])];
     let zone = zone(&name("example.test"), &records, &[(name("x.other.test"), SteerId(1))]);
-    assert!(zone.node(qname(&name("www.other.test")).suffix_hash(0), b"\x03www").is_none());
+    assert_eq!(zone.arena.len(), Zone::build(&name("example.test"), &ZoneText::default(), &[]).arena.len());
 }
