@@ -84,7 +84,7 @@ pub fn compile_switch(
             slot: slots(&pool.name),
             health: status.members.iter().map(|eligible| MemberHealth { eligible: *eligible }).collect(),
             eligible: status.eligible,
-            overridden: status.why.clone(),
+            why: status.why.clone(),
         })
         .collect();
     let state = desired.switches.get(&switch.name);

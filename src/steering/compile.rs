@@ -37,8 +37,8 @@ pub struct PoolInput {
     pub health: Vec<MemberHealth>,
     /// Whether health and overrides let it be answered.
     pub eligible: bool,
-    /// Words about an override, for `explain`.
-    pub overridden: Option<String>,
+    /// The override on it, or what keeps it from being eligible, in words for `explain`.
+    pub why: Option<String>,
 }
 
 /// What is known about a member when its switch is compiled.
@@ -78,7 +78,7 @@ pub fn compile(input: &SwitchInput<'_>) -> CompiledSwitch {
             definition: Arc::clone(definition),
             ttl_cause: input.ttl_cause.to_owned(),
             salt: input.salt.to_owned(),
-            overridden: input.pools.iter().map(|pool| pool.overridden.clone()).collect(),
+            why: input.pools.iter().map(|pool| pool.why.clone()).collect(),
         }),
     }
 }

@@ -37,8 +37,8 @@ pub(super) struct Facts {
     pub(super) definition: Arc<Switch>,
     pub(super) ttl_cause: String,
     pub(super) salt: String,
-    /// Words about an override, per pool.
-    pub(super) overridden: Vec<Option<String>>,
+    /// Per pool: why it is eligible or not, where there is something to say.
+    pub(super) why: Vec<Option<String>>,
 }
 
 /// A pool made ready to answer.

@@ -47,8 +47,8 @@ pub struct PoolExplanation {
     pub weight: u16,
     /// Whether health and overrides let it be answered.
     pub eligible: bool,
-    /// The override on it, in words.
-    pub overridden: Option<String>,
+    /// The override on it, or what keeps it from being eligible, in words.
+    pub why: Option<String>,
     /// The weight it took part with, where that differs (rule or fallback); `None`: did not take part.
     pub took_part_with: Option<u16>,
     /// `-ln(u) / weight` of the sticky choice; the lowest wins.
@@ -145,7 +145,7 @@ impl CompiledSwitch {
                 name: pool.name.to_string(),
                 weight: pool.weight,
                 eligible: pool.eligible,
-                overridden: self.facts.overridden.get(at).cloned().flatten(),
+                why: self.facts.why.get(at).cloned().flatten(),
                 took_part_with,
                 score,
             }
@@ -202,8 +202,8 @@ impl Explanation {
             if let Some(score) = pool.score {
                 line.push_str(&format!(" score={score:.6e}"));
             }
-            if let Some(words) = &pool.overridden {
-                line.push_str(&format!(" override={words}"));
+            if let Some(words) = &pool.why {
+                line.push_str(&format!(" ({words})"));
             }
             lines.push(line);
         }

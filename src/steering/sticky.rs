@@ -3,7 +3,8 @@
 //! Each pool draws `u` = SipHash-2-4 of (pool name, client key) under a key made from the salt; the
 //! lowest `-log2(u)/weight` wins. Quotients are compared as `L1 * w2 < L2 * w1`, exactly and in 64
 //! bits (L < 2^38, weights at most 2^14). A pool's score depends on nothing but itself, so raising a
-//! weight moves clients only into that pool, and a pool that leaves moves only its own.
+//! weight moves clients only into that pool, and a pool that leaves moves only its own. `fixed`
+//! chooses in the same way; what differs is that a rollout never moves it.
 
 use super::log2::negative_log2;
 use super::sip::SipState;

@@ -141,7 +141,7 @@ impl Bench {
             slot: PoolSlot(first_slot + u32::try_from(at).unwrap()),
             health: pool.members.iter().map(|_| MemberHealth { eligible: self.eligible[at] }).collect(),
             eligible: self.eligible[at],
-            overridden: None,
+            why: None,
         };
         Arc::new(steering::compile(&SwitchInput {
             definition: &Arc::new(self.definition.clone()),

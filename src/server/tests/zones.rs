@@ -81,7 +81,7 @@ pub(super) fn snapshot() -> Snapshot {
         ttl_cause: "steady",
         weights: &[100],
         salt: "shop",
-        pools: vec![PoolInput { slot: SLOT, health: vec![MemberHealth { eligible: true }], eligible: true, overridden: None }],
+        pools: vec![PoolInput { slot: SLOT, health: vec![MemberHealth { eligible: true }], eligible: true, why: None }],
         last_active: vec![0],
         target_ttl: &|_| None,
     });

@@ -65,7 +65,7 @@ fn healthy_members_are_answered_alone_while_their_pool_is_eligible() {
             ttl_cause: "",
             weights: &[100],
             salt: "",
-            pools: vec![PoolInput { slot: PoolSlot(0), health, eligible, overridden: None }],
+            pools: vec![PoolInput { slot: PoolSlot(0), health, eligible, why: None }],
             last_active: vec![0],
             target_ttl: &|_| None,
         });

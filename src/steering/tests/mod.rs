@@ -54,7 +54,7 @@ impl Bench {
             slot: PoolSlot(u32::try_from(at).unwrap()),
             health: pool.members.iter().map(|_| MemberHealth { eligible: self.eligible[at] }).collect(),
             eligible: self.eligible[at],
-            overridden: None,
+            why: None,
         };
         compile(&SwitchInput {
             definition: &Arc::new(self.definition.clone()),
