@@ -204,6 +204,7 @@ fn status() -> Status {
         snapshot: 3,
         started_at: "2026-01-01T00:00:00Z".into(),
         store: Condition::Ok,
+        store_errors: 0,
         alarms: Vec::new(),
         zones: Vec::new(),
         switches: vec![switch("model"), switch("other")],
