@@ -174,9 +174,9 @@ impl Running {
 
 /// What to listen on, from the server's file and flags.
 fn server_settings(config: &ServerConfig, certificate: Option<&Arc<Certificate>>) -> server::Settings {
-    let https = config.doh.as_ref().zip(certificate).map(|(doh, certificate)| Encrypted {
-        addresses: doh.listen.clone(),
-        config: certificate.server_config(),
+    let https = config.doh.as_ref().zip(certificate).map(|(doh, certificate)| server::Https {
+        encrypted: Encrypted { addresses: doh.listen.clone(), config: certificate.server_config() },
+        path: doh.path.clone(),
     });
     let defaults = server::Settings::default();
     server::Settings {

@@ -200,7 +200,7 @@ fn heavy_crates_have_an_owner_room() {
         ("hickory_server", &["server", "dns"]),
         ("rusqlite", &["store"]),
         ("reqwest", &["probe", "evidence", "cli", "hooks"]),
-        ("axum", &["admin", "demo"]),
+        ("axum", &["admin", "demo", "server"]),
         ("prometheus_client", &["metrics"]),
         ("toml", &["config", "cli"]),
         ("clap", &["cli", "main"]),

@@ -30,6 +30,10 @@ pub enum Count {
     Oversize,
     /// Replies with TC set.
     Truncated,
+    /// Replies not sent because of the rate limit.
+    RateLimited,
+    /// Replies cut down to TC because of the rate limit.
+    Slipped,
     /// Replies that the kernel would not take.
     SendFailed,
     /// Receive calls that failed, other than by time-out.
@@ -60,11 +64,13 @@ pub enum Count {
 
 impl Count {
     /// All of them, with the label each is shown under.
-    pub const ALL: [(Self, &'static str); 17] = [
+    pub const ALL: [(Self, &'static str); 19] = [
         (Self::Received, "received"),
         (Self::Dropped, "dropped"),
         (Self::Oversize, "oversize"),
         (Self::Truncated, "truncated"),
+        (Self::RateLimited, "rate_limited"),
+        (Self::Slipped, "slipped"),
         (Self::SendFailed, "send_failed"),
         (Self::ReceiveFailed, "receive_failed"),
         (Self::Batches, "batches"),
@@ -149,7 +155,7 @@ impl SoleWriter {
     /// `answers` answers took `elapsed_ns` from their arrival here to the end of the send call.
     #[inline]
     pub fn took(&mut self, answers: u64, elapsed_ns: u64) {
-        self.0.latency.cells(elapsed_ns, answers, |cell, n| bump(cell, n));
+        self.0.latency.cells(elapsed_ns, answers, bump);
     }
 
     /// Counts the answers of pools given at `now_ms` (boot clock) and their promises.

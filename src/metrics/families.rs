@@ -35,7 +35,7 @@ pub(super) enum Rows {
 pub(super) struct Families(pub(super) Vec<Family>);
 
 impl Collector for Families {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for Family { name, help, rows } in &self.0 {
             let kind = match rows {
                 Rows::Counter(_) => MetricType::Counter,
@@ -69,7 +69,7 @@ impl Collector for Families {
 }
 
 /// Writes one row; without labels there are no braces.
-fn row(family: &mut MetricEncoder, labels: &Labels, write: impl FnOnce(&mut MetricEncoder) -> fmt::Result) -> fmt::Result {
+fn row(family: &mut MetricEncoder<'_>, labels: &Labels, write: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result) -> fmt::Result {
     if labels.is_empty() { write(family) } else { write(&mut family.encode_family(labels)?) }
 }
 

@@ -8,6 +8,7 @@
 mod bind;
 mod certificate;
 mod https;
+mod rate_limit;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -15,9 +16,9 @@ mod udp;
 
 pub use bind::{BindError, Kind};
 pub use certificate::{Certificate, CertificateError};
+pub use rate_limit::RateLimit;
 pub use stream::table::StreamLimits;
 
-use crate::answer::Transport;
 use crate::metrics::Registry;
 use crate::snapshot::SnapshotCell;
 use bind::BoundAddress;
@@ -43,10 +44,12 @@ pub struct Settings {
     pub workers: usize,
     /// Limits of TCP, DoT and DoH together.
     pub limits: StreamLimits,
+    /// Response rate limiting of UDP; `None`: off.
+    pub rate_limit: Option<RateLimit>,
     /// DNS over TLS, if it is offered (RFC 7858).
     pub tls: Option<Encrypted>,
     /// DNS over HTTPS, if it is offered (RFC 8484).
-    pub https: Option<Encrypted>,
+    pub https: Option<Https>,
     /// Share the addresses with a predecessor that still answers.
     pub takeover: bool,
 }
@@ -60,11 +63,20 @@ pub struct Encrypted {
     pub config: Arc<rustls::ServerConfig>,
 }
 
+/// DNS over HTTPS.
+#[derive(Debug, Clone)]
+pub struct Https {
+    /// Addresses and certificate.
+    pub encrypted: Encrypted,
+    /// The path of queries, such as `/dns-query`.
+    pub path: String,
+}
+
 impl Default for Settings {
     /// No address, one worker per core, product limits.
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { addresses: Vec::new(), workers, limits: StreamLimits::default(), tls: None, https: None, takeover: false }
+        Self { addresses: Vec::new(), workers, limits: StreamLimits::default(), rate_limit: Some(RateLimit::default()), tls: None, https: None, takeover: false }
     }
 }
 
@@ -98,11 +110,12 @@ impl Bound {
     pub fn bind(settings: Settings) -> Result<Self, BindError> {
         let bind = |address: &SocketAddr| bind::bind_plain(*address, settings.workers.max(1), settings.takeover);
         let plain = settings.addresses.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let encrypted = |offer: &Option<Encrypted>, kind| {
-            let addresses = offer.iter().flat_map(|offer| &offer.addresses);
+        let encrypted = |offer: Option<&Encrypted>, kind| {
+            let addresses = offer.into_iter().flat_map(|offer| &offer.addresses);
             addresses.map(|address| bind::bind_encrypted(*address, kind, settings.takeover)).collect::<Result<Vec<_>, _>>()
         };
-        let (tls, https) = (encrypted(&settings.tls, Kind::Tls)?, encrypted(&settings.https, Kind::Https)?);
+        let tls = encrypted(settings.tls.as_ref(), Kind::Tls)?;
+        let https = encrypted(settings.https.as_ref().map(|https| &https.encrypted), Kind::Https)?;
         Ok(Self { plain, tls, https, settings })
     }
 
@@ -134,21 +147,27 @@ impl Bound {
             let with_local = bound.address.ip().is_unspecified();
             for socket in bound.udp {
                 let writer = registry.sole_writer("udp");
-                let worker = udp::Worker::new(socket, with_local, Arc::clone(cell), Arc::clone(&listening.stop_workers), writer);
+                let limit = self.settings.rate_limit.clone();
+                let (cell, stop) = (Arc::clone(cell), Arc::clone(&listening.stop_workers));
+                let worker = udp::Worker::new(socket, with_local, cell, stop, writer, limit);
                 listening.workers.push(std::thread::Builder::new().name("udp".to_owned()).spawn(|| worker.run())?);
             }
             tcp.push(bound.tcp);
         }
-        let service = |transport, name, tls| stream::Service {
-            transport,
+        let service = |protocol, name, tls| stream::Service {
+            protocol,
             cell: Arc::clone(cell),
             writer: registry.shared_writer(name),
             table: Arc::clone(&listening.table),
             tls,
         };
-        let tcp_service = service(Transport::Tcp, "tcp", None);
-        let tls_service = self.settings.tls.map(|tls| service(Transport::Tls, "tls", Some(acceptor(&tls.config, &[b"dot"]))));
-        let https = self.settings.https.map(|tls| service(Transport::Https, "https", Some(acceptor(&tls.config, &[b"h2", b"http/1.1"]))));
+        let tcp_service = service(stream::Protocol::Tcp, "tcp", None);
+        let tls_service =
+            self.settings.tls.map(|tls| service(stream::Protocol::Tls, "tls", Some(acceptor(&tls.config, &[b"dot"]))));
+        let https = self.settings.https.map(|https| {
+            let acceptor = acceptor(&https.encrypted.config, &[b"h2", b"http/1.1"]);
+            service(stream::Protocol::Https { path: https.path.into() }, "https", Some(acceptor))
+        });
         listening.accept(tcp, tcp_service, &stop)?;
         if let Some(tls) = tls_service {
             listening.accept(self.tls, tls, &stop)?;

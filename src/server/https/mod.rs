@@ -1,4 +1,4 @@
-//! DNS over HTTPS (RFC 8484): GET and POST of `/dns-query`, over HTTP/2 and HTTP/1.1.
+//! DNS over HTTPS (RFC 8484): GET and POST of one path, over HTTP/2 and HTTP/1.1.
 //!
 //! HTTP is hyper's, because hickory-server's own listener knows no GET, no limits and answers a
 //! wrong request by dropping it; requests and responses are hickory-server's ([`handler`]).
@@ -14,17 +14,16 @@ use crate::clock;
 use crate::dns::hickory::{freshness_s, read_reply};
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use handler::{Capture, Handler};
 use hickory_server::net::runtime::TokioTime;
 use hickory_server::net::xfer::Protocol;
-use hickory_server::server::{Request, RequestHandler};
+use hickory_server::server::{Request as DnsRequest, RequestHandler};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -49,6 +48,7 @@ const HEADERS: u32 = 16 << 10;
 struct Visitor {
     handler: Handler,
     client: SocketAddr,
+    path: Arc<str>,
     seat: Arc<Seat>,
 }
 
@@ -65,11 +65,14 @@ impl AsRef<[u8]> for HeldReply {
 }
 
 /// Serves one TLS connection until the client leaves, is idle for too long or is asked to leave.
-pub(super) async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, client: SocketAddr, service: Arc<Service>, seat: Seat) {
+pub(super) async fn converse<S>(stream: S, client: SocketAddr, path: Arc<str>, service: Arc<Service>, seat: Seat)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let limits = *service.table.limits();
     let seat = Arc::new(seat);
-    let visitor = Visitor { handler: Handler(service), client, seat: Arc::clone(&seat) };
-    let router = Router::new().route("/dns-query", get(by_get).post(by_post)).with_state(visitor);
+    let visitor = Visitor { handler: Handler(service), client, path, seat: Arc::clone(&seat) };
+    let router = Router::new().fallback(visit).with_state(visitor);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.query).max_buf_size(128 << 10);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEADERS).max_send_buf_size(64 << 10);
@@ -97,33 +100,48 @@ pub(super) async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send 
     }
 }
 
-/// RFC 8484 §4.1: the query is the variable `dns`, base64url without padding.
-async fn by_get(State(visitor): State<Visitor>, RawQuery(query): RawQuery) -> Response {
-    let encoded = query.as_deref().unwrap_or("").split('&').find_map(|pair| pair.strip_prefix("dns="));
-    let Some(message) = encoded.and_then(|encoded| URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('=')).ok()) else {
-        return refuse(StatusCode::BAD_REQUEST, "the query variable dns holds a DNS message as base64url (RFC 8484)");
-    };
-    visitor.answer(message).await
-}
-
-/// RFC 8484 §4.1: the query is the body.
-async fn by_post(State(visitor): State<Visitor>, headers: HeaderMap, body: Body) -> Response {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if media_type.and_then(|value| value.split(';').next()).map(str::trim) != Some(DNS_MESSAGE) {
-        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is of type application/dns-message");
+async fn visit(State(visitor): State<Visitor>, request: Request) -> Response {
+    if request.uri().path() != &*visitor.path {
+        return refuse(StatusCode::NOT_FOUND, "there is nothing here but DNS, at the path that was configured");
     }
-    let limit = visitor.seat.table().limits().query;
-    match tokio::time::timeout(limit, to_bytes(body, MESSAGE)).await {
-        Ok(Ok(message)) => visitor.answer(message.into()).await,
-        Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "a DNS message has at most 65535 octets"),
-        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+    match *request.method() {
+        Method::GET => visitor.by_get(request.uri().query().unwrap_or("")).await,
+        Method::POST => visitor.by_post(request).await,
+        _ => {
+            let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "DNS over HTTPS is GET or POST (RFC 8484)");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+            response
+        }
     }
 }
 
 impl Visitor {
+    /// RFC 8484 §4.1: the query is the variable `dns`, base64url without padding.
+    async fn by_get(&self, variables: &str) -> Response {
+        let encoded = variables.split('&').find_map(|pair| pair.strip_prefix("dns="));
+        let Some(message) = encoded.and_then(|encoded| URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('=')).ok()) else {
+            return refuse(StatusCode::BAD_REQUEST, "the query variable dns holds a DNS message as base64url (RFC 8484)");
+        };
+        self.answer(message).await
+    }
+
+    /// RFC 8484 §4.1: the query is the body.
+    async fn by_post(&self, request: Request) -> Response {
+        let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if media_type.and_then(|value| value.split(';').next()).map(str::trim) != Some(DNS_MESSAGE) {
+            return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is of type application/dns-message");
+        }
+        let limit = self.seat.table().limits().query;
+        match tokio::time::timeout(limit, to_bytes(request.into_body(), MESSAGE)).await {
+            Ok(Ok(message)) => self.answer(message.into()).await,
+            Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "a DNS message has at most 65535 octets"),
+            Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+        }
+    }
+
     async fn answer(&self, message: Vec<u8>) -> Response {
         let arrived_ns = clock::boot_ns();
-        let reply = match Request::from_bytes(message.clone(), self.client, Protocol::Https) {
+        let reply = match DnsRequest::from_bytes(message.clone(), self.client, Protocol::Https) {
             Ok(request) => {
                 let capture = Capture::default();
                 self.handler.handle_request::<_, TokioTime>(&request, capture.clone()).await;

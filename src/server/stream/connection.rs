@@ -216,7 +216,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     }
 
     fn answer_one(&self, snapshot: &Snapshot, message: &mut [u8], len: usize, tallies: &mut Vec<Tally>) -> usize {
-        let asker = Asker { client: self.client, transport: self.service.transport, draw: self.service.draw() };
+        let asker = Asker { client: self.client, transport: self.service.protocol.transport(), draw: self.service.draw() };
         let outcome = respond(snapshot, &asker, message, len);
         let writer = &self.service.writer;
         writer.add(Count::Received, 1);

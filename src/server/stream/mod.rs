@@ -32,9 +32,30 @@ thread_local! {
     static DRAWS: RefCell<Draws> = RefCell::new(Draws::seeded());
 }
 
+/// What is spoken over a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Tcp,
+    Tls,
+    Https {
+        /// The path of queries.
+        path: Arc<str>,
+    },
+}
+
+impl Protocol {
+    pub(super) fn transport(&self) -> Transport {
+        match self {
+            Self::Tcp => Transport::Tcp,
+            Self::Tls => Transport::Tls,
+            Self::Https { .. } => Transport::Https,
+        }
+    }
+}
+
 /// What the connections of one transport share.
 pub(super) struct Service {
-    pub(super) transport: Transport,
+    pub(super) protocol: Protocol,
     pub(super) cell: Arc<SnapshotCell>,
     pub(super) writer: SharedWriter,
     pub(super) table: Arc<Table>,
@@ -105,8 +126,13 @@ async fn serve(stream: TcpStream, client: SocketAddr, service: Arc<Service>, sea
     let ended = match &service.tls {
         None => Conversation::new(stream, client, &service, &seat).run().await,
         Some(acceptor) => match timeout(service.table.limits().query, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) if service.transport == Transport::Https => return https::converse(stream, client, service, seat).await,
-            Ok(Ok(stream)) => Conversation::new(stream, client, &service, &seat).run().await,
+            Ok(Ok(stream)) => match &service.protocol {
+                Protocol::Https { path } => {
+                    let path = Arc::clone(path);
+                    return https::converse(stream, client, path, service, seat).await;
+                }
+                Protocol::Tcp | Protocol::Tls => Conversation::new(stream, client, &service, &seat).run().await,
+            },
             Ok(Err(_)) | Err(_) => return service.writer.add(Count::HandshakeFailed, 1),
         },
     };

@@ -13,7 +13,7 @@ pub(super) const WRITE: usize = 256 << 10;
 /// Buffers of a size that one thread keeps.
 const KEPT: usize = 4;
 
-const _: () = assert!(READ >= 2 + 65_535 + 1 && WRITE >= 2 + 65_535);
+const _: () = assert!(READ > 2 + 65_535 && WRITE >= 2 + 65_535);
 
 thread_local! {
     static READS: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };

@@ -133,7 +133,7 @@ impl Table {
             return Err(Refusal::Client);
         }
         // Those asked to leave need a moment; a quarter more than the limit may be there meanwhile.
-        if seats.connections.len() >= self.limits.connections + self.limits.connections / 4 + 1 {
+        if seats.connections.len() > self.limits.connections + self.limits.connections / 4 {
             return Err(Refusal::Full);
         }
         let staying = seats.connections.len() - seats.leaving;

@@ -3,7 +3,7 @@
 use super::tls::tls_pair;
 use super::*;
 use crate::dns::hickory::read_reply;
-use crate::server::Encrypted;
+use crate::server::{Encrypted, Https};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Client, StatusCode};
@@ -19,7 +19,8 @@ struct Doh {
 fn start_doh(http2: bool, limits: StreamLimits) -> Doh {
     let (config, mut tls) = tls_pair();
     tls.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
-    let https = Some(Encrypted { addresses: vec!["127.0.0.1:0".parse().unwrap()], config });
+    let https = Encrypted { addresses: vec!["127.0.0.1:0".parse().unwrap()], config };
+    let https = Some(Https { encrypted: https, path: "/dns-query".to_owned() });
     let running = start(Settings { https, limits, ..settings("127.0.0.1:0") });
     running.cell.publish(Arc::new(zones::snapshot()));
     let address = running.listening.https_addresses()[0];

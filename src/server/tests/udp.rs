@@ -1,6 +1,7 @@
 //! UDP: batches, groups, reply addresses, silence, and the way out.
 
 use super::*;
+use crate::server::RateLimit;
 use std::collections::HashMap;
 use std::net::UdpSocket;
 
@@ -167,4 +168,21 @@ async fn a_successor_takes_over_and_no_query_is_lost_in_between() {
     assert!(answers(&receive(&client), &query(1, "name")));
     new.until_counted(Count::Received, 1).await;
     new.listening.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_flood_is_limited_and_some_are_told_to_use_tcp() {
+    let limit = RateLimit { responses_per_s: 5, slip: 3, exempt: Vec::new(), ..RateLimit::default() };
+    let bound = Bound::bind(Settings { rate_limit: Some(limit), ..settings("127.0.0.1:0") }).unwrap();
+    let client = client("127.0.0.1:0", bound.addresses()[0]);
+    for id in 0..20 {
+        client.send(&query(id, "name")).unwrap();
+    }
+    let running = start_bound(bound);
+    running.until_counted(Count::Received, 20).await;
+    let replies: Vec<Vec<u8>> = (0..10).map(|_| receive(&client)).collect();
+    assert!(replies.iter().all(|reply| answers(reply, &query(u16::from(reply[1]), "name"))));
+    assert_eq!(replies.iter().filter(|reply| reply[2] & 2 != 0).count(), 5, "TC is set in every third over the limit");
+    assert_eq!(running.registry.fold_count(Count::RateLimited), 10);
+    running.listening.shutdown().await;
 }

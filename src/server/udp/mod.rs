@@ -14,7 +14,9 @@ mod portable;
 pub(crate) mod syscalls;
 
 use crate::answer::{Asker, Transport, respond};
+use super::rate_limit::{Limiter, RateLimit, Verdict};
 use crate::clock::{self, Draws};
+use crate::dns::cut::cut_to_question;
 use crate::metrics::{Count, SoleWriter, Tally};
 use crate::snapshot::SnapshotCell;
 use grouping::{BATCH, Group, Reply};
@@ -46,6 +48,7 @@ pub(super) struct Worker {
     stop: Arc<AtomicBool>,
     writer: SoleWriter,
     draws: Draws,
+    limiter: Option<Limiter>,
     batch: Batch,
     replies: Vec<Reply>,
     groups: Vec<Group>,
@@ -55,7 +58,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A worker for a bound, configured socket; `with_local` if it is bound to a wildcard address.
-    pub(super) fn new(socket: UdpSocket, with_local: bool, cell: Arc<SnapshotCell>, stop: Arc<AtomicBool>, writer: SoleWriter) -> Self {
+    pub(super) fn new(socket: UdpSocket, with_local: bool, cell: Arc<SnapshotCell>, stop: Arc<AtomicBool>, writer: SoleWriter, limit: Option<RateLimit>) -> Self {
         let max_segment = if syscalls::knows_segments(&socket) { syscalls::MESSAGE } else { 0 };
         Self {
             socket,
@@ -64,6 +67,7 @@ impl Worker {
             stop,
             writer,
             draws: Draws::seeded(),
+            limiter: limit.map(|limit| Limiter::new(limit, (clock::random_u64(), clock::random_u64()))),
             batch: Batch::new(),
             replies: Vec::with_capacity(BATCH),
             groups: Vec::with_capacity(BATCH),
@@ -109,10 +113,24 @@ impl Worker {
                 continue;
             };
             let asker = Asker { client, transport: Transport::Udp, draw: self.draws.next_draw() };
-            let outcome = respond(&snapshot, &asker, received.message, received.len);
+            let mut outcome = respond(&snapshot, &asker, received.message, received.len);
             if outcome.len == 0 {
                 self.writer.add(Count::Dropped, 1);
                 continue;
+            }
+            if let Some(limiter) = &mut self.limiter {
+                match limiter.judge(client.ip(), &outcome, received.message, arrived_ns / 1_000_000) {
+                    Verdict::Send => {}
+                    Verdict::Slip => {
+                        outcome.len = cut_to_question(received.message, outcome.len);
+                        (outcome.truncated, outcome.choice) = (true, None);
+                        self.writer.add(Count::Slipped, 1);
+                    }
+                    Verdict::Drop => {
+                        self.writer.add(Count::RateLimited, 1);
+                        continue;
+                    }
+                }
             }
             self.replies.push(Reply { slot, len: outcome.len, client, local: received.local });
             self.writer.response(outcome.rcode);

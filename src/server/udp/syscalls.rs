@@ -82,7 +82,7 @@ impl Batch {
             self.iovecs[slot] = libc::iovec { iov_base: self.buffers[slot * STRIDE..][..MESSAGE].as_mut_ptr().cast(), iov_len: MESSAGE };
             let header = &mut self.headers[slot].msg_hdr;
             header.msg_name = (&raw mut self.addresses[slot]).cast();
-            header.msg_namelen = socklen(size_of::<Address>());
+            header.msg_namelen = small(size_of::<Address>());
             header.msg_iov = &raw mut self.iovecs[slot];
             header.msg_iovlen = 1;
             header.msg_control = if with_local { (&raw mut self.controls[slot]).cast() } else { ptr::null_mut() };
@@ -93,7 +93,7 @@ impl Batch {
         // SAFETY: every header points to an address slot, one iovec over an own buffer and, if asked
         // for, a control slot, each with its true size, all alive and unshared during the call; no
         // time-out structure is passed.
-        let count = unsafe { libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), BATCH as u32, flags, ptr::null_mut()) };
+        let count = unsafe { libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), small(BATCH), flags, ptr::null_mut()) };
         usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
 
@@ -168,7 +168,7 @@ impl Batch {
         }
         // SAFETY: every header points to the address its query came from, to iovecs over own
         // buffers and to an own control slot, each with its true size, all alive during the call.
-        let count = unsafe { libc::sendmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), groups.len().min(BATCH) as u32, 0) };
+        let count = unsafe { libc::sendmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), small(groups.len().min(BATCH)), 0) };
         usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
 }
@@ -198,7 +198,7 @@ impl Control {
     /// Appends one control message at `used`; returns the new length.
     fn put<T: Copy>(&mut self, used: usize, level: libc::c_int, kind: libc::c_int, value: T) -> usize {
         // SAFETY: CMSG_SPACE and CMSG_LEN only compute.
-        let (space, len) = unsafe { (libc::CMSG_SPACE(size_of::<T>() as u32) as usize, libc::CMSG_LEN(size_of::<T>() as u32) as usize) };
+        let (space, len) = unsafe { (libc::CMSG_SPACE(small(size_of::<T>())) as usize, libc::CMSG_LEN(small(size_of::<T>())) as usize) };
         let place = &mut self.0[used..used + space];
         let header: *mut libc::cmsghdr = place.as_mut_ptr().cast();
         // SAFETY: `place` is `space` bytes, which CMSG_SPACE says hold a header and `T`; it is
@@ -213,14 +213,19 @@ impl Control {
     }
 }
 
-fn socklen(len: usize) -> libc::socklen_t {
-    libc::socklen_t::try_from(len).expect("socket structures are small")
+/// Sizes and counts of this module as the kernel takes them.
+const fn small(n: usize) -> u32 {
+    assert!(n <= 4096);
+    #[allow(clippy::cast_possible_truncation)] // asserted the line before
+    {
+        n as u32
+    }
 }
 
 fn address_len(address: &Address) -> libc::socklen_t {
     // SAFETY: every member starts with the family, and all bytes are initialised.
     let family = libc::c_int::from(unsafe { address.family });
-    socklen(if family == libc::AF_INET { size_of::<libc::sockaddr_in>() } else { size_of::<libc::sockaddr_in6>() })
+    small(if family == libc::AF_INET { size_of::<libc::sockaddr_in>() } else { size_of::<libc::sockaddr_in6>() })
 }
 
 #[inline]
@@ -245,14 +250,14 @@ fn socket_addr(address: &Address) -> Option<SocketAddr> {
 /// Sets an integer socket option.
 pub(crate) fn set_option(socket: &impl AsRawFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     // SAFETY: the value pointer and its size describe a live integer.
-    let status = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), socklen(size_of::<libc::c_int>())) };
+    let status = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), small(size_of::<libc::c_int>())) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Whether the kernel knows UDP_SEGMENT. An older one would send a group as one joined datagram.
 pub(super) fn knows_segments(socket: &UdpSocket) -> bool {
     let mut value: libc::c_int = 0;
-    let mut len = socklen(size_of::<libc::c_int>());
+    let mut len = small(size_of::<libc::c_int>());
     // SAFETY: value and length point to live integers of the size given.
     let status = unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, (&raw mut value).cast(), &raw mut len) };
     status == 0
@@ -262,4 +267,4 @@ pub(super) fn knows_segments(socket: &UdpSocket) -> bool {
 // headline); everything else is owned memory, so a batch may move to another thread.
 unsafe impl Send for Batch {}
 
-const _: () = assert!(STRIDE % 4096 != 0 && CONTROL % 8 == 0);
+const _: () = assert!(!STRIDE.is_multiple_of(4096) && CONTROL.is_multiple_of(8));
