@@ -25,13 +25,9 @@ pub(super) enum Plain {
 
 impl Reference<'_> {
     pub(super) fn lookup(&self, qname: &Name, qtype: RecordType) -> Plain {
-        let mut ancestors: Vec<Name> = std::iter::successors(Some(qname.clone()), Name::parent).take_while(|n| n != self.apex).collect();
-        ancestors.reverse();
-        for cut in ancestors.iter().filter(|name| !name.is_wildcard()) {
-            let servers = self.rdatas(cut, RecordType::NS);
-            if !servers.is_empty() {
-                return if cut == qname && qtype == RecordType::DS { self.data(cut, qtype) } else { self.referral(cut, servers) };
-            }
+        if let Some(cut) = self.cut_of(qname) {
+            let is_parents = cut == *qname && qtype == RecordType::DS;
+            return if is_parents { self.data(&cut, qtype) } else { self.referral(&cut) };
         }
         if self.exists(qname) {
             return self.data(qname, qtype);
@@ -41,6 +37,12 @@ impl Reference<'_> {
             Ok(wildcard) if self.exists(&wildcard) => self.data(&wildcard, qtype),
             _ => Plain::NxDomain,
         }
+    }
+
+    /// The topmost delegation at or above a name.
+    fn cut_of(&self, name: &Name) -> Option<Name> {
+        let ancestors: Vec<Name> = std::iter::successors(Some(name.clone()), Name::parent).take_while(|n| n != self.apex).collect();
+        ancestors.into_iter().rev().find(|name| !name.is_wildcard() && !self.rdatas(name, RecordType::NS).is_empty())
     }
 
     /// The apex, every owner, and every name between.
@@ -54,9 +56,8 @@ impl Reference<'_> {
     }
 
     fn data(&self, owner: &Name, qtype: RecordType) -> Plain {
-        let is_cut = owner != self.apex && !owner.is_wildcard() && !self.rdatas(owner, RecordType::NS).is_empty();
         if let Some((_, id)) = self.steered.iter().rev().find(|(name, _)| name == owner)
-            && !is_cut
+            && self.cut_of(owner).is_none()
         {
             return Plain::Steered(*id);
         }
@@ -72,13 +73,14 @@ impl Reference<'_> {
         }
     }
 
-    fn referral(&self, cut: &Name, servers: BTreeSet<Vec<u8>>) -> Plain {
+    fn referral(&self, cut: &Name) -> Plain {
+        let servers = self.rdatas(cut, RecordType::NS);
         let mut glue = BTreeSet::new();
         for server in &servers {
             let server = Name::from_wire(server).unwrap();
             for rtype in [RecordType::A, RecordType::AAAA] {
-                let is_steered = self.steered.iter().any(|(name, _)| *name == server);
-                let hidden = is_steered && !server.is_within(cut);
+                // Steered addresses never appear beside an answer; below a cut nothing is steered.
+                let hidden = self.steered.iter().any(|(name, _)| *name == server) && self.cut_of(&server).is_none();
                 if !hidden && server.is_within(self.apex) && !self.rdatas(&server, rtype).is_empty() {
                     glue.insert((server.clone(), server.is_within(cut), rtype));
                 }
