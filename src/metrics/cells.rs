@@ -38,6 +38,8 @@ pub enum Count {
     SendFailed,
     /// Receive calls that failed, other than by time-out.
     ReceiveFailed,
+    /// Batches lost to a panic: a bug to report.
+    Panicked,
     /// Receive calls that returned something: received / batches is the mean fill.
     Batches,
     /// Replies that left as part of a grouped (GSO) message.
@@ -64,7 +66,7 @@ pub enum Count {
 
 impl Count {
     /// All of them, with the label each is shown under.
-    pub const ALL: [(Self, &'static str); 19] = [
+    pub const ALL: [(Self, &'static str); 20] = [
         (Self::Received, "received"),
         (Self::Dropped, "dropped"),
         (Self::Oversize, "oversize"),
@@ -73,6 +75,7 @@ impl Count {
         (Self::Slipped, "slipped"),
         (Self::SendFailed, "send_failed"),
         (Self::ReceiveFailed, "receive_failed"),
+        (Self::Panicked, "panicked"),
         (Self::Batches, "batches"),
         (Self::Grouped, "grouped"),
         (Self::Accepted, "accepted"),

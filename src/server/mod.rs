@@ -35,6 +35,9 @@ use tokio_rustls::TlsAcceptor;
 /// How long a stopping server waits for connections to finish what they were asked.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Open files kept for sockets, probes, the store and operators.
+const OTHER_FILES: u64 = 512;
+
 /// What to listen on, and the limits.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -130,6 +133,7 @@ impl Bound {
     /// # Errors
     /// When the system refuses a thread or the runtime a socket.
     pub fn start(self, cell: &Arc<SnapshotCell>, registry: &Registry) -> io::Result<Listening> {
+        let limits = fit(self.settings.limits, udp::raise_open_files()?);
         let (stop_listeners, stop) = watch::channel(false);
         let local = |listeners: &[TcpListener]| listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
         let mut listening = Listening {
@@ -138,7 +142,7 @@ impl Bound {
             https_addresses: local(&self.https)?,
             stop_workers: Arc::default(),
             stop_listeners,
-            table: Table::new(self.settings.limits),
+            table: Table::new(limits),
             workers: Vec::new(),
             listeners: tokio::task::JoinSet::new(),
         };
@@ -177,6 +181,18 @@ impl Bound {
         }
         Ok(listening)
     }
+}
+
+/// As many connections as open files allow, with [`OTHER_FILES`] left for everything else: clients
+/// must not be able to take the last one from probes, the store or the admin interface.
+fn fit(limits: StreamLimits, open_files: Option<u64>) -> StreamLimits {
+    let room = open_files.map_or(usize::MAX, |files| usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX));
+    // The table lets a quarter more in while those asked to leave go.
+    let connections = limits.connections.min((room / 5 * 4).max(1));
+    if connections < limits.connections {
+        tracing::warn!(wanted = limits.connections, connections, "the limit of open files allows fewer connections; raise it (LimitNOFILE= in systemd)");
+    }
+    StreamLimits { connections, ..limits }
 }
 
 /// The same certificate, offered for these protocols (ALPN).

@@ -159,7 +159,7 @@ async fn what_is_queued_at_shutdown_is_answered() {
 }
 
 #[tokio::test]
-async fn a_successor_takes_over_and_no_query_is_lost_in_between() {
+async fn a_successor_takes_the_address_over() {
     let old = start(settings("127.0.0.1:0"));
     let new = start(Settings { takeover: true, ..settings(&old.address.to_string()) });
     old.listening.shutdown().await;

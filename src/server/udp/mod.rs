@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 #[cfg(not(target_os = "linux"))]
 use portable as syscalls;
+pub(super) use syscalls::raise_open_files;
 use syscalls::{Batch, Wait};
 
 /// How long a receive waits before the worker looks whether it should stop.
@@ -79,10 +80,20 @@ impl Worker {
     /// Answers until told to stop, then answers what is still queued.
     pub(super) fn run(mut self) {
         while !self.stop.load(Relaxed) {
-            self.turn(Wait::ForOne);
+            self.survive(Wait::ForOne);
         }
         let started_ms = clock::boot_ms();
-        while self.turn(Wait::Never) && clock::boot_ms() < started_ms + DRAIN_MS {}
+        while self.survive(Wait::Never) && clock::boot_ms() < started_ms + DRAIN_MS {}
+    }
+
+    /// One batch. A panic is a bug of ours: it costs this batch, not the worker. Everything a batch
+    /// leaves behind is overwritten by the next.
+    fn survive(&mut self, wait: Wait) -> bool {
+        let turned = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.turn(wait)));
+        turned.unwrap_or_else(|_| {
+            self.writer.add(Count::Panicked, 1);
+            true
+        })
     }
 
     /// One batch. False when there was nothing to receive.

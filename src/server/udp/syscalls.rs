@@ -1,4 +1,4 @@
-//! recvmmsg and sendmmsg: the one module of this room that may use `unsafe`.
+//! recvmmsg, sendmmsg and what else no safe crate offers: the one module of this room that may use `unsafe`.
 //!
 //! A [`Batch`] owns the buffers of one worker. Every pointer the kernel sees is made anew before
 //! the call from memory the batch owns and holds exclusively, and is not used after it. The kernel
@@ -261,6 +261,23 @@ pub(super) fn knows_segments(socket: &UdpSocket) -> bool {
     // SAFETY: value and length point to live integers of the size given.
     let status = unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, (&raw mut value).cast(), &raw mut len) };
     status == 0
+}
+
+/// Raises the soft limit of open files to the hard one; returns what holds now, `None`: no limit.
+pub(crate) fn raise_open_files() -> io::Result<Option<u64>> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a live structure of the type the call fills.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if limit.rlim_cur < limit.rlim_max {
+        let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+        // SAFETY: the pointer is to a live, initialised structure that the call only reads.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0 {
+            limit = raised;
+        }
+    }
+    Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
 }
 
 // SAFETY: the raw pointers inside iovecs and headers are dead between calls (see the module's
