@@ -77,6 +77,7 @@ impl Control {
             self.announce(number, index, &live);
             self.replace_live(index, live);
         }
+        self.ledger.announce_removed(number, |switch| self.catalogue.by_name.contains_key(switch));
         let zones = &self.desired.definitions.zones;
         let next = Snapshot {
             number,

@@ -75,7 +75,7 @@ pub enum StartError {
     },
     /// The stored drain ledger cannot be read.
     #[error("the stored drain ledger cannot be used ({0}); remove `seen.db` from the state folder to count every pool as answered until now")]
-    Ledger(String),
+    Ledger(drain_v1::ImageError),
     /// Files and state do not fit.
     #[error("{0}")]
     Rejected(#[from] Rejection),
@@ -172,14 +172,14 @@ impl Control {
     }
 }
 
-/// The saved promises; for a store that never saw a change nor a heartbeat, an empty image: nothing
-/// was ever answered.
+/// The saved promises. A store that never saw a start has none, and nothing was ever answered from
+/// it; one that did and has none lost them.
 fn ledger_image(loaded: &Loaded) -> Result<Option<drain_v1::Image>, StartError> {
+    let first_start = loaded.revision == 0 && loaded.serials.is_empty();
     match &loaded.seen {
-        Some(seen) if !seen.ledger.is_empty() => {
-            serde_json::from_str(&seen.ledger).map(Some).map_err(|error| StartError::Ledger(error.to_string()))
-        }
-        _ => Ok(None),
+        Some(seen) if !seen.ledger.is_empty() => drain_v1::Image::from_text(&seen.ledger).map(Some).map_err(StartError::Ledger),
+        _ if first_start => Ok(None),
+        _ => Ok(Some(drain_v1::Image::lost())),
     }
 }
 

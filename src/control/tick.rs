@@ -161,7 +161,8 @@ impl Control {
         }
     }
 
-    /// Saves ledger, heartbeat and changed health; one save at a time, the last one waited for.
+    /// Saves ledger, heartbeat and changed health; one save at a time. The last one (`wait`) is
+    /// waited for and says that the end was an ordered one.
     pub(super) async fn save(&mut self, wait: bool) {
         if let Some(saving) = self.saving.take_if(|saving| wait || saving.is_finished()) {
             if let Err(error) = saving.await {
@@ -172,7 +173,9 @@ impl Control {
             return;
         }
         let (health, health_gone) = self.watch.drain_unsaved();
-        let ledger = serde_json::to_string(&self.ledger.image()).expect("plain data");
+        let mut image = self.ledger.image();
+        image.clean = wait;
+        let ledger = image.to_text();
         let (store, seen) = (self.store.clone(), Seen { ledger, health, health_gone });
         let saving = tokio::spawn(async move {
             if let Err(error) = store.save_seen(seen).await {

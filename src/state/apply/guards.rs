@@ -23,8 +23,8 @@ impl Decide<'_> {
         })
     }
 
-    /// A pool whose weight rises is not eligible, or nothing watches it.
-    pub(super) fn not_ready(&self, switch: &Switch, before: &Split, after: &Split) -> Option<Rejection> {
+    /// A pool whose weight rises is not eligible, or nothing watches it and `undo` does not vouch for it.
+    pub(super) fn not_ready(&self, switch: &Switch, before: &Split, after: &Split, vouched: bool) -> Option<Rejection> {
         switch.pools.iter().find_map(|pool| {
             let weight = |split: &Split| split.get(&pool.name).copied().unwrap_or(0);
             if weight(after) <= weight(before) {
@@ -36,7 +36,7 @@ impl Decide<'_> {
                 let why = status.why.unwrap_or_else(|| "it is down".to_owned());
                 return Some(Rejection::NotEligible { switch: switch_name, pool: pool_name, why });
             }
-            (switch.monitors_of(pool).is_empty() && !pool.members.is_empty())
+            (!vouched && switch.monitors_of(pool).is_empty() && !pool.members.is_empty())
                 .then_some(Rejection::Unmonitored { switch: switch_name, pool: pool_name })
         })
     }

@@ -91,7 +91,8 @@ struct Move<'a> {
 enum Guards {
     /// All of them.
     All,
-    /// `undo`: returns to a known split, so neither interval nor limit holds it up.
+    /// `undo`: returns to a split that served before, so neither interval nor limit nor the lack of a
+    /// monitor holds it up; known bad health does.
     HealthOnly,
 }
 
@@ -102,7 +103,7 @@ impl Decide<'_> {
         if guards == Guards::All {
             self.guard(self.too_soon(planned.switch))?;
         }
-        self.guard(self.not_ready(planned.switch, &before, &planned.after))?;
+        self.guard(self.not_ready(planned.switch, &before, &planned.after, guards == Guards::HealthOnly))?;
         self.guard(self.nobody_left(planned.switch, &planned.after))
     }
 
