@@ -54,7 +54,7 @@ impl Conditions {
             Err(StoreError::Full { .. }) => self.note(part, Some(Condition::Full)),
             Err(StoreError::Conflict { .. } | StoreError::OnCopy { .. }) => {}
             Err(other) => {
-                self.note(part, Some(Condition::Failing { why: format!("{}: {other}", NAMES[part as usize]) }))
+                self.note(part, Some(Condition::Failing { why: format!("{}: {other}", NAMES[part as usize]) }));
             }
         }
     }

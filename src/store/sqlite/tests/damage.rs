@@ -100,7 +100,7 @@ async fn nothing_is_served_when_both_are_damaged() {
         spoil("letter", &scratch.file("state.copy.db"));
         match SqliteStore::open(&scratch.folder()) {
             Err(StoreError::BothDamaged { copy_why, .. }) => {
-                assert!(copy_why.contains("checksum"), "{how}: {copy_why}")
+                assert!(copy_why.contains("checksum"), "{how}: {copy_why}");
             }
             other => panic!("{how}: {other:?}"),
         }
