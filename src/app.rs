@@ -112,6 +112,7 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     let (stop, stopped) = watch::channel(false);
     let workers = spawn_observers(&started, &stopped);
     first_round(&mut started).await;
+    begin_promises(&started).await?;
     let listening = bound.start(&started.snapshots, &cells)?;
     let first_token = admin::tokens::bootstrap(&started.handle, &config.state).await?;
     let admin = admin_listener.local_addr()?;
@@ -208,6 +209,13 @@ async fn first_round(started: &mut Started) {
     if tokio::time::timeout(limit, complete).await.is_err() {
         tracing::warn!(?limit, "not every member answered its first probe in time; answering with what is known");
     }
+}
+
+/// Has the drain ledger count from here on.
+async fn begin_promises(started: &Started) -> Result<(), AppError> {
+    let (done, begun) = oneshot::channel();
+    started.events.send(Event::Answering(done)).await.map_err(|_| AppError::ControlEnded)?;
+    begun.await.map_err(|_| AppError::ControlEnded)
 }
 
 /// The spread of first probes plus one attempt.

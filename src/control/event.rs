@@ -22,6 +22,8 @@ pub enum Event {
         /// The number of the snapshot.
         view: u64,
     },
+    /// The sockets are about to answer.
+    Answering(oneshot::Sender<()>),
     /// A second has passed.
     Tick,
     /// Save what was observed and end.

@@ -175,13 +175,11 @@ impl Control {
     /// Folds the workers' promises into the ledger.
     pub(super) fn fold_cells(&mut self) {
         let totals = self.cells.fold_pools();
-        for placed in &self.catalogue.switches {
-            for pool in &placed.switch.pools {
-                let Some(total) = totals.get(&self.slots.of(&placed.switch.name, &pool.name).0) else { continue };
-                let key = PoolKey { switch: placed.switch.name.clone(), pool: pool.name.clone() };
-                self.ledger.fold(&key, total.promised_until_ms, false);
-                self.ledger.fold(&key, total.pinned_promised_until_ms, true);
-            }
+        for (switch, pool, slot) in self.slots.iter() {
+            let Some(total) = totals.get(&slot.0) else { continue };
+            let key = PoolKey { switch: switch.clone(), pool: pool.clone() };
+            self.ledger.fold(&key, total.promised_until_ms, false);
+            self.ledger.fold(&key, total.pinned_promised_until_ms, true);
         }
     }
 

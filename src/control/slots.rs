@@ -22,6 +22,11 @@ impl SlotTable {
         }
     }
 
+    /// Every pool that ever had a slot, the ones a reload removed included.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>, PoolSlot)> {
+        self.slots.iter().map(|((switch, pool), slot)| (switch, pool, *slot))
+    }
+
     /// The slot of a pool.
     pub(super) fn of(&self, switch: &Arc<str>, pool: &str) -> PoolSlot {
         let key = (switch.clone(), Arc::from(pool));

@@ -4,7 +4,7 @@ use super::event::Event;
 use super::handle::Handle;
 use super::observe::Watch;
 use super::slots::SlotTable;
-use super::task::{Control, Inputs, Loader};
+use super::task::{Control, Inherited, Inputs, Loader};
 use crate::clock;
 use crate::drain::{Ledger, PoolFacts, v1 as drain_v1};
 use crate::health::{IdleReport, IdleTask, ProbeReport, ProbeTarget};
@@ -20,6 +20,9 @@ use tokio::task::JoinHandle;
 
 /// Happenings kept for a slow listener; it is told how many it missed.
 const HAPPENINGS_KEPT: usize = 1024;
+
+/// A change this much older than the ledger's last heartbeat is in that ledger, which is saved each second.
+const LEDGER_LAG_MS: u64 = 10_000;
 
 /// What a start needs.
 pub struct Start {
@@ -73,9 +76,6 @@ pub enum StartError {
         /// Why.
         source: v1::DecodeError,
     },
-    /// The stored drain ledger cannot be read.
-    #[error("the stored drain ledger cannot be used ({0}); remove `seen.db` from the state folder to count every pool as answered until now")]
-    Ledger(drain_v1::ImageError),
     /// Files and state do not fit.
     #[error("{0}")]
     Rejected(#[from] Rejection),
@@ -108,6 +108,7 @@ impl Start {
             slots: SlotTable::default(),
             watch: Watch::default(),
             ledger: Ledger::start(None, &clock::boot_id(), now, &[], false),
+            inherited: None,
             idle: HashMap::new(),
             tokens: loaded.tokens.clone(),
             condition: self.store.condition(),
@@ -131,7 +132,7 @@ impl Start {
             idle_wanted,
             first_round,
         };
-        let control = control.pick_up(&loaded, now)?;
+        let control = control.pick_up(&loaded, now);
         let handle = Handle::new(asks_in, happenings, snapshots.clone());
         let task = tokio::spawn(control.run(Inputs { asks, events, probes, idle }));
         Ok(Started { handle, events: events_in, probes: probes_in, idle: idle_in, targets: targets_out, idle_wanted: idle_out, first_round: first_round_out, snapshots, notes, task })
@@ -156,31 +157,66 @@ impl Start {
 
 impl Control {
     /// Restores health and promises, and publishes the first snapshot.
-    fn pick_up(mut self, loaded: &Loaded, now: Moment) -> Result<Self, StartError> {
+    fn pick_up(mut self, loaded: &Loaded, now: Moment) -> Self {
         let saved: BTreeMap<String, String> = loaded.seen.iter().flat_map(|seen| seen.health.iter().cloned()).collect();
         self.catalogue = Catalogue::build(&self.desired.definitions);
         self.slots.extend(&self.catalogue);
         self.watch.rebuild(&self.catalogue, &self.desired, &saved, now);
         self.watch.judge_all(&mut self.observed);
         self.first_round.send_replace(self.watch.round_complete());
-        let facts: Vec<(Arc<str>, Vec<PoolFacts>)> = (0..u32::try_from(self.catalogue.switches.len()).expect("fewer than 2^32 switches"))
-            .map(|index| (self.switch_at(index).name.clone(), self.facts_of(index, &self.compile(index, now))))
-            .collect();
-        self.ledger = Ledger::start(ledger_image(loaded)?, &clock::boot_id(), now, &facts, false);
+        self.inherited = Some(inherited(loaded, &self.desired));
+        self.ledger = self.inherit(now);
         self.publish_all(now);
-        Ok(self)
+        self
+    }
+
+    /// The ledger of a process that begins to answer at `now`.
+    fn inherit(&self, now: Moment) -> Ledger {
+        let Some(Inherited { image, recent }) = self.inherited.clone() else { return self.ledger.clone() };
+        let count = u32::try_from(self.catalogue.switches.len()).expect("fewer than 2^32 switches");
+        let facts: Vec<(Arc<str>, Vec<PoolFacts>)> = (0..count)
+            .map(|index| {
+                let name = self.switch_at(index).name.clone();
+                let mut facts = self.facts_of(index, &self.compile(index, now));
+                for pool in &mut facts {
+                    pool.answered |= recent.contains(&(name.clone(), pool.pool.clone()));
+                }
+                (name, facts)
+            })
+            .collect();
+        Ledger::start(image, &clock::boot_id(), now, &facts, false)
+    }
+
+    /// Begins to count promises: the sockets open now, so the time without answers ends now.
+    pub(super) fn begin_promises(&mut self, now: Moment) {
+        self.ledger = self.inherit(now);
+        self.inherited = None;
+        self.publish_all(now);
     }
 }
 
-/// The saved promises. A store that never saw a start has none, and nothing was ever answered from
-/// it; one that did and has none lost them.
-fn ledger_image(loaded: &Loaded) -> Result<Option<drain_v1::Image>, StartError> {
+/// What the last process promised. A ledger that is unreadable counts every pool as answered until
+/// now: late, never early.
+fn inherited(loaded: &Loaded, desired: &Desired) -> Inherited {
     let first_start = loaded.revision == 0 && loaded.serials.is_empty();
-    match &loaded.seen {
-        Some(seen) if !seen.ledger.is_empty() => drain_v1::Image::from_text(&seen.ledger).map(Some).map_err(StartError::Ledger),
-        _ if first_start => Ok(None),
-        _ => Ok(Some(drain_v1::Image::lost())),
-    }
+    let text = loaded.seen.as_ref().map(|seen| seen.ledger.as_str()).filter(|text| !text.is_empty());
+    let image = match text.map(drain_v1::Image::from_text) {
+        Some(Ok(image)) => Some(image),
+        Some(Err(error)) => {
+            tracing::error!(%error, "every pool counts as answered until now");
+            Some(drain_v1::Image::lost())
+        }
+        None if first_start => None,
+        None => Some(drain_v1::Image::lost()),
+    };
+    let boot_id = clock::boot_id();
+    let seen_by_image = |state: &crate::state::SwitchState| {
+        let changed = state.changed_at.map_or(0, |at| at.boot_ms.saturating_add(LEDGER_LAG_MS));
+        image.as_ref().is_some_and(|image| image.boot_id == boot_id && u64::try_from(image.beat_boot_ms).is_ok_and(|beat| beat > changed))
+    };
+    let unseen = desired.switches.iter().filter(|(_, state)| !seen_by_image(state));
+    let recent = unseen.flat_map(|(name, state)| state.recent.iter().map(|pool| (name.clone(), pool.clone()))).collect();
+    Inherited { image, recent }
 }
 
 /// Stored state over today's files; what no longer fits is dropped, and said.

@@ -25,6 +25,16 @@ pub type Loader = Arc<dyn Fn() -> Result<Arc<Definitions>, Vec<String>> + Send +
 /// How long a reply waits for the last reader of an older snapshot (§3.3).
 pub(super) const APPLY_LIMIT: Duration = Duration::from_secs(1);
 
+/// The ledger a process starts from; kept until it answers, since only then does the time end in
+/// which nobody did.
+#[derive(Debug, Clone)]
+pub(super) struct Inherited {
+    /// `None`: a first start.
+    pub(super) image: Option<crate::drain::v1::Image>,
+    /// Pools that had weight in changes the image may not have seen.
+    pub(super) recent: BTreeSet<(Arc<str>, Arc<str>)>,
+}
+
 /// Where events come from, in the order they are looked at.
 pub(super) struct Inputs {
     pub(super) asks: mpsc::Receiver<Ask>,
@@ -42,6 +52,8 @@ pub(super) struct Control {
     pub(super) slots: SlotTable,
     pub(super) watch: Watch,
     pub(super) ledger: Ledger,
+    /// What the last process promised, until this one begins to answer.
+    pub(super) inherited: Option<Inherited>,
     pub(super) idle: HashMap<(Arc<str>, Arc<str>), IdleTrack>,
     pub(super) tokens: Vec<TokenRow>,
     pub(super) store: Arc<dyn Store>,
@@ -87,6 +99,8 @@ impl Control {
                 Some(report) = inputs.idle.recv() => Event::IdleRead(report),
             };
             if let Event::Shutdown(done) = event {
+                self.fold_cells();
+                self.ledger.close();
                 self.save(true).await;
                 // Whoever asked may have given up waiting; ending is right either way.
                 let _ = done.send(());
@@ -104,6 +118,10 @@ impl Control {
             Event::IdleRead(read) => self.idle_read(read),
             Event::Loaded(loaded) => self.loaded(*loaded).await,
             Event::Quiet { view } => self.quiet(view),
+            Event::Answering(done) => {
+                self.begin_promises(clock::now());
+                drop(done.send(()));
+            }
             Event::Tick => self.tick().await,
             Event::Shutdown(_) => unreachable!("handled by run"),
         }

@@ -16,6 +16,11 @@ impl Control {
     /// One second's work.
     pub(super) async fn tick(&mut self) {
         let now = clock::now();
+        if self.inherited.is_some() {
+            // Nobody is answered yet: the last process's ledger stays as it is, on disk too.
+            self.publish_health_if_due().await;
+            return;
+        }
         self.fold_cells();
         self.ledger.heartbeat(now.boot_ms);
         self.tell_drain_changes(now);
@@ -28,6 +33,11 @@ impl Control {
         self.save(false).await;
         if now.boot_ms.saturating_sub(self.last_prune_ms) >= PRUNE_EVERY_MS {
             self.last_prune_ms = now.boot_ms;
+            let catalogue = &self.catalogue;
+            self.ledger.forget_drained(now.boot_ms, |switch, pool| {
+                let index = catalogue.by_name.get(switch).and_then(|index| catalogue.switches.get(*index as usize));
+                index.is_some_and(|placed| placed.switch.pool(pool).is_some())
+            });
             let store = self.store.clone();
             tokio::spawn(async move {
                 if let Err(error) = store.prune(now.unix_ms).await {
@@ -164,6 +174,9 @@ impl Control {
     /// Saves ledger, heartbeat and changed health; one save at a time. The last one (`wait`) is
     /// waited for and says that the end was an ordered one.
     pub(super) async fn save(&mut self, wait: bool) {
+        if self.inherited.is_some() {
+            return;
+        }
         if let Some(saving) = self.saving.take_if(|saving| wait || saving.is_finished()) {
             if let Err(error) = saving.await {
                 tracing::error!(%error, "saving what was observed failed");
@@ -173,9 +186,7 @@ impl Control {
             return;
         }
         let (health, health_gone) = self.watch.drain_unsaved();
-        let mut image = self.ledger.image();
-        image.clean = wait;
-        let ledger = image.to_text();
+        let ledger = self.ledger.image().to_text();
         let (store, seen) = (self.store.clone(), Seen { ledger, health, health_gone });
         let saving = tokio::spawn(async move {
             if let Err(error) = store.save_seen(seen).await {

@@ -40,6 +40,9 @@ pub struct SwitchState {
     pub prepared_until_unix_ms: Option<u64>,
     /// Salt drawn by a reshuffle; `None`: the definition's.
     pub salt: Option<String>,
+    /// Pools that had weight in the last seconds of changes: after a crash the saved ledger may not
+    /// have seen their answers.
+    pub recent: Vec<Arc<str>>,
     /// When the weights last changed.
     pub changed_at: Option<Moment>,
     /// The revision that last touched this switch.

@@ -44,6 +44,7 @@ struct SwitchV1 {
     holds: Vec<HoldV1>,
     prepared_until_unix_ms: Option<u64>,
     salt: Option<String>,
+    recent: Vec<Arc<str>>,
     changed_at: Option<Moment>,
     revision: u64,
 }
@@ -71,6 +72,7 @@ pub fn encode_switch(state: &SwitchState) -> String {
             .collect(),
         prepared_until_unix_ms: state.prepared_until_unix_ms,
         salt: state.salt.clone(),
+        recent: state.recent.clone(),
         changed_at: state.changed_at,
         revision: state.revision,
     };
@@ -96,6 +98,7 @@ pub fn decode_switch(text: &str) -> Result<SwitchState, DecodeError> {
         holds: form.holds.into_iter().map(|h| Hold { pool: h.pool, member: h.member, hold: h.hold, by: h.by }).collect(),
         prepared_until_unix_ms: form.prepared_until_unix_ms,
         salt: form.salt,
+        recent: form.recent,
         changed_at: form.changed_at,
         revision: form.revision,
     })

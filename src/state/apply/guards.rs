@@ -6,6 +6,10 @@ use crate::state::definitions::ZoneDefinition;
 use crate::state::observed::pool_status;
 use crate::state::runtime::{Split, SwitchState};
 use crate::steering::Switch;
+use std::sync::Arc;
+
+/// Far longer than the drain ledger takes to reach the disk, which it does each second.
+const RECENT_MS: u64 = 10_000;
 
 impl Decide<'_> {
     /// Less than `min_interval` since the last change of weights.
@@ -72,11 +76,23 @@ impl Decide<'_> {
     /// Records a new split in a switch's state; `previous` keeps the one it replaces.
     pub(super) fn with_split(&self, switch: &Switch, after: Split) -> SwitchState {
         let mut state = self.state(switch);
-        state.previous = Some(self.desired.split(switch));
+        let before = self.desired.split(switch);
+        state.recent = self.recent_pools(&state, &before);
+        state.previous = Some(before);
         state.file_weights = Some(switch.pools.iter().map(|pool| (pool.name.clone(), pool.weight)).collect());
         state.weights = Some(after);
         state.changed_at = Some(self.now);
         state.prepared_until_unix_ms = None;
         state
+    }
+
+    /// The pools that had weight within the last [`RECENT_MS`], this change's `before` included.
+    pub(super) fn recent_pools(&self, state: &SwitchState, before: &Split) -> Vec<Arc<str>> {
+        let long_ago = state.changed_at.is_none_or(|at| self.now.boot_ms.saturating_sub(at.boot_ms) > RECENT_MS);
+        let mut recent = if long_ago { Vec::new() } else { state.recent.clone() };
+        recent.extend(before.iter().filter(|(_, weight)| **weight > 0).map(|(pool, _)| pool.clone()));
+        recent.sort_unstable();
+        recent.dedup();
+        recent
     }
 }

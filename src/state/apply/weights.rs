@@ -66,7 +66,9 @@ pub(super) fn reset(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection
     let before = decide.desired.split(switch);
     let moves = before != files;
     let mut fresh = SwitchState { previous: state.previous.clone(), changed_at: state.changed_at, ..SwitchState::default() };
+    fresh.recent.clone_from(&state.recent);
     if moves {
+        fresh.recent = decide.recent_pools(state, &before);
         let planned = Move { zone, switch, after: files.clone() };
         decide.hold_guards(&planned, Guards::All)?;
         fresh.previous = Some(before);
