@@ -1,4 +1,10 @@
-//! Tidegate: an authoritative DNS server that moves traffic between blue and green.
+//! Tidegate: an authoritative DNS server that moves traffic between blue and green servers while
+//! everything keeps running.
+//!
+//! The data plane ([`server`], [`answer`]) reads one immutable [`snapshot`] per batch of queries and
+//! waits for nobody. The control plane ([`control`]) is one task that decides every change and
+//! publishes snapshots. Pure rooms take time and dice as arguments; `src/README.md` has the map, and
+//! `tests/tidy.rs` holds who may import whom.
 
 pub mod admin;
 pub mod answer;
