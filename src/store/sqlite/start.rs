@@ -33,8 +33,13 @@ pub(super) struct Started {
 /// Opens the store's state.
 pub(super) fn start(folder: &Folder, reserve: &Reserve) -> Result<Started, StoreError> {
     let (state, shared) = find_state(folder, reserve)?;
-    let copy = find_copy(folder)?;
-    match (state, copy) {
+    let found = match (state, find_copy(folder)) {
+        (state, Ok(copy)) => (state, copy),
+        // A full disk may keep the copy shut; the state file is good, so that is no reason not to answer.
+        (Found::Good(active), Err(err)) => return Ok(Started { active, copy: Err(err), on_copy: None, shared }),
+        (_, Err(err)) => return Err(err),
+    };
+    match found {
         (Found::Missing, Found::Missing) => begin(folder),
         (Found::Missing, Found::Good(copy)) if mark(folder, &copy)?.change == 0 => {
             drop(copy);

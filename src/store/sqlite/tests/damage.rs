@@ -181,3 +181,46 @@ async fn a_damaged_record_of_what_was_seen_begins_anew() {
     store.save_seen(seen.clone()).await.unwrap();
     assert_eq!(store.load().await.unwrap().seen, Some(seen));
 }
+
+#[tokio::test]
+async fn one_flipped_byte_anywhere_never_changes_what_is_served() {
+    let scratch = Scratch::new();
+    let store = open(&scratch.folder());
+    let mut commit = suite::step(0);
+    commit.switches.extend((0..12).map(|n| (format!("switch {n}"), Some(format!("{n} ").repeat(300)))));
+    store.commit(commit).await.unwrap();
+    store.put_token(suite::token("a")).await.unwrap();
+    drop(store);
+    let (file, bytes) = (scratch.file("state.db"), fs::read(scratch.file("state.db")).unwrap());
+    let copy = fs::read(scratch.file("state.copy.db")).unwrap();
+    let sound = open(&scratch.folder()).load().await.unwrap();
+    let (mut from_copy, mut refused) = (0, 0);
+    // The first 100 bytes are SQLite's header: each of them; then every 331st.
+    let places: Vec<usize> = (0..100).chain((100..bytes.len()).step_by(331)).collect();
+    for at in &places {
+        for name in names(&scratch.folder(), "state.") {
+            fs::remove_file(scratch.file(&name)).unwrap();
+        }
+        let mut spoilt = bytes.clone();
+        spoilt[*at] ^= 0x24;
+        fs::write(&file, spoilt).unwrap();
+        fs::write(scratch.file("state.copy.db"), &copy).unwrap();
+        let store = match SqliteStore::open(&scratch.folder()) {
+            Ok(store) => store,
+            Err(StoreError::Newer { .. }) if (60..64).contains(at) => {
+                refused += 1;
+                continue;
+            }
+            Err(err) => panic!("byte {at}: {err}"),
+        };
+        let loaded = store.load().await.unwrap();
+        assert_eq!((&loaded.switches, &loaded.tokens), (&sound.switches, &sound.tokens), "byte {at}");
+        match store.condition() {
+            Condition::Ok => assert_eq!(loaded, sound, "byte {at}"),
+            Condition::OnCopy { .. } => from_copy += 1,
+            other => panic!("byte {at}: {other:?}"),
+        }
+    }
+    assert!(from_copy > places.len() / 4, "only {from_copy} of {} flips were noticed", places.len());
+    assert!(refused > 0, "the format number was not looked at");
+}
