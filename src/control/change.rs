@@ -8,7 +8,7 @@ use super::view::rfc3339;
 use crate::clock;
 use crate::moment::Moment;
 use crate::snapshot::Superseded;
-use crate::state::{Change, Command, Desired, Split, apply, v1};
+use crate::state::{Change, Command, Desired, Split, SwitchState, apply, v1};
 use crate::store::{AuditRow, Commit, IdempotencyRow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -77,12 +77,12 @@ impl Control {
 
     /// Takes the committed change in and swaps the snapshot.
     fn absorb_and_publish(&mut self, change: &Change, now: Moment) -> Superseded {
+        let reprobe = change.definitions.is_some() || self.changes_versions(change);
         self.desired.absorb(change);
-        let versions_may_differ = change.definitions.is_some() || !change.switches.is_empty();
         if change.definitions.is_some() {
             self.catalogue = crate::state::Catalogue::build(&self.desired.definitions);
         }
-        if versions_may_differ {
+        if reprobe {
             self.watch.rebuild(&self.catalogue, &self.desired, &BTreeMap::new(), now);
             self.watch.judge_all(&mut self.observed);
             self.targets.send_replace(self.watch.targets());
@@ -97,6 +97,13 @@ impl Control {
             .filter_map(|(apex, serial)| self.catalogue.zone_by_apex.get(apex).map(|zone| (*zone, *serial)))
             .collect();
         self.publish(&touched, &serials, now)
+    }
+
+    /// Whether members must show other versions than before, which makes other probes of theirs.
+    fn changes_versions(&self, change: &Change) -> bool {
+        let versions = |state: Option<&SwitchState>| state.map(|s| s.versions.clone()).unwrap_or_default();
+        let mut touched = change.switches.iter();
+        touched.any(|(name, state)| versions(self.desired.switches.get(name)) != versions(state.as_ref()))
     }
 
     /// The reply, as far as it is known before the commit.

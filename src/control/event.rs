@@ -21,6 +21,8 @@ pub enum Event {
     Quiet {
         /// The number of the snapshot.
         view: u64,
+        /// The switches it changed; `None`: all of them.
+        touched: Option<Vec<u32>>,
     },
     /// The sockets are about to answer.
     Answering(oneshot::Sender<()>),

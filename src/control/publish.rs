@@ -5,8 +5,9 @@ use super::observe::Moved;
 use super::report::What;
 use super::task::{APPLY_LIMIT, Control};
 use crate::clock;
-use crate::drain::{MemberFacts, PoolFacts, PoolKey};
+use crate::drain::{Ledger, MemberFacts, PoolFacts, PoolKey};
 use crate::health::IdleTask;
+use crate::metrics::PoolTotals;
 use crate::moment::Moment;
 use crate::snapshot::{Chunked, Snapshot, Superseded};
 use crate::state::{Catalogue, Compilation, PoolStatus, TtlCause, compile, serials};
@@ -58,7 +59,7 @@ impl Control {
             self.replace_live(*index, live);
         }
         let next = current.with_changes(number, self.desired.revision, &compiled, serials);
-        self.put(next)
+        self.put(next, Some(touched.to_vec()))
     }
 
     /// Compiles everything anew: after a start and a reload.
@@ -88,11 +89,11 @@ impl Control {
             switches: Chunked::new(&self.live.iter().map(|live| live.compiled.clone()).collect::<Vec<_>>()),
             settings: current.settings.clone(),
         };
-        self.put(next)
+        self.put(next, None)
     }
 
     /// Swaps the snapshot in, and has the ledger told when no older one is read any more.
-    fn put(&mut self, next: Snapshot) -> Superseded {
+    fn put(&mut self, next: Snapshot, touched: Option<Vec<u32>>) -> Superseded {
         let view = next.number;
         let superseded = self.snapshots.publish(Arc::new(next));
         let (events, waiting) = (self.events.clone(), superseded.clone());
@@ -100,7 +101,7 @@ impl Control {
             // However long a reader takes, the ledger concludes nothing before it has left.
             while !quiet_within(&waiting, APPLY_LIMIT).await {}
             // The receiver is gone only when the server ends.
-            let _ = events.send(Event::Quiet { view }).await;
+            let _ = events.send(Event::Quiet { view, touched }).await;
         });
         superseded
     }
@@ -167,19 +168,33 @@ impl Control {
     }
 
     /// Nobody answers from before `view`: fold what was promised until then, and let the ledger conclude.
-    pub(super) fn quiet(&mut self, view: u64) {
-        self.fold_cells();
+    pub(super) fn quiet(&mut self, view: u64, touched: Option<&[u32]>) {
+        match touched {
+            Some(touched) => self.fold_switches(touched.iter().copied()),
+            None => self.fold_all(),
+        }
         self.ledger.settle(view);
     }
 
-    /// Folds the workers' promises into the ledger.
-    pub(super) fn fold_cells(&mut self) {
+    /// Folds the workers' promises of some switches into the ledger.
+    pub(super) fn fold_switches(&mut self, switches: impl Iterator<Item = u32>) {
+        // A reload may have come in between; it folds everything itself.
+        let known = switches.filter_map(|index| self.catalogue.switches.get(index as usize));
+        for switch in known.map(|placed| &placed.switch) {
+            for pool in &switch.pools {
+                let total = self.cells.fold_pool(self.slots.of(&switch.name, &pool.name).0);
+                fold(&mut self.ledger, &switch.name, &pool.name, &total);
+            }
+        }
+    }
+
+    /// Folds the promises of every pool there ever was: after a reload, and at the end.
+    pub(super) fn fold_all(&mut self) {
         let totals = self.cells.fold_pools();
         for (switch, pool, slot) in self.slots.iter() {
-            let Some(total) = totals.get(&slot.0) else { continue };
-            let key = PoolKey { switch: switch.clone(), pool: pool.clone() };
-            self.ledger.fold(&key, total.promised_until_ms, false);
-            self.ledger.fold(&key, total.pinned_promised_until_ms, true);
+            if let Some(total) = totals.get(&slot.0) {
+                fold(&mut self.ledger, switch, pool, total);
+            }
         }
     }
 
@@ -261,6 +276,13 @@ impl Control {
         }
         wanted.into()
     }
+}
+
+/// Folds one pool's promises.
+fn fold(ledger: &mut Ledger, switch: &Arc<str>, pool: &Arc<str>, total: &PoolTotals) {
+    let key = PoolKey { switch: switch.clone(), pool: pool.clone() };
+    ledger.fold(&key, total.promised_until_ms, false);
+    ledger.fold(&key, total.pinned_promised_until_ms, true);
 }
 
 /// Waits until nobody reads an older snapshot, or the limit has passed.

@@ -84,14 +84,13 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Handles events until shutdown; asks come over their own channel so that a flood of probe
-    /// outcomes never keeps an operator waiting.
+    /// Handles events until shutdown. Each source has a channel of its own and all take turns: a flood
+    /// of probe outcomes never keeps an operator waiting, nor the other way round.
     pub(super) async fn run(mut self, mut inputs: Inputs) {
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let event = tokio::select! {
-                biased;
                 Some(ask) = inputs.asks.recv() => Event::Ask(ask),
                 Some(event) = inputs.events.recv() => event,
                 _ = ticks.tick() => Event::Tick,
@@ -99,7 +98,7 @@ impl Control {
                 Some(report) = inputs.idle.recv() => Event::IdleRead(report),
             };
             if let Event::Shutdown(done) = event {
-                self.fold_cells();
+                self.fold_all();
                 self.ledger.close();
                 self.save(true).await;
                 // Whoever asked may have given up waiting; ending is right either way.
@@ -117,7 +116,7 @@ impl Control {
             Event::Probed(probed) => self.probed(&probed).await,
             Event::IdleRead(read) => self.idle_read(read),
             Event::Loaded(loaded) => self.loaded(*loaded).await,
-            Event::Quiet { view } => self.quiet(view),
+            Event::Quiet { view, touched } => self.quiet(view, touched.as_deref()),
             Event::Answering(done) => {
                 self.begin_promises(clock::now());
                 drop(done.send(()));

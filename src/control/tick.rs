@@ -21,7 +21,8 @@ impl Control {
             self.publish_health_if_due().await;
             return;
         }
-        self.fold_cells();
+        // Pools that serve count as answered until now after a crash; the others are folded here.
+        self.fold_switches(self.timed.clone().into_iter());
         self.ledger.heartbeat(now.boot_ms);
         self.tell_drain_changes(now);
         self.publish_health_if_due().await;
