@@ -68,7 +68,7 @@ impl Answering<'_, '_> {
 
     /// Where the ancestor of this wire length stands within the current name.
     #[inline]
-    fn ancestor_at(&self, ancestor_len: usize) -> usize {
+    pub(super) fn ancestor_at(&self, ancestor_len: usize) -> usize {
         self.qname_at + self.qname.wire_len().saturating_sub(ancestor_len)
     }
 }

@@ -1,12 +1,12 @@
 //! From a name to the sections of its answer, following aliases within our zones (RFC 1034 §4.3.2).
 
 use super::{Answering, Kind};
-use crate::dns::RecordType;
 use crate::dns::compose::{MAX_POINTER, Section};
 use crate::dns::edns::ExtendedError;
 use crate::dns::name::MAX_NAME_LEN;
 use crate::dns::query::HEADER_LEN;
-use crate::zone::{Found, Located, Node, RrsetRef};
+use crate::dns::{Rcode, RecordType};
+use crate::zone::{Found, Located, Node, Redirect, RrsetRef};
 
 /// The most aliases one answer carries; a resolver takes it from there.
 const MAX_ALIASES: usize = 8;
@@ -97,6 +97,7 @@ impl<'a> Answering<'a, '_> {
             Found::Any(node) => self.answer_any(&node),
             Found::NoData => self.answer_nodata(located, None),
             Found::NxDomain => self.answer_nxdomain(located),
+            Found::Redirect(redirect) => return self.push_redirect(located, &redirect),
             Found::Referral(referral) => {
                 // RFC 1034 §4.3.2 step 3b. After an alias AA speaks of the alias (RFC 1035 §4.1.1).
                 self.authoritative = !self.is_question();
@@ -131,6 +132,30 @@ impl<'a> Answering<'a, '_> {
     pub(super) fn push_alias(&mut self, wire: &[u8], count: u16) -> Next {
         let record_at = self.reply.at();
         if !self.push_owned(wire, count) {
+            self.reply.truncate();
+            return Next::Done;
+        }
+        if matches!(self.qtype, RecordType::CNAME | RecordType::ANY) { Next::Done } else { Next::Follow(record_at) }
+    }
+
+    /// The DNAME record, and the alias it makes of the current name (RFC 6672 §3.1).
+    fn push_redirect(&mut self, located: &Located<'a>, redirect: &Redirect<'a>) -> Next {
+        let owner_len = located.zone.apex().wire().len() + redirect.name.len();
+        let owner_at = self.ancestor_at(owner_len);
+        let wire = self.qname.wire();
+        let prefix = wire.get(..wire.len().saturating_sub(owner_len)).unwrap_or(&[]);
+        let target = redirect.dname.rdatas().next().unwrap_or(&[0]);
+        if !self.reply.push_at(Section::Answer, owner_at, redirect.dname.wire, redirect.dname.count) {
+            self.reply.truncate();
+            return Next::Done;
+        }
+        if prefix.len() + target.len() > MAX_NAME_LEN {
+            self.rcode = Rcode::YXDOMAIN;
+            return Next::Done;
+        }
+        let record_at = self.reply.at();
+        let (ttl, rdata) = (redirect.dname.ttl(), [prefix, target]);
+        if !self.reply.push_record(Section::Answer, self.qname_at, RecordType::CNAME, ttl, &rdata) {
             self.reply.truncate();
             return Next::Done;
         }

@@ -17,6 +17,8 @@ impl Rcode {
     pub const NOTIMP: Self = Self(4);
     /// Not answered to this client, or not our name.
     pub const REFUSED: Self = Self(5);
+    /// A redirection would make a name too long (RFC 6672 §2.2).
+    pub const YXDOMAIN: Self = Self(6);
     /// An EDNS version we do not speak (RFC 6891 §9).
     pub const BADVERS: Self = Self(16);
 

@@ -69,7 +69,7 @@ impl Catalogue {
                 let owner = self.owners.get(id.0 as usize)?;
                 self.switches.get(owner.switch as usize).map(|placed| placed.switch.ttl_s)
             }
-            Found::Referral(_) => None,
+            Found::Referral(_) | Found::Redirect(_) => None,
             Found::Any(_) | Found::NoData | Found::NxDomain => Some(0),
         };
         ttl_of(RecordType::A)?.max(ttl_of(RecordType::AAAA)?).into()

@@ -4,7 +4,7 @@
 //! non-terminals, RFC 4592 §2.2.2), delegations are marked with all that lies below them, and the
 //! nodes are written. Records need not be sorted.
 
-use super::node::{self, BELOW, CUT, STEERED, WILDCARD_CHILD};
+use super::node::{self, BELOW, CUT, REDIRECT, STEERED, WILDCARD_CHILD};
 use super::soa::Soa;
 use super::table::{Cut, Glue, Slots, Zone};
 use super::{RecordRef, SteerId, ZoneText};
@@ -25,6 +25,8 @@ struct Owner<'a> {
     last: u32,
     flags: u8,
     aux: u32,
+    /// Index of the delegation or redirection that begins here.
+    cut: u32,
 }
 
 /// Names and record lists of a zone while it is built.
@@ -96,7 +98,7 @@ impl<'a> Builder<'a> {
                 self.slots.insert(owner.hash, index);
             }
         }
-        self.owners.push(Owner { wire, hash, first: NONE, last: NONE, flags: 0, aux: 0 });
+        self.owners.push(Owner { wire, hash, first: NONE, last: NONE, flags: 0, aux: 0, cut: NONE });
         self.slots.insert(hash, u32::try_from(self.owners.len()).expect("names are fewer than octets"));
         self.owners.len() - 1
     }
@@ -157,39 +159,51 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Marks delegations and what lies below them; returns the owners of the cuts in use.
+    /// Marks delegations, redirections and what lies below them; returns their owners.
     fn mark_cuts(&mut self) -> Vec<usize> {
         let mut cuts = Vec::new();
-        for index in 1..self.owners.len() {
-            let is_cut = !self.owners[index].wire.starts_with(b"\x01*") && self.list(index).any(|r| r.rtype == RecordType::NS);
-            if is_cut {
-                let owner = &mut self.owners[index];
-                owner.flags = (owner.flags | CUT) & !STEERED;
-                owner.aux = u32::try_from(cuts.len()).expect("cuts are fewer than octets");
-                cuts.push(index);
+        for index in 0..self.owners.len() {
+            let has = |rtype| self.list(index).any(|record| record.rtype == rtype);
+            // A wildcard delegates and redirects nothing (RFC 4592 §4.2, §4.4); the apex has NS records of its own.
+            let flag = match self.owners[index].wire {
+                wildcard if wildcard.starts_with(b"\x01*") => continue,
+                _ if index > 0 && has(RecordType::NS) => CUT,
+                _ if has(RecordType::DNAME) => REDIRECT,
+                _ => continue,
+            };
+            let owner = &mut self.owners[index];
+            owner.flags |= flag;
+            owner.cut = u32::try_from(cuts.len()).expect("cuts are fewer than octets");
+            if flag == CUT {
+                owner.flags &= !STEERED;
+                owner.aux = owner.cut;
             }
+            cuts.push(index);
         }
-        if cuts.is_empty() {
-            return cuts;
+        if !cuts.is_empty() {
+            self.mark_below();
         }
+        cuts
+    }
+
+    /// Marks what lies below a cut.
+    fn mark_below(&mut self) {
         let mut qname = Qname::default();
         let apex_labels = self.apex.label_count();
         for index in 1..self.owners.len() {
             let wire = self.owners[index].wire;
             qname.set(wire).expect("owners are names in wire form");
-            // The topmost cut counts: what lies below it belongs to another server.
-            let above = (1..qname.label_count() - apex_labels).rev().find_map(|skip| {
-                self.find(&wire[qname.start(skip)..], qname.suffix_hash(skip)).filter(|at| self.owners[*at].flags & CUT != 0)
+            // The topmost cut counts: what lies below it is found elsewhere.
+            let above = (1..=qname.label_count() - apex_labels).rev().find_map(|skip| {
+                let above = self.find(&wire[qname.start(skip)..], qname.suffix_hash(skip))?;
+                Some(self.owners[above].cut).filter(|cut| *cut != NONE)
             });
-            if let Some(above) = above {
-                let aux = self.owners[above].aux;
+            if let Some(cut) = above {
                 let owner = &mut self.owners[index];
-                // CUT stays until all are marked: names below it look for it.
                 owner.flags = (owner.flags | BELOW) & !STEERED;
-                owner.aux = aux;
+                owner.aux = cut;
             }
         }
-        cuts
     }
 
     /// The records of an owner, in the order they stand.

@@ -5,7 +5,7 @@
 //! below a delegation and whether it has a wildcard (RFC 4592).
 
 use super::SteerId;
-use super::node::{BELOW, CUT, Node, RrsetRef, STEERED, WILDCARD_CHILD};
+use super::node::{BELOW, CUT, Node, REDIRECT, RrsetRef, STEERED, WILDCARD_CHILD};
 use super::table::{Cut, Zone};
 use crate::dns::qname::{ROOT_HASH, wildcard_hash};
 use crate::dns::{Qname, RecordType};
@@ -25,6 +25,8 @@ pub enum Found<'z> {
     NxDomain,
     /// The name lies at or below a delegation.
     Referral(Referral<'z>),
+    /// The name lies below a redirection (RFC 6672).
+    Redirect(Redirect<'z>),
     /// A switch decides; the static data of the name stand beside it.
     Steered(SteerId, Node<'z>),
 }
@@ -55,6 +57,15 @@ impl NameHash {
 pub struct Referral<'z> {
     zone: &'z Zone,
     cut: &'z Cut,
+}
+
+/// A redirection of all names below one.
+#[derive(Debug, Clone, Copy)]
+pub struct Redirect<'z> {
+    /// The owner relative to the apex, without root label.
+    pub name: &'z [u8],
+    /// The one DNAME record.
+    pub dname: RrsetRef<'z>,
 }
 
 /// The address of a server of a delegation.
@@ -121,20 +132,21 @@ impl Zone {
     /// A name that exists and is more than plain data.
     fn lookup_special<'z>(&'z self, node: &Node<'z>, qtype: RecordType) -> Found<'z> {
         if node.has(BELOW) {
-            return self.referral(node);
+            return self.elsewhere(node);
         }
         if node.has(CUT) {
             // The DS records of a delegation belong to the parent (RFC 4035 §3.1.4.1).
-            return if qtype == RecordType::DS { select(node, qtype) } else { self.referral(node) };
+            return if qtype == RecordType::DS { select(node, qtype) } else { self.elsewhere(node) };
         }
         Found::Steered(SteerId(node.aux), *node)
     }
 
-    /// The delegation a node lies at or below.
-    fn referral<'z>(&'z self, node: &Node<'z>) -> Found<'z> {
-        match self.cuts.get(node.aux as usize) {
-            Some(cut) => Found::Referral(Referral { zone: self, cut }),
-            None => Found::NxDomain,
+    /// The delegation a node lies at or below, or the redirection it lies below.
+    fn elsewhere<'z>(&'z self, node: &Node<'z>) -> Found<'z> {
+        let Some(cut) = self.cuts.get(node.aux as usize) else { return Found::NxDomain };
+        match self.node_at(cut.node) {
+            Some(owner) if !owner.has(CUT) => redirect(&owner),
+            _ => Found::Referral(Referral { zone: self, cut }),
         }
     }
 
@@ -142,7 +154,10 @@ impl Zone {
     fn lookup_absent(&self, qname: &Qname, hash: NameHash, qtype: RecordType) -> Found<'_> {
         let Some((encloser, encloser_hash)) = self.closest_encloser(qname, hash) else { return Found::NxDomain };
         if encloser.flags & (CUT | BELOW) != 0 {
-            return self.referral(&encloser);
+            return self.elsewhere(&encloser);
+        }
+        if encloser.has(REDIRECT) {
+            return redirect(&encloser);
         }
         if !encloser.has(WILDCARD_CHILD) {
             return Found::NxDomain;
@@ -173,6 +188,14 @@ impl Zone {
             }
         }
         Some(best)
+    }
+}
+
+/// A name below a node with a DNAME record.
+fn redirect<'z>(owner: &Node<'z>) -> Found<'z> {
+    match owner.rrset(RecordType::DNAME) {
+        Some(dname) => Found::Redirect(Redirect { name: owner.name, dname }),
+        None => Found::NxDomain,
     }
 }
 

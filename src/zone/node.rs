@@ -14,10 +14,12 @@ use crate::dns::RecordType;
 pub(super) const STEERED: u8 = 1;
 /// A delegation begins here (NS below the apex); aux is the index of the cut.
 pub(super) const CUT: u8 = 2;
-/// Lies below a delegation; aux is the index of the cut.
+/// Lies below a delegation or a redirection; aux is the index of the cut.
 pub(super) const BELOW: u8 = 4;
 /// `*.<name>` exists.
 pub(super) const WILDCARD_CHILD: u8 = 8;
+/// Has a DNAME record: names below are redirected (RFC 6672).
+pub(super) const REDIRECT: u8 = 16;
 /// The flags that bring an aux word.
 const WITH_AUX: u8 = STEERED | CUT | BELOW;
 

@@ -27,13 +27,14 @@ pub struct Zone {
     pub(super) arena: Box<[u8]>,
     /// Where the nodes stand.
     pub(super) slots: Slots,
-    /// Delegations.
+    /// Delegations and redirections.
     pub(super) cuts: Box<[Cut]>,
     /// The SOA record; absent only in a zone that `checks` refuses.
     pub(super) soa: Option<Soa>,
 }
 
-/// A delegation: the node that owns the NS records, and where the addresses of its servers are.
+/// Where another name or server takes over: the node that owns the NS or DNAME records, and where the
+/// addresses of the servers are.
 #[derive(Debug)]
 pub(super) struct Cut {
     /// Offset of the owner's node.

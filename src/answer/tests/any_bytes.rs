@@ -31,7 +31,7 @@ fn label() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => prop::sample::select(vec![
             "www", "app", "green", "users", "wild", "deleg", "ns", "alias", "chain1", "loop1", "_explain", "*", "ent", "b", "sub",
-            "moved", "to-steered", "example", "test", "second", "signed",
+            "moved", "to-steered", "example", "test", "second", "signed", "old", "host", "away",
         ]).prop_map(str::to_owned),
         1 => "[a-zA-Z0-9-]{1,63}",
     ]

@@ -52,6 +52,10 @@ www.deleg      IN A   192.0.2.101
 app            IN MX  10 mail
 hinfo          IN HINFO real one
 type65280      IN TYPE65280 \\# 3 010203
+old            IN DNAME new
+old            IN A   192.0.2.60
+host.new       IN A   192.0.2.61
+away           IN DNAME elsewhere.test.
 _sip._tcp      IN SRV 0 0 5060 www
 ";
 

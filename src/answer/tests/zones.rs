@@ -102,6 +102,34 @@ fn rfc6604_3_the_rcode_and_the_soa_speak_of_the_last_name() {
 }
 
 #[test]
+fn rfc6672_3_1_names_below_a_dname_are_aliases() {
+    let world = world(&[]);
+    let reply = ask(&world, "Host.old.example.test", RecordType::A);
+    assert!(reply.answer[0].starts_with("old.example.test. 3600 IN DNAME "), "{:?}", reply.answer);
+    assert_eq!(
+        reply.answer[1..],
+        ["Host.old.example.test. 3600 IN CNAME host.new.example.test.", "host.new.example.test. 3600 IN A 192.0.2.61"]
+    );
+    assert_eq!((reply.rcode, &*reply.flags), (0, "QR AA RD"));
+    assert_eq!(ask(&world, "old.example.test", RecordType::A).answer.len(), 1, "the owner itself is not redirected");
+    assert_eq!(ask(&world, "old.example.test", RecordType::DNAME).answer.len(), 1);
+    let missing = ask(&world, "a.b.old.example.test", RecordType::A);
+    assert_eq!((missing.rcode, missing.answer.len(), missing.authority), (3, 2, soa(300)));
+    let outward = ask(&world, "x.away.example.test", RecordType::A);
+    assert_eq!((outward.rcode, outward.answer[1].ends_with("CNAME x.elsewhere.test.")), (0, true));
+}
+
+#[test]
+fn rfc6672_2_2_a_redirection_to_too_long_a_name_is_yxdomain() {
+    let text = format!("@ 60 IN SOA a b 1 1 1 1 60\n@ 60 IN NS a\nx 60 IN DNAME {0}.{0}.{0}\n", "y".repeat(60));
+    let zones = Arc::new(ZoneSet::build(vec![zone("example.test", &text, &[])]));
+    let world = Snapshot { zones, ..Snapshot::default() };
+    let reply = ask(&world, &format!("{}.x.example.test", "z".repeat(60)), RecordType::A);
+    assert_eq!((reply.rcode, reply.answer.len()), (6, 1));
+    assert_eq!(ask(&world, "z.x.example.test", RecordType::CNAME).answer.len(), 2);
+}
+
+#[test]
 fn rfc2181_5_an_rrset_has_one_ttl_and_no_record_twice() {
     let text = "@ 60 IN SOA ns1 h 1 1 1 1 60\n@ 60 IN NS ns1\nns1 90 IN A 192.0.2.1\nns1 30 IN A 192.0.2.2\nns1 60 IN A 192.0.2.1\n";
     let zones = Arc::new(ZoneSet::build(vec![zone("example.test", text, &[])]));

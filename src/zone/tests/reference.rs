@@ -21,11 +21,17 @@ pub(super) enum Plain {
     /// The cut, its servers, and the addresses: server, whether below the cut, type.
     Referral(Name, BTreeSet<Vec<u8>>, BTreeSet<(Name, bool, RecordType)>),
     Steered(SteerId),
+    /// The owner of the DNAME record.
+    Redirect(Name, BTreeSet<Vec<u8>>),
 }
 
 impl Reference<'_> {
     pub(super) fn lookup(&self, qname: &Name, qtype: RecordType) -> Plain {
         if let Some(cut) = self.cut_of(qname) {
+            if self.rdatas(&cut, RecordType::NS).is_empty() || cut == *self.apex {
+                let target = self.rdatas(&cut, RecordType::DNAME);
+                return Plain::Redirect(cut, target);
+            }
             let is_parents = cut == *qname && qtype == RecordType::DS;
             return if is_parents { self.data(&cut, qtype) } else { self.referral(&cut) };
         }
@@ -39,10 +45,15 @@ impl Reference<'_> {
         }
     }
 
-    /// The topmost delegation at or above a name.
+    /// The topmost delegation at or above a name, or redirection above it.
     fn cut_of(&self, name: &Name) -> Option<Name> {
-        let ancestors: Vec<Name> = std::iter::successors(Some(name.clone()), Name::parent).take_while(|n| n != self.apex).collect();
-        ancestors.into_iter().rev().find(|name| !name.is_wildcard() && !self.rdatas(name, RecordType::NS).is_empty())
+        let ancestors = std::iter::successors(Some(name.clone()), Name::parent).take_while(|n| n.is_within(self.apex));
+        let mut ancestors: Vec<Name> = ancestors.filter(|name| !name.is_wildcard()).collect();
+        ancestors.reverse();
+        ancestors.into_iter().find(|above| {
+            let delegates = above != self.apex && !self.rdatas(above, RecordType::NS).is_empty();
+            delegates || above != name && !self.rdatas(above, RecordType::DNAME).is_empty()
+        })
     }
 
     /// The apex, every owner, and every name between.
@@ -105,6 +116,7 @@ pub(super) fn plain(zone: &Zone, found: &Found<'_>) -> Plain {
         Found::NoData => Plain::NoData,
         Found::NxDomain => Plain::NxDomain,
         Found::Steered(id, _) => Plain::Steered(*id),
+        Found::Redirect(redirect) => Plain::Redirect(below(redirect.name, zone.apex()), set(&redirect.dname)),
         Found::Referral(referral) => {
             let cut = below(referral.name(), zone.apex());
             let glue = referral.glue().map(|g| (below(g.name, if g.in_domain { &cut } else { zone.apex() }), g.in_domain, g.rrset.rtype));
