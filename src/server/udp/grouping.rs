@@ -1,8 +1,9 @@
 //! Which replies of a batch leave together as one message (UDP GSO).
 //!
-//! Neighbouring replies to one address and port, from one local address, of one size leave as one
-//! send whose segments the kernel cuts apart; the last of a group may be shorter, which is what the
-//! kernel asks for. The order of replies is kept. Nothing here touches a socket.
+//! Replies to one address and port, from one local address, of one size leave as one send whose
+//! segments the kernel cuts apart; the last of a group may be shorter, which is what the kernel asks
+//! for. [`bring_together`] makes them neighbours first: a forwarder with several sockets has its
+//! queries mixed, and the order of datagrams means nothing. Nothing here touches a socket.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -43,6 +44,72 @@ pub(super) struct Group {
     /// The size of every segment but perhaps the last, bytes.
     pub(super) segment: usize,
 }
+
+/// Places of the table that finds the first reply of a kind; twice the batch keeps it quick.
+const PLACES: usize = 2 * BATCH;
+
+/// Moves replies that can leave together next to each other, by way of `spare`. Replies alone of
+/// their kind, and those of one kind among each other, keep their order.
+pub(super) fn bring_together(replies: &mut [Reply], spare: &mut Vec<Reply>) {
+    let mut places = [u8::MAX; PLACES];
+    // Per kind: its first reply and how many there are; per reply: its kind.
+    let (mut firsts, mut counts, mut kinds) = ([0u8; BATCH], [0u8; BATCH], [0u8; BATCH]);
+    let mut known = 0u8;
+    let members = replies.iter().zip(&mut kinds).zip(0u8..);
+    for ((reply, kind), index) in members {
+        let mut place = reply.place();
+        *kind = loop {
+            let found = places[place];
+            if found == u8::MAX {
+                places[place] = known;
+                firsts[usize::from(known)] = index;
+                known += 1;
+                break known - 1;
+            }
+            if replies[usize::from(firsts[usize::from(found)])].goes_with(reply) {
+                break found;
+            }
+            place = (place + 1) % PLACES;
+        };
+        counts[usize::from(*kind)] += 1;
+    }
+    if usize::from(known) == replies.len() {
+        return;
+    }
+    let mut next = 0;
+    for count in &mut counts[..usize::from(known)] {
+        (*count, next) = (next, next + *count);
+    }
+    spare.clear();
+    spare.extend_from_slice(replies);
+    for (reply, kind) in spare.iter().zip(kinds) {
+        let position = &mut counts[usize::from(kind)];
+        replies[usize::from(*position)] = *reply;
+        *position += 1;
+    }
+}
+
+impl Reply {
+    /// Whether the two can be segments of one message.
+    fn goes_with(&self, other: &Self) -> bool {
+        self.client == other.client && self.len == other.len && self.local == other.local
+    }
+
+    /// Where the search for its kind begins.
+    fn place(&self) -> usize {
+        let address = match self.client.ip() {
+            IpAddr::V4(v4) => u64::from(v4.to_bits()),
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, e, f, g, h] = v6.segments().map(u64::from);
+                (a << 48 | b << 32 | c << 16 | d) ^ (e << 48 | f << 32 | g << 16 | h)
+            }
+        };
+        let mixed = (address ^ (u64::from(self.client.port()) << 32) ^ ((self.len as u64) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        usize::from(mixed.to_be_bytes()[0]) % PLACES
+    }
+}
+
+const _: () = assert!(BATCH < u8::MAX as usize && PLACES <= 256);
 
 /// Cuts `replies` into groups. Replies longer than `max_segment` stay alone; 0 turns grouping off.
 pub(super) fn group(replies: &[Reply], max_segment: usize, groups: &mut Vec<Group>) {
@@ -104,7 +171,29 @@ mod tests {
         assert_eq!(sizes(&replies, 1500), [1, 1]);
     }
 
+    #[test]
+    fn mixed_replies_are_brought_together() {
+        let mut replies = [reply(0, 1, 55), reply(1, 2, 55), reply(2, 1, 55), reply(3, 1, 40), reply(4, 2, 55), reply(5, 1, 55)].to_vec();
+        bring_together(&mut replies, &mut Vec::new());
+        assert_eq!(replies.iter().map(|reply| reply.slot).collect::<Vec<_>>(), [0, 2, 5, 1, 4, 3]);
+        assert_eq!(sizes(&replies, 1500), [3, 2, 1]);
+    }
+
     proptest! {
+        #[test]
+        fn bringing_together_keeps_every_reply_and_leaves_no_kind_apart(shape in proptest::collection::vec((1u16..6, 40usize..43), 0..=BATCH)) {
+            let before: Vec<Reply> = shape.iter().enumerate().map(|(slot, (port, len))| reply(slot, *port, *len)).collect();
+            let mut after = before.clone();
+            bring_together(&mut after, &mut Vec::new());
+            let mut slots: Vec<usize> = after.iter().map(|reply| reply.slot).collect();
+            slots.sort_unstable();
+            prop_assert_eq!(slots, (0..before.len()).collect::<Vec<_>>());
+            let kinds: std::collections::HashSet<_> = before.iter().map(|reply| (reply.client, reply.len)).collect();
+            let changes = after.windows(2).filter(|pair| !pair[0].goes_with(&pair[1])).count();
+            prop_assert_eq!(changes + usize::from(!after.is_empty()), kinds.len());
+            prop_assert!(after.windows(2).all(|pair| !pair[0].goes_with(&pair[1]) || pair[0].slot < pair[1].slot));
+        }
+
         #[test]
         fn groups_cover_every_reply_once_in_order(shape in proptest::collection::vec((1u16..4, 12usize..4096), 0..32), max in 0usize..5000) {
             let replies: Vec<Reply> = shape.iter().enumerate().map(|(slot, (port, len))| reply(slot, *port, *len)).collect();

@@ -52,6 +52,7 @@ pub(super) struct Worker {
     limiter: Option<Limiter>,
     batch: Batch,
     replies: Vec<Reply>,
+    spare: Vec<Reply>,
     groups: Vec<Group>,
     tallies: Vec<Tally>,
     max_segment: usize,
@@ -71,6 +72,7 @@ impl Worker {
             limiter: limit.map(|limit| Limiter::new(limit, (clock::random_u64(), clock::random_u64()))),
             batch: Batch::new(),
             replies: Vec::with_capacity(BATCH),
+            spare: Vec::with_capacity(BATCH),
             groups: Vec::with_capacity(BATCH),
             tallies: Vec::with_capacity(BATCH),
             max_segment,
@@ -156,6 +158,9 @@ impl Worker {
         self.writer.add(Count::Batches, 1);
         let now_ms = clock::boot_ms();
         self.writer.answers(now_ms, &self.tallies);
+        if self.max_segment > 0 {
+            grouping::bring_together(&mut self.replies, &mut self.spare);
+        }
         grouping::group(&self.replies, self.max_segment, &mut self.groups);
         self.send();
         drop(snapshot);
