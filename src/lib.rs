@@ -9,9 +9,11 @@
 pub mod admin;
 pub mod answer;
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod demo;
 pub mod dns;
 pub mod drain;
 pub mod evidence;

@@ -1,3 +1,5 @@
 //! The `tidegate` binary: arguments to one command to an exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    tidegate::cli::main()
+}

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// The largest body that is read.
-pub const BODY_LIMIT: usize = 64 * 1024;
+pub(super) const BODY_LIMIT: usize = 64 * 1024;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);

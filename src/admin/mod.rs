@@ -12,7 +12,7 @@ mod drain;
 mod events;
 pub mod explain;
 mod flips;
-mod history;
+pub mod history;
 mod incoming;
 mod overrides;
 pub mod problem;

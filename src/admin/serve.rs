@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// Connections held at once; more wait in the kernel's queue.
-pub const CONNECTIONS: usize = 256;
+pub(super) const CONNECTIONS: usize = 256;
 
 /// Time for a request's header, and for the next request on a kept connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);

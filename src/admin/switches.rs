@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// All switches at one revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SwitchList {
+pub(super) struct SwitchList {
     /// The state's revision.
     pub revision: u64,
     /// Sorted by name.

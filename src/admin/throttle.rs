@@ -7,17 +7,17 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 /// Wrong tokens an address may send within [`WINDOW_MS`] before it is told to wait.
-pub const WRONG_TOKENS: u32 = 20;
+pub(super) const WRONG_TOKENS: u32 = 20;
 
 /// How long wrong tokens are remembered, milliseconds.
-pub const WINDOW_MS: u64 = 60_000;
+pub(super) const WINDOW_MS: u64 = 60_000;
 
 /// Addresses remembered at once: 4096 entries of some 50 bytes are 200 KiB.
 const ADDRESSES: usize = 4096;
 
 /// Wrong tokens by address.
 #[derive(Debug, Default)]
-pub struct Throttle {
+pub(super) struct Throttle {
     seen: Mutex<HashMap<IpAddr, Failures>>,
 }
 
@@ -30,7 +30,7 @@ struct Failures {
 
 impl Throttle {
     /// Counts one more; true when the address has had too many.
-    pub fn failed(&self, address: IpAddr, now_ms: u64) -> bool {
+    pub(super) fn failed(&self, address: IpAddr, now_ms: u64) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= ADDRESSES && !seen.contains_key(&address) {
             seen.retain(|_, failures| now_ms.saturating_sub(failures.began_ms) < WINDOW_MS);

@@ -1,0 +1,83 @@
+//! `tidegate check`: every problem of the files at once, and what each switch would do.
+
+use super::args::CheckArgs;
+use super::exit::{Exit, Failure};
+use super::print::Tone;
+use super::terminal;
+use crate::config::{self, Overrides, Report, ServerConfig};
+use std::path::PathBuf;
+
+/// Checks.
+pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
+    let report = config::check(&folder(args)?);
+    if args.json {
+        terminal::print(&format!("{}\n", as_json(&report)));
+    } else {
+        show(&report);
+    }
+    Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// The folder to check; the server's file is checked on the way.
+fn folder(args: &CheckArgs) -> Result<PathBuf, Failure> {
+    if let Some(zones) = &args.zones {
+        return Ok(zones.clone());
+    }
+    let config = ServerConfig::from_parts(args.config.as_deref(), Overrides::default());
+    config.map(|config| config.zones).map_err(|problems| Failure::failed(problems.to_string()))
+}
+
+/// For people.
+fn show(report: &Report) {
+    let mut page = terminal::page();
+    for problem in &report.problems {
+        block(&mut page, Tone::Bad, "error: ", &problem.to_string());
+    }
+    for warning in &report.warnings {
+        block(&mut page, Tone::Warn, "warning: ", &warning.to_string());
+    }
+    for switch in &report.switches {
+        page.line(Tone::Strong, &format!("{} ({})", switch.switch, switch.zone));
+        for line in &switch.lines {
+            page.paragraph(Tone::Plain, "  ", line);
+        }
+    }
+    let (problems, warnings) = (report.problems.len(), report.warnings.len());
+    match problems {
+        0 => page.line(Tone::Good, &format!("valid: {} switches, {warnings} warnings", report.switches.len())),
+        _ => page.line(Tone::Bad, &format!("{problems} problems, {warnings} warnings: nothing would be loaded")),
+    }
+    terminal::print(&page.finish());
+}
+
+/// A finding with its lines as they are: a caret must stay below its character.
+fn block(page: &mut super::print::Page, tone: Tone, lead: &str, text: &str) {
+    for (index, line) in text.lines().enumerate() {
+        // Harmless text has no tabs, and a caret line begins with the tabs of the line above it.
+        let line = line.replace('\t', "    ");
+        match index {
+            0 => page.line(tone, &format!("{lead}{line}")),
+            _ => page.line(Tone::Plain, &line),
+        }
+    }
+}
+
+/// For programs.
+fn as_json(report: &Report) -> serde_json::Value {
+    let finding = |problem: &config::Problem| {
+        serde_json::json!({
+            "file": &*problem.place.file,
+            "line": problem.place.line,
+            "column": problem.place.column,
+            "message": problem.message,
+            "remedy": problem.remedy,
+        })
+    };
+    let switch = |about: &config::Information| serde_json::json!({ "zone": about.zone, "switch": &*about.switch, "lines": about.lines });
+    serde_json::json!({
+        "valid": report.problems.is_empty(),
+        "problems": report.problems.iter().map(finding).collect::<Vec<_>>(),
+        "warnings": report.warnings.iter().map(finding).collect::<Vec<_>>(),
+        "switches": report.switches.iter().map(switch).collect::<Vec<_>>(),
+    })
+}

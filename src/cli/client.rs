@@ -1,0 +1,223 @@
+//! The CLI as a client of the admin interface.
+
+use super::destination::{Destination, is_loopback};
+use super::exit::{Exit, Failure};
+use reqwest::{Method, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::error::Error;
+use std::time::Duration;
+
+/// Time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for an answer, unless the verb waits for something.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest answer that is read (a million members would fit).
+const ANSWER_LIMIT: usize = 512 << 20;
+
+/// A way to one server.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    destination: Destination,
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    method: Method,
+    path: Vec<String>,
+    query: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Value>,
+    limit: Duration,
+}
+
+impl Call {
+    /// A request to `/v1/` and these segments.
+    #[must_use]
+    pub(super) fn new(method: Method, path: &[&str]) -> Self {
+        let path = path.iter().map(|segment| (*segment).to_owned()).collect();
+        Self { method, path, query: Vec::new(), headers: Vec::new(), body: None, limit: ANSWER_TIMEOUT }
+    }
+
+    /// A GET.
+    #[must_use]
+    pub(super) fn get(path: &[&str]) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// A POST of a body.
+    ///
+    /// # Errors
+    /// When the body has no JSON form.
+    pub(super) fn post(path: &[&str], body: &impl Serialize) -> Result<Self, Failure> {
+        let body = serde_json::to_value(body).map_err(|error| Failure::failed(format!("the request has no JSON form: {error}")))?;
+        Ok(Self { body: Some(body), ..Self::new(Method::POST, path) })
+    }
+
+    /// Adds a query parameter, if there is one.
+    #[must_use]
+    pub(super) fn query(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+        self.query.extend(value.map(|value| (name, value.to_string())));
+        self
+    }
+
+    /// Adds a header, if there is one.
+    #[must_use]
+    pub(super) fn header(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+        self.headers.extend(value.map(|value| (name, value.to_string())));
+        self
+    }
+
+    /// Waits this long for the answer.
+    #[must_use]
+    pub(super) fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+/// An answer: the text as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// The body.
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as what it should be.
+    ///
+    /// # Errors
+    /// When server and client do not understand each other.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(&self.text)
+            .map_err(|error| Failure::failed(format!("the server's answer is not understood ({error}): are server and client of the same version?")))
+    }
+}
+
+impl Client {
+    /// Prepares the way; connects later.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(super) fn new(destination: Destination) -> Result<Self, Failure> {
+        // An error means that somebody installed a provider before, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
+        if destination.address.starts_with("http://") {
+            // Without TLS no trust roots are needed, and a machine without any must do.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|error| Failure::failed(format!("cannot set up the HTTP client: {}", causes(&error))))?;
+        Ok(Self { http, destination })
+    }
+
+    /// Whether the token would be readable on the way.
+    #[must_use]
+    pub(super) fn sends_token_in_the_clear(&self) -> bool {
+        let Destination { address, token, .. } = &self.destination;
+        token.is_some() && address.starts_with("http://") && !is_loopback(address)
+    }
+
+    /// The server this leads to.
+    #[must_use]
+    pub(super) fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    /// Sends and waits for the answer.
+    ///
+    /// # Errors
+    /// Unreachable (4), timed out (3), or refused with the server's own sentence (1).
+    pub(super) async fn send(&self, call: Call) -> Result<Answer, Failure> {
+        let mut request = self.http.request(call.method.clone(), self.url(&call)?).timeout(call.limit);
+        if let Some(token) = &self.destination.token {
+            request = request.bearer_auth(token);
+        }
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| self.unanswered(&error))?;
+        let status = response.status();
+        let text = self.read_body(response).await?;
+        if status.is_success() { Ok(Answer { text }) } else { Err(self.refused(status, text)) }
+    }
+
+    /// The address of a call, each segment escaped.
+    fn url(&self, call: &Call) -> Result<Url, Failure> {
+        let wrong = || Failure::usage(format!("`{}` is no address", self.destination.address));
+        let mut url = Url::parse(&self.destination.address).map_err(|_| wrong())?;
+        url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().push("v1").extend(&call.path);
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        Ok(url)
+    }
+
+    /// The whole body, within a limit.
+    async fn read_body(&self, mut response: reqwest::Response) -> Result<String, Failure> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unanswered(&error))? {
+            if body.len() + chunk.len() > ANSWER_LIMIT {
+                return Err(Failure::failed("the answer is absurdly large: is this a tidegate server?"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// No answer came.
+    fn unanswered(&self, error: &reqwest::Error) -> Failure {
+        let Destination { address, origin, .. } = &self.destination;
+        if error.is_timeout() && !error.is_connect() {
+            return Failure::new(Exit::TimedOut, format!("{address} did not answer in time; what was asked for may still happen: look at `tidegate status`"));
+        }
+        let why = causes(error);
+        Failure::new(
+            Exit::Unreachable,
+            format!("cannot reach tidegate at {address} ({origin}): {why}. Is it running? Point elsewhere with --address, TIDEGATE_ADDRESS or --context"),
+        )
+    }
+
+    /// The server said no.
+    fn refused(&self, status: StatusCode, text: String) -> Failure {
+        let problem: Value = serde_json::from_str(&text).unwrap_or_default();
+        let Some(detail) = problem.get("detail").and_then(Value::as_str) else {
+            let address = &self.destination.address;
+            return Failure::failed(format!("{address} answered {status} in a form that is not tidegate's: is it the admin interface?"));
+        };
+        let mut sentence = detail.to_owned();
+        if let Some(problems) = problem.get("problems").and_then(Value::as_array) {
+            for line in problems.iter().filter_map(Value::as_str) {
+                sentence.push_str(&format!("\n{line}"));
+            }
+        }
+        if problem.get("forceable").and_then(Value::as_bool) == Some(true) {
+            sentence.push_str("\nto do it all the same: --force --reason '...'");
+        }
+        if status == StatusCode::UNAUTHORIZED && self.destination.token.is_none() {
+            sentence.push_str("\ngive one with --token-file or TIDEGATE_TOKEN");
+        }
+        Failure { exit: Exit::Failed, sentence, body: Some(text) }
+    }
+}
+
+/// An error with what caused it, without repeating itself.
+fn causes(error: &reqwest::Error) -> String {
+    let mut deepest: &dyn Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}

@@ -1,0 +1,62 @@
+//! How a command ends: an exit code that scripts rely on, and a sentence for people (§6.4).
+
+use std::process::ExitCode;
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0.
+    Done,
+    /// 1: refused or failed.
+    Failed,
+    /// 2: the command line makes no sense.
+    Usage,
+    /// 3: it took longer than allowed.
+    TimedOut,
+    /// 4: no server there.
+    Unreachable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::TimedOut => 3,
+            Exit::Unreachable => 4,
+        })
+    }
+}
+
+/// Why a command did not do what it was told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What went wrong and what to do.
+    pub sentence: String,
+    /// The body to print under `--json`.
+    pub body: Option<String>,
+}
+
+impl Failure {
+    /// A failure with this exit code.
+    #[must_use]
+    pub fn new(exit: Exit, sentence: impl Into<String>) -> Self {
+        Self { exit, sentence: sentence.into(), body: None }
+    }
+
+    /// Exit code 1.
+    #[must_use]
+    pub fn failed(sentence: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, sentence)
+    }
+
+    /// Exit code 2.
+    #[must_use]
+    pub fn usage(sentence: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, sentence)
+    }
+}

@@ -1,0 +1,150 @@
+//! What `--help` teaches: examples of each verb.
+
+/// Below the list of verbs.
+pub(super) const ROOT: &str = "\
+A release in five steps:
+  tidegate status model                       is green healthy, with the new version?
+  tidegate flip model green --reason 'v2'     move everybody
+  tidegate undo model                         move everybody back
+  tidegate drain model blue --wait            may blue be closed?
+  tidegate history model                      who did what
+
+Try it without root or configuration: tidegate demo
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 timed out, 4 server unreachable";
+
+/// `serve`.
+pub(super) const SERVE: &str = "\
+Examples:
+  tidegate serve --config /etc/tidegate/tidegate.toml
+  tidegate serve --listen 127.0.0.1:5353 --zones ./zones --state ./state
+
+The first start writes an admin token to the file admin-token of the state folder.
+SIGHUP reads the zone files again; SIGTERM ends the server gracefully.";
+
+/// `demo`.
+pub(super) const DEMO: &str = "\
+Starts two small model servers (blue on 127.0.0.11, green on 127.0.0.12), a zone that
+switches between them, and the server; prints what to try. Ctrl-C ends all of it.
+
+Examples:
+  tidegate demo
+  tidegate demo --load 60s                    green takes a minute to load its model
+  tidegate demo --dns 127.0.0.1:5399 --admin 127.0.0.1:8099 --backend-port 8081";
+
+/// `check`.
+pub(super) const CHECK: &str = "\
+Examples:
+  tidegate check --zones /etc/tidegate/zones
+  tidegate check --config /etc/tidegate/tidegate.toml";
+
+/// `status`.
+pub(super) const STATUS: &str = "\
+Examples:
+  tidegate status                             all switches
+  tidegate status model                       one switch with its members
+  tidegate status --json | jq .revision";
+
+/// `flip`.
+pub(super) const FLIP: &str = "\
+Examples:
+  tidegate flip model green --reason 'release v2'
+  tidegate flip model green --dry-run         what would change?
+  tidegate flip model green --prepare         lower the TTL first, wait, then flip
+  tidegate flip model green web green         both at once, or none
+  tidegate flip model green --force --reason 'blue is on fire'
+
+`tidegate undo model` returns at once.";
+
+/// `set-weights`.
+pub(super) const SET_WEIGHTS: &str = "\
+Examples:
+  tidegate set-weights model green=10%        the others share the rest in their old ratio
+  tidegate set-weights model blue=9000 green=1000
+  tidegate set-weights model green=0.5% --reason 'first canary'";
+
+/// `undo`.
+pub(super) const UNDO: &str = "\
+Examples:
+  tidegate undo model --reason 'p95 went up'";
+
+/// `prepare`.
+pub(super) const PREPARE: &str = "\
+Answers carry the short TTL from now on; when the answers given before have expired, a flip
+reaches everybody within that TTL. An unused preparation lapses after an hour.
+
+Examples:
+  tidegate prepare model
+  tidegate flip model green --prepare         both in one go";
+
+/// `override`.
+pub(super) const OVERRIDE: &str = "\
+Examples:
+  tidegate override model green force-down --for 2h --reason 'disk swap'
+  tidegate override model green/192.0.2.20 force-up --for 30m --reason 'probe is wrong'
+  tidegate override model green clear";
+
+/// `expect-version`.
+pub(super) const EXPECT_VERSION: &str = "\
+Examples:
+  tidegate expect-version model green v3      green is not ready before its members show v3
+  tidegate expect-version model green --reset back to the version of the files";
+
+/// `drain`.
+pub(super) const DRAIN: &str = "\
+Examples:
+  tidegate drain model blue                   where does it stand?
+  tidegate drain model blue --wait --timeout 30m && systemctl stop model-blue
+  tidegate drain model blue --wait --verified also wait for the idle reading
+
+Exit code 0: it may be closed. A pool that has weight, or that a rule names, is refused: flip
+first. DNS cannot move connections that are open already.";
+
+/// `explain`.
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  tidegate explain model.example.test 203.0.113.7
+  tidegate explain model.example.test 2001:db8:7::/56
+  tidegate explain '*.app.example.test' u123";
+
+/// `history`.
+pub(super) const HISTORY: &str = "\
+Examples:
+  tidegate history                            the last 20 changes
+  tidegate history model --limit 100
+  tidegate history --before 1200 --json";
+
+/// `reload`.
+pub(super) const RELOAD: &str = "\
+All files are valid, or nothing changes. Weights set at run time stay until `tidegate reset`.
+
+Examples:
+  tidegate check --zones /etc/tidegate/zones && tidegate reload
+  tidegate reload --dry-run";
+
+/// `reset`.
+pub(super) const RESET: &str = "\
+Examples:
+  tidegate reset model --dry-run              what do the files say?
+  tidegate reset model --reason 'files are right again'";
+
+/// `token`.
+pub(super) const TOKEN: &str = "\
+Examples:
+  tidegate token create ci --role operator --switch model --expires 90d
+  tidegate token list
+  tidegate token revoke ci";
+
+/// `backup`.
+pub(super) const BACKUP: &str = "\
+Examples:
+  tidegate backup /var/backups/tidegate.db
+
+The file is written by the server, on the server's disk; an existing file is never replaced.";
+
+/// `restore`.
+pub(super) const RESTORE: &str = "\
+Examples:
+  systemctl stop tidegate && tidegate restore /var/backups/tidegate.db
+  tidegate restore --accept-copy              after a damaged state file: go on from the copy
+
+Serials and the revision never go back: secondaries see the restored state as newer.";

@@ -1,0 +1,57 @@
+//! The command line: arguments in, text and an exit code out.
+//!
+//! Verbs against a running server go through its admin interface, like anybody else's requests.
+//! Only this room prints to standard output.
+
+mod args;
+mod check;
+mod client;
+mod destination;
+mod exit;
+mod help;
+mod print;
+mod restore;
+mod serve;
+mod terminal;
+mod verbs;
+
+pub use exit::{Exit, Failure};
+
+use args::{Cli, Verb};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    // clap itself ends the process with 2 for usage errors, with 0 for help.
+    run(Cli::parse().verb).into()
+}
+
+/// Runs one verb.
+fn run(verb: Verb) -> Exit {
+    let json = asks_for_json(&verb);
+    let outcome = match verb {
+        Verb::Serve(args) => serve::run(args),
+        Verb::Demo(args) => verbs::demo(&args),
+        Verb::Check(args) => check::run(&args),
+        Verb::Restore(args) if args.file.is_some() => restore::run(&args),
+        client => verbs::run(client),
+    };
+    outcome.unwrap_or_else(|failure| {
+        if let (true, Some(body)) = (json, &failure.body) {
+            terminal::print(&format!("{body}\n"));
+        }
+        terminal::complain(&failure.sentence);
+        failure.exit
+    })
+}
+
+/// Whether the answer is for a program.
+fn asks_for_json(verb: &Verb) -> bool {
+    match verb {
+        Verb::Serve(_) | Verb::Demo(_) => false,
+        Verb::Check(args) => args.json,
+        other => verbs::connection(other).is_some_and(|connection| connection.json),
+    }
+}

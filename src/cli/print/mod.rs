@@ -1,0 +1,190 @@
+//! How the CLI shows things to people: pure, from data to text that fits 80 columns.
+
+pub(super) mod change;
+pub(super) mod drain;
+pub(super) mod explain;
+pub(super) mod history;
+pub(super) mod status;
+pub(super) mod switch;
+mod table;
+pub(super) mod times;
+pub(super) mod tokens;
+
+pub(super) use table::{Cell, Table};
+
+use std::collections::BTreeMap;
+
+/// What text means, and so which colour it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Tone {
+    /// As it is.
+    #[default]
+    Plain,
+    /// In order.
+    Good,
+    /// Needs a look.
+    Warn,
+    /// Broken.
+    Bad,
+    /// Less important.
+    Faint,
+    /// A heading.
+    Strong,
+}
+
+/// A page under way.
+#[derive(Debug, Clone)]
+pub(super) struct Page {
+    text: String,
+    colour: bool,
+    now_unix_ms: u64,
+}
+
+impl Page {
+    /// An empty page.
+    pub(super) fn new(colour: bool, now_unix_ms: u64) -> Self {
+        Self { text: String::new(), colour, now_unix_ms }
+    }
+
+    /// The time it is printed.
+    pub(super) fn now_unix_ms(&self) -> u64 {
+        self.now_unix_ms
+    }
+
+    /// Text in its colour.
+    pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
+        let text = harmless(text);
+        let code = match tone {
+            Tone::Plain => return text,
+            Tone::Good => "32",
+            Tone::Warn => "33",
+            Tone::Bad => "31",
+            Tone::Faint => "2",
+            Tone::Strong => "1",
+        };
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text }
+    }
+
+    /// Adds a line.
+    pub(super) fn line(&mut self, tone: Tone, text: &str) {
+        let line = self.paint(tone, text);
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    /// Adds a paragraph with a lead on its first line, wrapped and indented below it.
+    pub(super) fn paragraph(&mut self, tone: Tone, lead: &str, text: &str) {
+        let indent = " ".repeat(lead.chars().count());
+        for (index, row) in wrap(&harmless(text), WIDTH.saturating_sub(indent.len()).max(20)).iter().enumerate() {
+            let lead = if index == 0 { lead } else { &indent };
+            self.line(tone, &format!("{lead}{row}"));
+        }
+    }
+
+    /// Adds a table.
+    pub(super) fn table(&mut self, table: &Table) {
+        let text = table.render(self);
+        self.text.push_str(&text);
+    }
+
+    /// Adds an empty line, unless the page is empty.
+    pub(super) fn gap(&mut self) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+    }
+
+    /// The text.
+    pub(super) fn finish(self) -> String {
+        self.text
+    }
+}
+
+/// The width everything fits.
+pub(super) const WIDTH: usize = 80;
+
+/// Without control characters: what members and colleagues wrote must not drive the terminal.
+pub(super) fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// At most this many characters, the rest cut with an ellipsis.
+pub(super) fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(std::iter::once('…')).collect()
+}
+
+/// Rows of at most `width` characters, broken at spaces; a longer word stands alone.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    for word in text.split_whitespace() {
+        let fits = rows.last().is_some_and(|row| row.is_empty() || row.chars().count() + 1 + word.chars().count() <= width);
+        match rows.last_mut() {
+            Some(row) if fits => {
+                if !row.is_empty() {
+                    row.push(' ');
+                }
+                row.push_str(word);
+            }
+            _ => rows.push(word.to_owned()),
+        }
+    }
+    rows
+}
+
+/// `blue 10000 → 0, green 0 → 10000`, changed pools only; all of them when nothing changed.
+pub(super) fn split_change(before: &BTreeMap<String, u16>, after: &BTreeMap<String, u16>) -> String {
+    let mut parts = Vec::new();
+    for (pool, to) in after {
+        match before.get(pool) {
+            Some(from) if from == to => {}
+            Some(from) => parts.push(format!("{pool} {from} → {to}")),
+            None => parts.push(format!("{pool} new, {to}")),
+        }
+    }
+    parts.extend(before.keys().filter(|pool| !after.contains_key(*pool)).map(|pool| format!("{pool} gone")));
+    if parts.is_empty() { split(after) } else { parts.join(", ") }
+}
+
+/// `blue 9000, green 1000`.
+pub(super) fn split(weights: &BTreeMap<String, u16>) -> String {
+    weights.iter().map(|(pool, weight)| format!("{pool} {weight}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_never_reach_the_terminal() {
+        let mut page = Page::new(false, 0);
+        page.line(Tone::Bad, "reset \u{1b}[2J\r\u{7}done");
+        assert_eq!(page.finish(), "reset \u{fffd}[2J\u{fffd}\u{fffd}done\n");
+    }
+
+    #[test]
+    fn colour_is_put_on_only_when_wanted() {
+        assert_eq!(Page::new(true, 0).paint(Tone::Good, "up"), "\u{1b}[32mup\u{1b}[0m");
+        assert_eq!(Page::new(false, 0).paint(Tone::Good, "up"), "up");
+    }
+
+    #[test]
+    fn paragraphs_wrap_below_their_lead() {
+        let mut page = Page::new(false, 0);
+        page.paragraph(Tone::Plain, "note: ", &"word ".repeat(30));
+        let text = page.finish();
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("      word")), "{text}");
+    }
+
+    #[test]
+    fn a_split_shows_what_changed() {
+        let weights = |pairs: &[(&str, u16)]| pairs.iter().map(|(p, w)| ((*p).to_owned(), *w)).collect();
+        let before = weights(&[("blue", 10_000), ("green", 0), ("red", 5)]);
+        assert_eq!(split_change(&before, &weights(&[("blue", 0), ("green", 10_000), ("red", 5)])), "blue 10000 → 0, green 0 → 10000");
+        assert_eq!(split_change(&before, &weights(&[("blue", 10_000), ("new", 0), ("red", 5)])), "new new, 0, green gone");
+        assert_eq!(split_change(&before, &before), "blue 10000, green 0, red 5");
+    }
+}

@@ -1,0 +1,103 @@
+//! Everything at a glance: the server, its alarms, every switch with its pools.
+
+use super::switch::{dns_state, pool_state};
+use super::{Cell, Page, Table, Tone, shorten, times};
+use crate::admin::report::{PoolView, Status, SwitchView};
+use crate::health::Health;
+use crate::store::Condition;
+
+/// Zones named before only their count is shown.
+const NAMED_ZONES: usize = 3;
+
+/// The whole server.
+pub(in crate::cli) fn show(page: &mut Page, status: &Status) {
+    let started = times::relative_of(&status.started_at, page.now_unix_ms());
+    page.line(Tone::Strong, &format!("tidegate {}, revision {}, started {started}", status.version, status.revision));
+    if let Some(why) = condition(&status.store) {
+        page.paragraph(Tone::Bad, "store: ", &why);
+    }
+    for alarm in &status.alarms {
+        page.paragraph(Tone::Bad, "! ", alarm);
+    }
+    let zones: Vec<String> = status.zones.iter().map(|zone| format!("{} serial {}", zone.apex, zone.serial)).collect();
+    match zones.get(..NAMED_ZONES).filter(|_| zones.len() > NAMED_ZONES) {
+        Some(first) => page.paragraph(Tone::Faint, "zones: ", &format!("{} and {} more", first.join(", "), zones.len() - NAMED_ZONES)),
+        None if zones.is_empty() => page.line(Tone::Warn, "no zones: every query is refused"),
+        None => page.paragraph(Tone::Faint, "zones: ", &zones.join(", ")),
+    }
+    if status.switches.is_empty() {
+        page.line(Tone::Plain, "no switches");
+        return;
+    }
+    page.gap();
+    let mut table = Table::new(0, &["SWITCH", "POOL", "SHARE", "STATE", "UP", "VERSION", "DRAIN"]);
+    for switch in &status.switches {
+        for (index, pool) in switch.pools.iter().enumerate() {
+            let name = if index == 0 { shorten(&switch.name, 16) } else { String::new() };
+            table.row(row(name, pool));
+        }
+    }
+    page.table(&table);
+    status.switches.iter().for_each(|switch| remarks(page, switch));
+}
+
+/// One pool's line.
+fn row(switch: String, pool: &PoolView) -> Vec<Cell> {
+    vec![
+        Cell::toned(Tone::Strong, switch),
+        shorten(&pool.name, 10).into(),
+        Cell::from(format!("{:.2}%", pool.share_percent)).right(),
+        pool_state(pool),
+        up_count(pool),
+        shorten(pool.expect_version.as_deref().unwrap_or("-"), 10).into(),
+        dns_state(&pool.drain),
+    ]
+}
+
+/// `2/3`, or `-` without members.
+pub(super) fn up_count(pool: &PoolView) -> Cell {
+    let all = pool.members.len();
+    let up = pool.members.iter().filter(|member| member.health == Health::Up).count();
+    let tone = match (pool.monitored, up == all) {
+        (false, _) => return if all == 0 { "-".into() } else { Cell::toned(Tone::Faint, format!("{all}?")) },
+        (true, true) => Tone::Good,
+        (true, false) if up == 0 => Tone::Bad,
+        (true, false) => Tone::Warn,
+    };
+    Cell::toned(tone, format!("{up}/{all}"))
+}
+
+/// What of a switch needs words.
+pub(super) fn remarks(page: &mut Page, switch: &SwitchView) {
+    let lead = format!("{}: ", switch.name);
+    if switch.fallback_in_use {
+        page.paragraph(Tone::Bad, &lead, &format!("no pool with weight is eligible; the fallback ({}) answers", switch.fallback));
+    }
+    for pool in &switch.pools {
+        if let Some(why) = &pool.why {
+            let tone = if pool.eligible { Tone::Warn } else { Tone::Bad };
+            page.paragraph(tone, &lead, &format!("{}: {why}", pool.name));
+        }
+    }
+    if let Some(until) = &switch.prepared_until {
+        let lapses = times::relative_of(until, page.now_unix_ms());
+        let ready = match switch.prepared_in_ms {
+            Some(0) | None => "ready to flip".to_owned(),
+            Some(left) => format!("ready in {}", times::span(left.div_ceil(1000) * 1000)),
+        };
+        page.paragraph(Tone::Warn, &lead, &format!("prepared with TTL {} s, {ready}; lapses {lapses}", switch.ttl_s));
+    }
+    for difference in &switch.differs {
+        page.paragraph(Tone::Faint, &lead, difference);
+    }
+}
+
+/// What is wrong with the store, if anything.
+fn condition(store: &Condition) -> Option<String> {
+    match store {
+        Condition::Ok => None,
+        Condition::OnCopy { why } => Some(format!("the state file was damaged ({why}); running on the checked copy, changes refused until `tidegate restore --accept-copy`")),
+        Condition::Full => Some("the disk is full: only undo and abort are taken; free some space".to_owned()),
+        Condition::Failing { why } => Some(format!("the last change could not be stored: {why}")),
+    }
+}

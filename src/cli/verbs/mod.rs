@@ -1,0 +1,116 @@
+//! The verbs that speak to a running server.
+
+mod change;
+mod drain;
+mod look;
+mod token;
+
+use super::args::{Connection, DemoArgs, Guards, TokenVerb, Verb};
+use super::client::{Answer, Call, Client};
+use super::destination::{Surroundings, resolve};
+use super::exit::{Exit, Failure};
+use super::print::Page;
+use super::terminal;
+use serde::de::DeserializeOwned;
+
+/// Where a verb goes; `None` for those that speak to no server.
+pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
+    match verb {
+        Verb::Serve(_) | Verb::Demo(_) | Verb::Check(_) => None,
+        Verb::Status(args) => Some(&args.connection),
+        Verb::Flip(args) => Some(&args.connection),
+        Verb::SetWeights(args) => Some(&args.connection),
+        Verb::Undo(args) | Verb::Prepare(args) | Verb::Reset(args) => Some(&args.connection),
+        Verb::Override(args) => Some(&args.connection),
+        Verb::ExpectVersion(args) => Some(&args.connection),
+        Verb::Drain(args) => Some(&args.connection),
+        Verb::Explain(args) => Some(&args.connection),
+        Verb::History(args) => Some(&args.connection),
+        Verb::Reload(args) => Some(&args.connection),
+        Verb::Token(args) => Some(match &args.verb {
+            TokenVerb::Create { connection, .. } | TokenVerb::List { connection } | TokenVerb::Revoke { connection, .. } => connection,
+        }),
+        Verb::Backup(args) => Some(&args.connection),
+        Verb::Restore(args) => Some(&args.connection),
+    }
+}
+
+/// Runs a verb against its server.
+pub(super) fn run(verb: Verb) -> Result<Exit, Failure> {
+    let Some(connection) = connection(&verb).cloned() else {
+        return Err(Failure::usage("this verb speaks to no server"));
+    };
+    let client = Client::new(resolve(&connection, &Surroundings::of_process())?)?;
+    if client.destination().demo {
+        terminal::remark(&format!("(talking to the running demo at {})", client.destination().address));
+    }
+    if client.sends_token_in_the_clear() {
+        terminal::remark("warning: the token travels without TLS, and others on the way can read it");
+    }
+    let session = Session { client, json: connection.json };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
+    runtime.block_on(dispatch(&session, verb))
+}
+
+/// One verb.
+async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Status(args) => look::status(session, args).await,
+        Verb::Explain(args) => look::explain(session, args).await,
+        Verb::History(args) => look::history(session, args).await,
+        Verb::Flip(args) => change::flip(session, args).await,
+        Verb::SetWeights(args) => change::set_weights(session, args).await,
+        Verb::Undo(args) => change::plain(session, "undo", "returned", args).await,
+        Verb::Prepare(args) => change::plain(session, "prepare", "prepared", args).await,
+        Verb::Reset(args) => change::plain(session, "reset", "reset to the files", args).await,
+        Verb::Override(args) => change::hold(session, args).await,
+        Verb::ExpectVersion(args) => change::expect_version(session, args).await,
+        Verb::Reload(args) => change::reload(session, args).await,
+        Verb::Drain(args) => drain::run(session, args).await,
+        Verb::Token(args) => token::run(session, args.verb).await,
+        Verb::Backup(args) => change::backup(session, args).await,
+        Verb::Restore(_) => change::accept_copy(session).await,
+        Verb::Serve(_) | Verb::Demo(_) | Verb::Check(_) => Err(Failure::usage("this verb speaks to no server")),
+    }
+}
+
+/// A server, and how to print its answers.
+struct Session {
+    client: Client,
+    json: bool,
+}
+
+impl Session {
+    /// Sends a call and prints the answer, as it is or for people.
+    async fn show<T: DeserializeOwned>(&self, call: Call, print: impl FnOnce(&mut Page, &T)) -> Result<Exit, Failure> {
+        let answer = self.client.send(call).await?;
+        self.print(&answer, print)?;
+        Ok(Exit::Done)
+    }
+
+    /// Prints an answer, as it is or for people.
+    fn print<T: DeserializeOwned>(&self, answer: &Answer, print: impl FnOnce(&mut Page, &T)) -> Result<(), Failure> {
+        if self.json {
+            terminal::print(&format!("{}\n", answer.text));
+            return Ok(());
+        }
+        let body = answer.read()?;
+        let mut page = terminal::page();
+        print(&mut page, &body);
+        terminal::print(&page.finish());
+        Ok(())
+    }
+}
+
+/// The guards that travel in headers.
+fn guarded(call: Call, guards: &Guards) -> Call {
+    call.header("If-Match", guards.if_match.map(|revision| format!("\"{revision}\""))).header("Idempotency-Key", guards.idempotency_key.clone())
+}
+
+/// `tidegate demo`.
+pub(super) fn demo(_args: &DemoArgs) -> Result<Exit, Failure> {
+    Err(Failure::failed("the demo is not there yet"))
+}
