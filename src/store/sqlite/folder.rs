@@ -6,6 +6,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Desired state, audit, tokens.
 pub(super) const STATE: &str = "state.db";
@@ -19,6 +20,10 @@ const UNFINISHED: &str = ".new";
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// How much is written to find out whether there is space, bytes: more than one usual commit.
 const PROBE_LEN: usize = 64 * 1024;
+/// How often the lock is tried before it counts as taken.
+const LOCK_TRIES: u32 = 50;
+/// The pause between two of them: one second in all.
+const BETWEEN_LOCK_TRIES: Duration = Duration::from_millis(20);
 
 /// The state folder, locked for as long as the value lives.
 #[derive(Debug)]
@@ -42,10 +47,8 @@ impl Folder {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join("lock"));
         let lock = lock.map_err(|err| failed("open the lock file of", err))?;
         adopt(path, &lock).map_err(|err| failed("give the lock file to the owner of", err))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: path.to_owned() }),
-            Err(TryLockError::Error(err)) => return Err(failed("lock", err)),
+        if !try_lock_for_a_moment(&lock).map_err(|err| failed("lock", err))? {
+            return Err(StoreError::Locked { path: path.to_owned() });
         }
         let folder = Self { path: path.to_owned(), _lock: lock };
         folder.sweep().map_err(|fault| folder.explain(fault))?;
@@ -150,6 +153,19 @@ impl Folder {
             other => StoreError::Failed(other.to_string()),
         }
     }
+}
+
+/// Takes the lock, or tells that another process has it. It is tried for a moment: a server that is
+/// ending, or a child it is just starting, may still hold it.
+fn try_lock_for_a_moment(lock: &File) -> std::io::Result<bool> {
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_LOCK_TRIES),
+            Err(TryLockError::Error(err)) => return Err(err),
+        }
+    }
+    Ok(false)
 }
 
 /// Creates a file with mode 0600.

@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Log pages between two checkpoints, 4 KiB each.
-const PAGES_PER_CHECKPOINT: u32 = 1000;
+/// Log pages between two checkpoints, 4 KiB each: 1 MiB.
+const PAGES_PER_CHECKPOINT: u32 = 256;
 
 /// One thing to do.
 #[derive(Debug)]

@@ -84,7 +84,7 @@ async fn until_full(disk: &Disk, store: &SqliteStore, revision: &mut u64) -> Sto
 
 #[tokio::test]
 async fn a_full_disk_refuses_changes_lets_undo_through_and_recovers() {
-    let disk = Disk::new(12);
+    let disk = Disk::new(20);
     let store = open(&disk.folder());
     store.commit(suite::step(0)).await.unwrap();
     let mut revision = 1;
@@ -130,7 +130,7 @@ async fn a_full_disk_refuses_changes_lets_undo_through_and_recovers() {
 
 #[tokio::test]
 async fn a_start_on_a_disk_filled_after_a_crash_still_serves() {
-    let disk = Disk::new(12);
+    let disk = Disk::new(20);
     let store = open(&disk.folder());
     for expected in 0..5 {
         store.commit(suite::step(expected)).await.unwrap();
