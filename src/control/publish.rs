@@ -151,7 +151,8 @@ impl Control {
                 self.happen(What::Eligible { switch: switch.name.to_string(), pool: pool.name.to_string(), eligible });
             }
         }
-        if live.fallback_in_use != before.as_ref().is_some_and(|b| b.fallback_in_use) {
+        let answering = self.inherited.is_none();
+        if answering && live.fallback_in_use != before.as_ref().is_some_and(|b| b.fallback_in_use) {
             let in_use = live.fallback_in_use;
             if in_use {
                 tracing::error!(switch = %switch.name, fallback = ?switch.fallback, "no eligible pool has weight: the fallback answers");
