@@ -13,7 +13,7 @@ use crate::metrics::cells::Registry;
 use crate::moment::Moment;
 use crate::snapshot::SnapshotCell;
 use crate::state::{Catalogue, Command, Definitions, Desired, Observed, Request};
-use crate::store::{Condition, Store, TokenRow};
+use crate::store::{AuditRow, Commit, Condition, Store, StoreError, TokenRow};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,11 +159,33 @@ impl Control {
                 tokio::spawn(async move { drop(reply.send(store.backup(&to).await)) });
             }
             Ask::AcceptCopy(caller, reply) => {
-                let outcome = self.store.accept_copy().await;
-                tracing::warn!(who = caller.name, from = caller.from, ok = outcome.is_ok(), "the checked copy was confirmed as the state");
+                let outcome = self.accept_copy(&caller).await;
                 drop(reply.send(outcome));
             }
         }
+    }
+
+    /// Makes the checked copy the state, and says so in its audit.
+    async fn accept_copy(&mut self, caller: &Caller) -> Result<(), StoreError> {
+        self.store.accept_copy().await?;
+        tracing::warn!(who = caller.name, from = caller.from, "the checked copy was confirmed as the state");
+        let revision = self.desired.revision + 1;
+        let row = AuditRow {
+            revision,
+            at_unix_ms: clock::unix_ms(),
+            who: caller.name.clone(),
+            from: caller.from.clone(),
+            verb: "accept-copy".to_owned(),
+            switch: None,
+            reason: None,
+            forced: false,
+            before: serde_json::Value::Null,
+            after: serde_json::Value::Null,
+        };
+        self.store.commit(Commit { expected: self.desired.revision, revision, audit: vec![row], ..Commit::default() }).await?;
+        self.desired.revision = revision;
+        self.watch_condition();
+        Ok(())
     }
 
     /// Reads the files on a thread of its own; the outcome comes back as an event.
