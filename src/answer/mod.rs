@@ -12,6 +12,7 @@ mod steered;
 mod tests;
 
 use crate::dns::compose::Reply;
+use crate::dns::cookie::Cookies;
 use crate::dns::edns::{ExtendedError, ReplyOpt, SentSubnet, UDP_PAYLOAD};
 use crate::dns::query::{self, CLASS_ANY, CLASS_CH, CLASS_IN, HEADER_LEN, Query};
 use crate::dns::{Edns, Qname, Rcode, RecordType};
@@ -65,6 +66,8 @@ pub struct Outcome {
     pub zone: Option<u32>,
     /// What was asked for; 0 when the question could not be read.
     pub qtype: RecordType,
+    /// Whether the client showed a cookie of ours: its address is not forged (RFC 7873 §5.2.3).
+    pub knows_us: bool,
 }
 
 /// The pool an answer names, and for how long.
@@ -106,9 +109,9 @@ struct Answering<'a, 'm> {
     /// Where that name stands in the message.
     qname_at: usize,
     qtype: RecordType,
-    /// The client subnet, if it is believed.
-    subnet: Option<&'a SentSubnet>,
     reply: Reply<'m>,
+    /// What the reply's OPT record will say; holds the client subnet, if it is believed.
+    opt: Option<ReplyOpt<'a>>,
     authoritative: bool,
     rcode: Rcode,
     kind: Kind,
@@ -124,13 +127,22 @@ struct Answering<'a, 'm> {
 /// `message` is the whole buffer: at least [`UDP_PAYLOAD`] octets for datagrams, 65535 for streams, or
 /// replies are cut shorter than they need be.
 pub fn respond(snapshot: &Snapshot, asker: &Asker, message: &mut [u8], query_len: usize) -> Outcome {
+    respond_with(snapshot, asker, None, message, query_len)
+}
+
+/// [`respond`] with cookies (RFC 7873): a client that sends one gets ours, and the outcome says
+/// whether it showed one of ours.
+#[inline]
+pub fn respond_with(
+    snapshot: &Snapshot,
+    asker: &Asker,
+    cookies: Option<&Cookies>,
+    message: &mut [u8],
+    query_len: usize,
+) -> Outcome {
     let mut qname = Qname::default();
     let Some(query) = query::read(message, query_len, &mut qname) else { return Outcome::SILENCE };
-    let subnet = query.edns.as_ref().and_then(|edns| edns.subnet.as_ref()).filter(|sent| {
-        // RFC 7871 §7.1.2: a /0 asks that no prefix be used; echoing it reveals and costs nothing.
-        sent.subnet.source == 0 || snapshot.settings.believes_subnet_of(asker.client.ip())
-    });
-    let reserved = query.edns.as_ref().map_or(0, |_| ReplyOpt::len_with(subnet));
+    let opt = query.edns.as_ref().map(|edns| reply_opt(snapshot, asker, cookies, edns));
     let limit = reply_limit(asker.transport, &query);
     let mut answering = Answering {
         snapshot,
@@ -138,8 +150,8 @@ pub fn respond(snapshot: &Snapshot, asker: &Asker, message: &mut [u8], query_len
         qname: &mut qname,
         qname_at: HEADER_LEN,
         qtype: query.qtype,
-        subnet,
-        reply: Reply::new(message, query.question_end, limit, reserved),
+        reply: Reply::new(message, query.question_end, limit, opt.as_ref().map_or(0, ReplyOpt::len)),
+        opt,
         authoritative: false,
         rcode: query.rcode,
         kind: Kind::Error,
@@ -151,7 +163,37 @@ pub fn respond(snapshot: &Snapshot, asker: &Asker, message: &mut [u8], query_len
     if query.rcode == Rcode::NOERROR {
         answering.triage(query.qclass);
     }
-    answering.finish(query.edns.as_ref())
+    let mut outcome = answering.finish();
+    if let (Some(cookies), Some(sent)) = (cookies, query.edns.as_ref().and_then(|edns| edns.cookie.as_ref())) {
+        outcome.knows_us = cookies.accepts(sent, asker.client.ip());
+    }
+    outcome
+}
+
+/// The OPT record of the reply, as far as the query decides it.
+fn reply_opt<'a>(snapshot: &'a Snapshot, asker: &Asker, cookies: Option<&Cookies>, edns: &Edns) -> ReplyOpt<'a> {
+    let client = asker.client.ip();
+    let believed = |sent: &SentSubnet| {
+        // RFC 7871 §7.1.2: a /0 asks that no prefix be used; echoing it reveals and costs nothing.
+        sent.subnet.source == 0 || snapshot.settings.believes_subnet_of(client)
+    };
+    let cookie = cookies.zip(edns.cookie.as_ref()).map(|(cookies, sent)| {
+        let mut both = [0; 24];
+        let (own, ours) = both.split_at_mut(sent.client.len());
+        own.copy_from_slice(&sent.client);
+        ours.copy_from_slice(&cookies.make(sent.client, client));
+        both
+    });
+    ReplyOpt {
+        dnssec_ok: edns.dnssec_ok,
+        rcode_high: 0,
+        subnet: edns.subnet.filter(believed).map(|sent| (sent, 0)),
+        cookie,
+        nsid: snapshot.settings.nsid().filter(|_| edns.wants_nsid),
+        error: None,
+        // RFC 7830 §6: padding hides the size of what is encrypted, and is of no use elsewhere.
+        padded: edns.is_padded && !matches!(asker.transport, Transport::Udp | Transport::Tcp),
+    }
 }
 
 /// The largest reply this client takes (RFC 6891 §6.2.3 to §6.2.5).
@@ -199,15 +241,16 @@ impl Answering<'_, '_> {
 
     /// Writes OPT and header and reports.
     #[inline]
-    fn finish(self, edns: Option<&Edns>) -> Outcome {
+    fn finish(mut self) -> Outcome {
         let truncated = self.reply.is_truncated();
-        let opt = edns.map(|edns| ReplyOpt {
-            dnssec_ok: edns.dnssec_ok,
-            rcode_high: self.rcode.high(),
-            subnet: self.subnet.map(|sent| (*sent, self.scope)),
-            error: self.error,
-        });
-        let len = self.reply.finish(self.authoritative, self.rcode, opt.as_ref());
+        if let Some(opt) = &mut self.opt {
+            opt.rcode_high = self.rcode.high();
+            opt.error = self.error;
+            if let Some((_, scope)) = &mut opt.subnet {
+                *scope = self.scope;
+            }
+        }
+        let len = self.reply.finish(self.authoritative, self.rcode, self.opt.as_ref());
         Outcome {
             len,
             rcode: self.rcode.0,
@@ -216,6 +259,7 @@ impl Answering<'_, '_> {
             kind: self.kind,
             zone: self.zone,
             qtype: self.qtype,
+            knows_us: false,
         }
     }
 }
@@ -230,5 +274,6 @@ impl Outcome {
         kind: Kind::Silence,
         zone: None,
         qtype: RecordType(0),
+        knows_us: false,
     };
 }

@@ -133,7 +133,7 @@ impl<'a> Answering<'a, '_> {
     fn client(&self, owner: &SteeredOwner) -> Client<'_> {
         Client {
             address: self.asker.client.ip(),
-            subnet: self.subnet.map(|sent| sent.subnet),
+            subnet: self.opt.and_then(|opt| opt.subnet).map(|(sent, _)| sent.subnet),
             label: owner.wildcard.then(|| self.qname.first_label()),
         }
     }

@@ -1,8 +1,10 @@
-//! EDNS(0): the OPT record of a query and of a reply (RFC 6891), and the client subnet in it (RFC 7871).
+//! EDNS(0): the OPT record of a query and of a reply (RFC 6891), and the options in it: client subnet
+//! (RFC 7871), cookie (RFC 7873), server identifier (RFC 5001), padding (RFC 7830), extended error (RFC 8914).
 //!
 //! Unknown options are skipped (RFC 6891 §6.1.2, RFC 8906 §4); a malformed one spoils the query
 //! (RFC 6891 §7). Knows formats only: whose subnet is believed is decided in `answer`.
 
+use super::cookie::SentCookie;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The UDP payload size we announce and never exceed: no fragment on any common path.
@@ -10,6 +12,21 @@ pub const UDP_PAYLOAD: u16 = 1232;
 
 /// Octets of an OPT record without options: root owner, type, size, flags, RDLENGTH.
 const OPT_LEN: usize = 11;
+
+/// Octets of an option before its value.
+const OPTION_HEAD: usize = 4;
+
+/// Replies that are padded are as long as a multiple of this (RFC 8467 §4.1).
+const PADDED_BLOCK: usize = 468;
+
+/// Option code of the name server identifier (RFC 5001 §2.3).
+const OPTION_NSID: u16 = 3;
+
+/// Option code of a cookie (RFC 7873 §4).
+const OPTION_COOKIE: u16 = 10;
+
+/// Option code of padding (RFC 7830 §3).
+const OPTION_PADDING: u16 = 12;
 
 /// Option code of the client subnet (RFC 7871 §6).
 const OPTION_SUBNET: u16 = 8;
@@ -37,6 +54,12 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// The client subnet option.
     pub subnet: Option<SentSubnet>,
+    /// The cookie option.
+    pub cookie: Option<SentCookie>,
+    /// Whether the identifier of this server is asked for.
+    pub wants_nsid: bool,
+    /// Whether the query is padded, so that the reply is to be.
+    pub is_padded: bool,
 }
 
 /// A client subnet option, with what is needed to echo it.
@@ -61,15 +84,21 @@ pub enum ExtendedError {
 
 /// The OPT record of a reply, before it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ReplyOpt {
+pub struct ReplyOpt<'a> {
     /// Copied from the query.
     pub dnssec_ok: bool,
     /// The upper eight bits of the RCODE.
     pub rcode_high: u8,
     /// The subnet to echo with the SCOPE PREFIX-LENGTH of this answer (RFC 7871 §7.2.1).
     pub subnet: Option<(SentSubnet, u8)>,
+    /// The client's cookie and ours behind it (RFC 7873 §5.2).
+    pub cookie: Option<[u8; 24]>,
+    /// The identifier of this server.
+    pub nsid: Option<&'a [u8]>,
     /// A reason, if there is one to tell.
     pub error: Option<ExtendedError>,
+    /// Whether the message is to be padded, as far as there is room.
+    pub padded: bool,
 }
 
 impl Edns {
@@ -78,7 +107,7 @@ impl Edns {
     #[inline]
     pub fn read(class: u16, ttl: [u8; 4], rdata: &[u8]) -> (Self, Option<()>) {
         let [_, version, flags, _] = ttl;
-        let mut edns = Self { payload: class, version, dnssec_ok: flags & 0x80 != 0, subnet: None };
+        let mut edns = Self { payload: class, version, dnssec_ok: flags & 0x80 != 0, ..Self::default() };
         // Options of another version have no meaning we know (RFC 6891 §6.1.3).
         let sound = if version == 0 && !rdata.is_empty() { edns.read_options(rdata) } else { Some(()) };
         (edns, sound)
@@ -90,11 +119,14 @@ impl Edns {
             let ([code_high, code_low, len_high, len_low], tail) = rest.split_first_chunk::<4>()?;
             let len = usize::from(u16::from_be_bytes([*len_high, *len_low]));
             let (value, tail) = tail.split_at_checked(len)?;
-            if u16::from_be_bytes([*code_high, *code_low]) == OPTION_SUBNET {
-                if self.subnet.is_some() {
-                    return None;
-                }
-                self.subnet = Some(SentSubnet::read(value)?);
+            match u16::from_be_bytes([*code_high, *code_low]) {
+                OPTION_SUBNET if self.subnet.is_some() => return None,
+                OPTION_SUBNET => self.subnet = Some(SentSubnet::read(value)?),
+                // Of several cookies the first counts (RFC 7873 §5.2).
+                OPTION_COOKIE if self.cookie.is_none() => self.cookie = Some(SentCookie::read(value)?),
+                OPTION_NSID => self.wants_nsid = true,
+                OPTION_PADDING => self.is_padded = true,
+                _ => {}
             }
             rest = tail;
         }
@@ -140,19 +172,15 @@ const fn prefix_octets(source: u8) -> usize {
     (source as usize).div_ceil(8)
 }
 
-impl ReplyOpt {
-    /// Octets this record takes.
+impl ReplyOpt<'_> {
+    /// Octets this record takes, padding not counted.
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
-        Self::len_with(self.subnet.as_ref().map(|(sent, _)| sent)) + if self.error.is_some() { 6 } else { 0 }
-    }
-
-    /// Octets a record takes that echoes this subnet and tells no error.
-    #[must_use]
-    #[inline]
-    pub fn len_with(subnet: Option<&SentSubnet>) -> usize {
-        OPT_LEN + subnet.map_or(0, SentSubnet::len)
+        let error = if self.error.is_some() { OPTION_HEAD + 2 } else { 0 };
+        let cookie = self.cookie.map_or(0, |cookie| OPTION_HEAD + cookie.len());
+        let nsid = self.nsid.map_or(0, |nsid| OPTION_HEAD + nsid.len());
+        OPT_LEN + self.subnet.as_ref().map_or(0, |(sent, _)| sent.len()) + cookie + nsid + error
     }
 
     /// Always false: the fixed part alone has eleven octets.
@@ -161,27 +189,63 @@ impl ReplyOpt {
         false
     }
 
-    /// Writes the record to the front of `space`; returns the octets used, or `None` when they do not fit.
+    /// Writes the record to the front of `space`, behind `before` octets of message; returns the octets
+    /// used, or `None` when they do not fit.
     #[inline]
-    pub fn write(&self, space: &mut [u8]) -> Option<usize> {
-        let len = self.len();
-        let space = space.get_mut(..len)?;
-        let (fixed, mut options) = space.split_first_chunk_mut::<OPT_LEN>()?;
+    pub fn write(&self, before: usize, space: &mut [u8]) -> Option<usize> {
+        let len = self.len() + self.padding(before, space.len());
+        let (fixed, mut options) = space.get_mut(..len)?.split_first_chunk_mut::<OPT_LEN>()?;
         let [size_high, size_low] = UDP_PAYLOAD.to_be_bytes();
         let [rdlen_high, rdlen_low] = u16::try_from(len - OPT_LEN).ok()?.to_be_bytes();
         let flags = if self.dnssec_ok { 0x80 } else { 0 };
         *fixed = [0, 0, 41, size_high, size_low, self.rcode_high, 0, flags, 0, rdlen_high, rdlen_low];
+        if options.is_empty() {
+            return Some(len);
+        }
         if let Some((sent, scope)) = &self.subnet {
             let (option, rest) = options.split_at_mut_checked(sent.len())?;
             write_subnet(sent, *scope, option)?;
             options = rest;
         }
+        if let Some(cookie) = &self.cookie {
+            options = write_option(options, OPTION_COOKIE, cookie)?;
+        }
+        if let Some(nsid) = self.nsid {
+            options = write_option(options, OPTION_NSID, nsid)?;
+        }
         if let Some(error) = self.error {
-            let [code_high, code_low] = OPTION_EXTENDED_ERROR.to_be_bytes();
-            options.copy_from_slice(&[code_high, code_low, 0, 2, 0, error as u8]);
+            options = write_option(options, OPTION_EXTENDED_ERROR, &[0, error as u8])?;
+        }
+        if let Some(zeroes) = options.len().checked_sub(OPTION_HEAD) {
+            let rest = write_option(options, OPTION_PADDING, &[])?;
+            rest.fill(0);
+            let head = options.first_chunk_mut::<OPTION_HEAD>()?;
+            let [.., len_high, len_low] = head;
+            [*len_high, *len_low] = u16::try_from(zeroes).ok()?.to_be_bytes();
         }
         Some(len)
     }
+
+    /// Octets of the padding option: what is missing to a whole block, if there is room for it.
+    #[inline]
+    fn padding(&self, before: usize, room: usize) -> usize {
+        if !self.padded {
+            return 0;
+        }
+        let bare = before + self.len() + OPTION_HEAD;
+        let padding = OPTION_HEAD + bare.next_multiple_of(PADDED_BLOCK) - bare;
+        if self.len() + padding <= room { padding } else { 0 }
+    }
+}
+
+/// Writes one option; returns the space behind it.
+fn write_option<'m>(space: &'m mut [u8], code: u16, value: &[u8]) -> Option<&'m mut [u8]> {
+    let (head, rest) = space.split_first_chunk_mut::<OPTION_HEAD>()?;
+    let (target, rest) = rest.split_at_mut_checked(value.len())?;
+    let ([code_high, code_low], [len_high, len_low]) = (code.to_be_bytes(), u16::try_from(value.len()).ok()?.to_be_bytes());
+    *head = [code_high, code_low, len_high, len_low];
+    target.copy_from_slice(value);
+    Some(rest)
 }
 
 /// Echoes FAMILY, SOURCE and ADDRESS, and adds the scope (RFC 7871 §7.2.1).
@@ -237,7 +301,7 @@ mod tests {
 
     #[test]
     fn rfc6891_6_1_2_unknown_options_are_skipped_and_overlong_ones_are_malformed() {
-        assert_eq!(read(&[0xfd, 0xe9, 0, 3, 1, 2, 3, 0, 10, 0, 0]), Some(None));
+        assert_eq!(read(&[0xfd, 0xe9, 0, 3, 1, 2, 3, 0, 11, 0, 0]), Some(None));
         assert_eq!(read(&[0xfd, 0xe9, 0, 4, 1, 2, 3]), None);
         assert_eq!(read(&[0xfd, 0xe9, 0]), None);
     }
@@ -245,9 +309,15 @@ mod tests {
     #[test]
     fn a_reply_echoes_the_subnet_and_adds_scope_and_error() {
         let sent = read(&subnet_option(1, 20, 0, &[192, 0, 0x20])).unwrap().unwrap();
-        let opt = ReplyOpt { dnssec_ok: true, rcode_high: 1, subnet: Some((sent, 16)), error: Some(ExtendedError::NotReady) };
+        let opt = ReplyOpt {
+            dnssec_ok: true,
+            rcode_high: 1,
+            subnet: Some((sent, 16)),
+            error: Some(ExtendedError::NotReady),
+            ..ReplyOpt::default()
+        };
         let mut space = [0xff; 64];
-        assert_eq!(opt.write(&mut space), Some(28));
+        assert_eq!(opt.write(40, &mut space), Some(28));
         assert_eq!(opt.len(), 28);
         let expected = [
             &[0, 0, 41, 4, 208, 1, 0, 0x80, 0, 0, 17][..],
@@ -255,6 +325,20 @@ mod tests {
             &[0, 15, 0, 2, 0, 14],
         ];
         assert_eq!(space[..28], expected.concat());
-        assert_eq!(opt.write(&mut space[..27]), None);
+        assert_eq!(opt.write(40, &mut space[..27]), None);
+    }
+
+    #[test]
+    fn rfc8467_4_1_a_padded_message_fills_whole_blocks_while_there_is_room() {
+        let opt = ReplyOpt { padded: true, nsid: Some(b"ns1"), ..ReplyOpt::default() };
+        let mut space = [0xff; 1000];
+        for before in [30, 440, 449, 450, 451, 467, 468, 469] {
+            let used = opt.write(before, &mut space).unwrap();
+            assert_eq!((before + used) % 468, 0, "{before}");
+            let zeroes = used - opt.len() - 4;
+            let rdata: Vec<u8> = [&b"\0\x03\0\x03ns1\0\x0c"[..], &u16::try_from(zeroes).unwrap().to_be_bytes(), &vec![0; zeroes]].concat();
+            assert_eq!(space[11..used], rdata);
+        }
+        assert_eq!(opt.write(30, &mut space[..100]), Some(opt.len()), "no room: no padding");
     }
 }

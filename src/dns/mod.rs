@@ -4,6 +4,7 @@
 //! formats; knows nothing of zones, switches or sockets. Imports no room of ours.
 
 pub mod compose;
+pub mod cookie;
 pub mod cut;
 #[cfg(test)]
 pub(crate) mod decoded;

@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn outcome(kind: Kind) -> Outcome {
-        Outcome { len: 20, rcode: 0, choice: None, truncated: false, kind, zone: Some(0), qtype: RecordType::A }
+        Outcome { len: 20, kind, zone: Some(0), qtype: RecordType::A, ..Outcome::SILENCE }
     }
 
     fn message(label: &str) -> Vec<u8> {

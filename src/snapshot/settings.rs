@@ -4,6 +4,9 @@ use crate::dns::RecordType;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
+/// The longest identifier NSID gives: the record of a short answer still fits 512 octets beside it.
+const MAX_NSID_LEN: usize = 64;
+
 /// Settings of the whole server, with their replies ready.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -11,6 +14,8 @@ pub struct Settings {
     version: Option<Box<[u8]>>,
     /// CH TXT `id.server` and `hostname.bind` as one record on the wire; `None`: refused.
     id_server: Option<Box<[u8]>>,
+    /// The same as an identifier for NSID (RFC 5001).
+    nsid: Option<Box<[u8]>>,
     /// Resolvers whose client subnet option is believed; empty: all.
     ecs_from: Vec<IpNet>,
 }
@@ -19,7 +24,8 @@ impl Settings {
     /// Prepares the replies.
     #[must_use]
     pub fn new(version: Option<&str>, id_server: Option<&str>, ecs_from: Vec<IpNet>) -> Self {
-        Self { version: version.map(chaos_txt), id_server: id_server.map(chaos_txt), ecs_from }
+        let nsid = id_server.map(|text| text.as_bytes().iter().copied().take(MAX_NSID_LEN).collect());
+        Self { version: version.map(chaos_txt), id_server: id_server.map(chaos_txt), nsid, ecs_from }
     }
 
     /// The record that answers a CH TXT query for a name in lower-case wire form.
@@ -32,11 +38,17 @@ impl Settings {
         }
     }
 
+    /// What this server answers to NSID (RFC 5001); `None`: nothing.
+    #[must_use]
+    pub fn nsid(&self) -> Option<&[u8]> {
+        self.nsid.as_deref()
+    }
+
     /// Whether a resolver's client subnet option is believed (RFC 7871 §12.1).
     #[must_use]
     #[inline]
     pub fn believes_subnet_of(&self, resolver: IpAddr) -> bool {
-        self.ecs_from.is_empty() || self.ecs_from.iter().any(|net| net.contains(&resolver))
+        self.ecs_from.is_empty() || self.ecs_from.iter().any(|net| net.contains(&resolver.to_canonical()))
     }
 }
 
@@ -76,6 +88,7 @@ mod tests {
         assert!(Settings::default().believes_subnet_of(resolver));
         let listed = Settings::new(None, None, vec!["192.0.2.0/24".parse().unwrap()]);
         assert!(listed.believes_subnet_of(resolver));
+        assert!(listed.believes_subnet_of("::ffff:192.0.2.1".parse().unwrap()), "one address in two forms");
         assert!(!listed.believes_subnet_of("198.51.100.1".parse().unwrap()));
     }
 }

@@ -197,6 +197,49 @@ fn rfc6891_7_a_malformed_option_is_a_format_error_with_opt() {
 }
 
 #[test]
+fn rfc7873_5_2_a_client_with_a_cookie_gets_ours_and_is_known_by_it_next_time() {
+    let world = world(&[]);
+    let cookies = Cookies { secret: [3; 16], previous: None, now_s: 1_000_000 };
+    let send = |option: &[u8]| {
+        let wire = edns_query("www.example.test", RecordType::A, 1232, &[&[0, 10, 0, u8::try_from(option.len()).unwrap()], option].concat());
+        let mut buffer = [wire.clone(), vec![0; 1232]].concat();
+        let outcome = respond_with(&world, &udp(), Some(&cookies), &mut buffer, wire.len());
+        (outcome, buffer[..outcome.len].to_vec())
+    };
+    let (outcome, reply) = send(b"clientck");
+    assert!(!outcome.knows_us);
+    let (before, cookie) = reply.split_at(reply.len() - 24);
+    assert!(before.ends_with(&[0, 10, 0, 24]) && cookie.starts_with(b"clientck"));
+    assert!(send(cookie).0.knows_us);
+    assert!(!send(&[cookie, b"longer"].concat()).0.knows_us, "a cookie of another make");
+    assert_eq!(send(b"short").0.rcode, 1, "RFC 7873 §5.2.2");
+    let wire = edns_query("www.example.test", RecordType::A, 1232, b"\0\x0a\0\x08clientck");
+    assert_eq!(super::send(&world, &udp(), &wire).1.len(), query("www.example.test", RecordType::A).len() + 32 + 11, "no secrets, no cookies");
+}
+
+#[test]
+fn rfc5001_2_2_the_identifier_is_told_who_asks_for_it() {
+    let mut world = world(&[]);
+    let wire = edns_query("www.example.test", RecordType::A, 1232, &[0, 3, 0, 0]);
+    let plain = send(&world, &udp(), &wire).1.len();
+    world.settings = Arc::new(Settings::new(None, Some("ns1-a"), Vec::new()));
+    let reply = send(&world, &udp(), &wire).1;
+    assert!(reply.len() == plain + 9 && reply.ends_with(b"\0\x03\0\x05ns1-a"));
+    assert_eq!(send(&world, &udp(), &edns_query("www.example.test", RecordType::A, 1232, &[])).1.len(), plain);
+}
+
+#[test]
+fn rfc7830_4_padded_queries_over_encryption_get_padded_replies() {
+    let world = world(&[]);
+    let wire = edns_query("www.example.test", RecordType::A, 1232, &[0, 12, 0, 2, 0, 0]);
+    let len = |transport| send(&world, &Asker { transport, ..udp() }, &wire).1.len();
+    assert_eq!((len(Transport::Tls), len(Transport::Https), len(Transport::Quic)), (468, 468, 468));
+    assert_eq!((len(Transport::Udp), len(Transport::Tcp)), (77, 77));
+    let bare = edns_query("www.example.test", RecordType::A, 1232, &[]);
+    assert_eq!(send(&world, &Asker { transport: Transport::Tls, ..udp() }, &bare).1.len(), 77);
+}
+
+#[test]
 fn other_additional_records_are_stepped_over() {
     let mut wire = query("www.example.test", RecordType::A);
     wire[11] = 1;
