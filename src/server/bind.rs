@@ -4,7 +4,9 @@
 //! is told so instead of silently taking half of the queries; the option is set afterwards, for the
 //! other workers and for a successor. A successor (`takeover`) binds with the option from the start
 //! and shares the address with the process it replaces. IPv6 sockets are for IPv6 only.
+//! A socket that systemd passed is used where its address is configured ([`super::inherited`]).
 
+use super::inherited::Inherited;
 use super::udp::{RECEIVE_WAIT, SEND_WAIT};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -86,16 +88,34 @@ pub(super) struct BoundAddress {
 }
 
 /// Binds UDP for every worker, and TCP, to one address and one port.
-pub(super) fn bind_plain(address: SocketAddr, workers: usize, takeover: bool) -> Result<BoundAddress, BindError> {
+pub(super) fn bind_plain(
+    address: SocketAddr,
+    workers: usize,
+    takeover: bool,
+    inherited: &mut Inherited,
+) -> Result<BoundAddress, BindError> {
+    let failed = |kind| move |source| BindError { address, kind, source };
+    if let Some(socket) = inherited.take(Type::DGRAM, address) {
+        let tcp = match inherited.take(Type::STREAM, address) {
+            Some(socket) => adopt_tcp(socket),
+            None => bind_tcp(address, takeover),
+        };
+        let udp = adopt_udp(&socket, address, workers).map_err(failed(Kind::Udp))?;
+        return Ok(BoundAddress { address, udp, tcp: tcp.map_err(failed(Kind::Tcp))? });
+    }
     let tries = if address.port() == 0 { PORT_TRIES } else { 1 };
     let mut last = None;
     for _ in 0..tries {
-        let first = bind_udp(address, takeover).map_err(|source| BindError { address, kind: Kind::Udp, source })?;
-        let bound = first.local_addr().map_err(|source| BindError { address, kind: Kind::Udp, source })?;
-        match bind_tcp(bound, takeover) {
+        let first = bind_udp(address, takeover).map_err(failed(Kind::Udp))?;
+        let bound = first.local_addr().map_err(failed(Kind::Udp))?;
+        let tcp = match inherited.take(Type::STREAM, bound) {
+            Some(socket) => adopt_tcp(socket),
+            None => bind_tcp(bound, takeover),
+        };
+        match tcp {
             Ok(tcp) => {
                 let others = (1..workers).map(|_| bind_udp(bound, true)).collect::<io::Result<Vec<_>>>();
-                let mut udp = others.map_err(|source| BindError { address, kind: Kind::Udp, source })?;
+                let mut udp = others.map_err(failed(Kind::Udp))?;
                 udp.insert(0, first);
                 return Ok(BoundAddress { address: bound, udp, tcp });
             }
@@ -106,8 +126,27 @@ pub(super) fn bind_plain(address: SocketAddr, workers: usize, takeover: bool) ->
 }
 
 /// Binds a TCP listener of an encrypted transport.
-pub(super) fn bind_encrypted(address: SocketAddr, kind: Kind, takeover: bool) -> Result<TcpListener, BindError> {
-    bind_tcp(address, takeover).map_err(|source| BindError { address, kind, source })
+pub(super) fn bind_encrypted(address: SocketAddr, kind: Kind, takeover: bool, inherited: &mut Inherited) -> Result<TcpListener, BindError> {
+    let listener = match inherited.take(Type::STREAM, address) {
+        Some(socket) => adopt_tcp(socket),
+        None => bind_tcp(address, takeover),
+    };
+    listener.map_err(|source| BindError { address, kind, source })
+}
+
+/// One socket for all workers: they take turns at its queue.
+fn adopt_udp(socket: &Socket, address: SocketAddr, workers: usize) -> io::Result<Vec<UdpSocket>> {
+    set_buffers_and_waits(socket)?;
+    #[cfg(target_os = "linux")]
+    set_udp_options(socket, address)?;
+    socket.set_nonblocking(false)?;
+    (0..workers).map(|_| Ok(socket.try_clone()?.into())).collect()
+}
+
+fn adopt_tcp(socket: Socket) -> io::Result<TcpListener> {
+    set_tcp_options(&socket)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 fn new_socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
@@ -123,16 +162,20 @@ fn bind_udp(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     if shared {
         socket.set_reuse_port(true)?;
     }
-    // Larger buffers only help: a kernel that grants less has told so in its limits.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    let _ = socket.set_send_buffer_size(SEND_BUFFER);
-    socket.set_read_timeout(Some(RECEIVE_WAIT))?;
-    socket.set_write_timeout(Some(SEND_WAIT))?;
+    set_buffers_and_waits(&socket)?;
     #[cfg(target_os = "linux")]
     set_udp_options(&socket, address)?;
     socket.bind(&address.into())?;
     socket.set_reuse_port(true)?;
     Ok(socket.into())
+}
+
+fn set_buffers_and_waits(socket: &Socket) -> io::Result<()> {
+    // Larger buffers only help: a kernel that grants less has told so in its limits.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    let _ = socket.set_send_buffer_size(SEND_BUFFER);
+    socket.set_read_timeout(Some(RECEIVE_WAIT))?;
+    socket.set_write_timeout(Some(SEND_WAIT))
 }
 
 /// Path MTU as attackers may forge it is ignored; on a wildcard bind the kernel tells which address
@@ -159,13 +202,7 @@ fn bind_tcp(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     if shared {
         socket.set_reuse_port(true)?;
     }
-    // Accepted connections inherit these.
-    socket.set_tcp_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    {
-        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-        super::udp::syscalls::set_option(&socket, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, UNSENT)?;
-    }
+    set_tcp_options(&socket)?;
     socket.bind(&address.into())?;
     socket.set_reuse_port(true)?;
     socket.listen(BACKLOG)?;
@@ -173,9 +210,24 @@ fn bind_tcp(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Accepted connections inherit these.
+fn set_tcp_options(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    {
+        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+        super::udp::syscalls::set_option(socket, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, UNSENT)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn bind_plain(address: SocketAddr, workers: usize, takeover: bool) -> Result<BoundAddress, BindError> {
+        super::bind_plain(address, workers, takeover, &mut Inherited::default())
+    }
 
     #[test]
     fn a_second_server_on_the_same_address_is_told_so() {

@@ -8,6 +8,7 @@
 mod bind;
 mod certificate;
 mod https;
+mod inherited;
 mod rate_limit;
 mod stream;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use stream::table::StreamLimits;
 use crate::metrics::Registry;
 use crate::snapshot::SnapshotCell;
 use bind::BoundAddress;
+use inherited::Inherited;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -106,16 +108,21 @@ pub struct Listening {
 }
 
 impl Bound {
-    /// Binds every address of `settings`, or none.
+    /// Binds every address of `settings`, or none; sockets passed by systemd are used where they fit.
     ///
     /// # Errors
     /// The first address that cannot be bound, with a remedy.
     pub fn bind(settings: Settings) -> Result<Self, BindError> {
-        let bind = |address: &SocketAddr| bind::bind_plain(*address, settings.workers.max(1), settings.takeover);
+        Self::bind_with(settings, Inherited::from_environment())
+    }
+
+    fn bind_with(settings: Settings, mut inherited: Inherited) -> Result<Self, BindError> {
+        let (workers, takeover) = (settings.workers.max(1), settings.takeover);
+        let bind = |address: &SocketAddr| bind::bind_plain(*address, workers, takeover, &mut inherited);
         let plain = settings.addresses.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let encrypted = |offer: Option<&Encrypted>, kind| {
+        let mut encrypted = |offer: Option<&Encrypted>, kind| {
             let addresses = offer.into_iter().flat_map(|offer| &offer.addresses);
-            addresses.map(|address| bind::bind_encrypted(*address, kind, settings.takeover)).collect::<Result<Vec<_>, _>>()
+            addresses.map(|address| bind::bind_encrypted(*address, kind, takeover, &mut inherited)).collect::<Result<Vec<_>, _>>()
         };
         let tls = encrypted(settings.tls.as_ref(), Kind::Tls)?;
         let https = encrypted(settings.https.as_ref().map(|https| &https.encrypted), Kind::Https)?;

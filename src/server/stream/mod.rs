@@ -13,7 +13,7 @@ use crate::answer::Transport;
 use crate::clock::{self, Draws};
 use crate::metrics::{Count, SharedWriter};
 use crate::snapshot::SnapshotCell;
-use connection::Conversation;
+use connection::{Conversation, Ended};
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -123,19 +123,28 @@ fn admit(stream: TcpStream, client: SocketAddr, service: &Arc<Service>) {
 }
 
 async fn serve(stream: TcpStream, client: SocketAddr, service: Arc<Service>, seat: Seat) {
-    let ended = match &service.tls {
+    let ended = match service.tls.clone() {
         None => Conversation::new(stream, client, &service, &seat).run().await,
-        Some(acceptor) => match timeout(service.table.limits().query, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => match &service.protocol {
-                Protocol::Https { path } => {
-                    let path = Arc::clone(path);
-                    return https::converse(stream, client, path, service, seat).await;
-                }
-                Protocol::Tcp | Protocol::Tls => Conversation::new(stream, client, &service, &seat).run().await,
-            },
-            Ok(Err(_)) | Err(_) => return service.writer.add(Count::HandshakeFailed, 1),
-        },
+        // Boxed, so that a plain connection does not carry the room of an encrypted one.
+        Some(acceptor) => return Box::pin(serve_encrypted(acceptor, stream, client, service, seat)).await,
     };
+    count_end(&service, ended);
+}
+
+async fn serve_encrypted(acceptor: TlsAcceptor, stream: TcpStream, client: SocketAddr, service: Arc<Service>, seat: Seat) {
+    let Ok(Ok(stream)) = timeout(service.table.limits().query, acceptor.accept(stream)).await else {
+        return service.writer.add(Count::HandshakeFailed, 1);
+    };
+    match service.protocol.clone() {
+        Protocol::Https { path } => https::converse(stream, client, path, service, seat).await,
+        Protocol::Tcp | Protocol::Tls => {
+            let ended = Conversation::new(stream, client, &service, &seat).run().await;
+            count_end(&service, ended);
+        }
+    }
+}
+
+fn count_end(service: &Service, ended: Ended) {
     if let Some(count) = ended.count() {
         service.writer.add(count, 1);
     }

@@ -91,3 +91,31 @@ fn connections_leave_open_files_for_the_rest() {
     let fitted = |open_files| super::fit(limits, open_files).connections;
     assert_eq!([fitted(None), fitted(Some(1 << 20)), fitted(Some(1_512)), fitted(Some(100))], [20_000, 20_000, 800, 1]);
 }
+
+#[tokio::test]
+async fn sockets_of_the_service_manager_answer_with_several_workers() {
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = udp.local_addr().unwrap();
+    let kept = udp.try_clone().unwrap();
+    let inherited = super::inherited::Inherited::from_descriptors(vec![udp.into()]);
+    let settings = Settings { workers: 2, ..settings(&address.to_string()) };
+    let running = start_bound(Bound::bind_with(settings, inherited).unwrap());
+    assert_eq!(running.address, address);
+    let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut buffer = [0; 512];
+    let mut ask = |id| {
+        client.send_to(&query(id, "name"), address).unwrap();
+        let (len, from) = client.recv_from(&mut buffer).unwrap();
+        assert!(from == address && answers(&buffer[..len], &query(id, "name")));
+    };
+    (0..20).for_each(&mut ask);
+    running.listening.shutdown().await;
+    // What arrives while nobody listens waits in the socket that the service manager keeps.
+    client.send_to(&query(99, "name"), address).unwrap();
+    let inherited = super::inherited::Inherited::from_descriptors(vec![kept.into()]);
+    let restarted = start_bound(Bound::bind_with(super::tests::settings(&address.to_string()), inherited).unwrap());
+    let (len, _) = client.recv_from(&mut buffer).unwrap();
+    assert!(answers(&buffer[..len], &query(99, "name")));
+    restarted.listening.shutdown().await;
+}

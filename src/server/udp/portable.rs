@@ -68,6 +68,12 @@ pub(crate) fn raise_open_files() -> io::Result<Option<u64>> {
     Ok(None)
 }
 
+/// There is no systemd here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn take_listen_fds() -> Vec<std::os::fd::OwnedFd> {
+    Vec::new()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,8 +11,9 @@ use super::grouping::{BATCH, Group, Local, Reply};
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Longest query (and reply) in bytes.
 pub(super) const MESSAGE: usize = 4096;
@@ -20,6 +21,10 @@ pub(super) const MESSAGE: usize = 4096;
 const STRIDE: usize = MESSAGE + 64;
 /// Room for IPV6_PKTINFO (40 bytes) and UDP_SEGMENT (24 bytes) with their headers.
 const CONTROL: usize = 64;
+
+/// The first descriptor that systemd passes, and the most that are believed.
+const FIRST_LISTEN_FD: RawFd = 3;
+const MAX_LISTEN_FDS: u32 = 64;
 
 /// Whether a receive waits for the first datagram (up to the socket's SO_RCVTIMEO).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -278,6 +283,21 @@ pub(crate) fn raise_open_files() -> io::Result<Option<u64>> {
         }
     }
     Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
+}
+
+/// The sockets that systemd opened for this process (sd_listen_fds(3)); empty on the second call.
+pub(crate) fn take_listen_fds() -> Vec<OwnedFd> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
+    let ours = number("LISTEN_PID") == Some(std::process::id());
+    let count = if ours { number("LISTEN_FDS").unwrap_or(0).min(MAX_LISTEN_FDS) } else { 0 };
+    if TAKEN.swap(true, Relaxed) {
+        return Vec::new();
+    }
+    let descriptors = (FIRST_LISTEN_FD..).zip(0..count).map(|(descriptor, _)| descriptor);
+    // SAFETY: the service manager opened these descriptors for this process (the PID says so) and
+    // nothing else in it knows them; they are taken once. F_GETFD on a closed one fails, unharmed.
+    unsafe { descriptors.filter(|fd| libc::fcntl(*fd, libc::F_GETFD) != -1).map(|fd| OwnedFd::from_raw_fd(fd)).collect() }
 }
 
 // SAFETY: the raw pointers inside iovecs and headers are dead between calls (see the module's
