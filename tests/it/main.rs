@@ -1,6 +1,24 @@
 //! Black-box tests: a real server process, real sockets, real clients; one topic a file.
 
 // Tests read their own clock to bound what they wait for.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::cast_possible_truncation, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::cast_possible_truncation, missing_docs, unreachable_pub)]
 
 mod harness;
+mod rfc1034;
+mod rfc1035;
+mod rfc2181;
+mod rfc2308;
+mod rfc3597;
+mod rfc4592;
+mod rfc6672;
+mod rfc6891;
+mod rfc7766;
+mod rfc7871;
+mod rfc8482;
+mod rfc8906;
+mod rfc8914;
+mod rfc9471;
+mod steered;
+mod wire;
+mod world;
+mod zones;
