@@ -27,11 +27,13 @@ impl Decide<'_> {
         })
     }
 
-    /// A pool whose weight rises is not eligible, or nothing watches it and `undo` does not vouch for it.
+    /// A pool whose share rises is not eligible, or nothing watches it and `undo` does not vouch for it.
     pub(super) fn not_ready(&self, switch: &Switch, before: &Split, after: &Split, vouched: bool) -> Option<Rejection> {
+        let total = |split: &Split| split.values().map(|weight| u64::from(*weight)).sum::<u64>();
+        let (total_before, total_after) = (total(before), total(after));
         switch.pools.iter().find_map(|pool| {
-            let weight = |split: &Split| split.get(&pool.name).copied().unwrap_or(0);
-            if weight(after) <= weight(before) {
+            let weight = |split: &Split| u64::from(split.get(&pool.name).copied().unwrap_or(0));
+            if weight(after) * total_before <= weight(before) * total_after {
                 return None;
             }
             let status = pool_status(self.desired, self.observed, switch, pool, self.now.unix_ms);
