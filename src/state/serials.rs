@@ -23,6 +23,18 @@ pub fn current(desired: &Desired, zone: &ZoneDefinition) -> u32 {
     desired.serials.get(&zone.apex).copied().unwrap_or(zone.file_serial)
 }
 
+/// Far more steps than a counter of changes takes in a lifetime (34 years at one a second).
+const COUNTED: u32 = 1 << 30;
+
+/// [`check_jump`] at a start, where only the last serial served is known: a file that seems far ahead
+/// of it stands just behind it when the counter has run over the end of the circle.
+///
+/// # Errors
+/// [`Rejection::SerialJump`].
+pub fn check_start(apex: &Name, last: u32, file: u32) -> Result<(), Rejection> {
+    if last.wrapping_sub(file) <= COUNTED { Ok(()) } else { check_jump(apex, last, file) }
+}
+
 /// Refuses a file serial that jumps by more than 2^31 - 1: secondaries would take it for an older one.
 ///
 /// # Errors

@@ -25,21 +25,18 @@ pub(super) fn reload(decide: &Decide<'_>, new: &Arc<Definitions>) -> Result<Chan
         let before = decide.desired.split(switch);
         let after = fresh.get(&*switch.name).copied();
         decide.guard(removes_serving(switch, &before, after))?;
-        match (after, decide.desired.switches.get(&switch.name)) {
-            (Some(after), Some(state)) => {
-                let kept = keep(state, after, &mut notes);
-                if kept != *state {
-                    touched.push((after.name.clone(), kept));
-                }
-            }
-            (Some(after), None) => {
-                let files: Split = file_split(after);
-                if files != before {
-                    splits.push(SplitChange { switch: after.name.clone(), before, after: files });
-                }
-            }
-            (None, Some(_)) => removed.push(switch.name.clone()),
-            (None, None) => {}
+        let state = decide.desired.switches.get(&switch.name);
+        let Some(after) = after else {
+            removed.extend(state.map(|_| switch.name.clone()));
+            continue;
+        };
+        let kept = state.map(|state| keep(state, after, &mut notes));
+        let split = kept.as_ref().and_then(|kept| kept.weights.clone()).unwrap_or_else(|| file_split(after));
+        if split != before {
+            splits.push(SplitChange { switch: after.name.clone(), before, after: split });
+        }
+        if let Some(kept) = kept.filter(|kept| Some(kept) != state) {
+            touched.push((after.name.clone(), kept));
         }
     }
     let changed: Vec<&Arc<ZoneDefinition>> = changed_zones(old, new).collect();
@@ -69,7 +66,7 @@ pub fn initial_serials(desired: &Desired) -> Result<Vec<(Name, u32)>, Rejection>
         .iter()
         .map(|zone| {
             if let Some(last) = desired.serials.get(&zone.apex) {
-                serials::check_jump(&zone.apex, *last, zone.file_serial)?;
+                serials::check_start(&zone.apex, *last, zone.file_serial)?;
             }
             Ok((zone.apex.clone(), serials::advance(desired, zone)))
         })
