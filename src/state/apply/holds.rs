@@ -5,7 +5,7 @@ use crate::health::hold::{LONGEST_MS, Override, OverrideError, SHORTEST_MS};
 use crate::health::OverrideKind;
 use crate::state::command::{Change, Rejection};
 use crate::state::observed::has_eligible_weight;
-use crate::state::runtime::{Desired, Hold};
+use crate::state::runtime::Hold;
 use crate::steering::Pool;
 use std::sync::Arc;
 
@@ -37,8 +37,7 @@ pub(super) fn set(decide: &Decide<'_>, asked: &Asked<'_>) -> Result<Change, Reje
             state.holds.push(Hold { pool: pool.name.clone(), member, hold, by: decide.request.by.clone() });
         }
     }
-    let mut planned: Desired = Desired { definitions: decide.desired.definitions.clone(), ..Desired::default() };
-    planned.switches.insert(switch.name.clone(), state.clone());
+    let planned = decide.planned(switch, &state);
     let had = has_eligible_weight(decide.desired, decide.observed, switch, decide.now.unix_ms);
     let has = has_eligible_weight(&planned, decide.observed, switch, decide.now.unix_ms);
     decide.guard((had && !has).then(|| Rejection::NoEligibleWeight { switch: switch.name.to_string() }))?;

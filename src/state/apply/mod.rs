@@ -73,6 +73,13 @@ impl<'a> Decide<'a> {
         }
     }
 
+    /// The desired state with another state of one switch, for questions of eligibility.
+    fn planned(&self, switch: &Switch, state: &SwitchState) -> Desired {
+        let mut planned = Desired { definitions: self.desired.definitions.clone(), ..Desired::default() };
+        planned.switches.insert(switch.name.clone(), state.clone());
+        planned
+    }
+
     /// A change that changes nothing: no new revision.
     fn unchanged(&self) -> Change {
         Change { revision: self.desired.revision, ..Change::default() }
@@ -115,7 +122,9 @@ impl<'a> Decide<'a> {
             return Ok(self.unchanged());
         }
         let has_weight = self.desired.split(switch).get(&pool.name).is_some_and(|weight| *weight > 0);
-        self.guard(has_weight.then(|| Rejection::PoolHasWeight { switch: name.to_owned(), pool: pool.name.to_string() }))?;
+        let shown = self.desired.expect_version(name, pool);
+        let differs = version.or(pool.expect_version.as_deref()) != shown;
+        self.guard((has_weight && differs).then(|| Rejection::PoolHasWeight { switch: name.to_owned(), pool: pool.name.to_string() }))?;
         match version {
             Some(version) => state.versions.insert(pool.name.clone(), version.to_owned()),
             None => state.versions.remove(&pool.name),

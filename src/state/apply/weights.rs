@@ -3,8 +3,9 @@
 use super::{Decide, resolve_pool, split_change};
 use crate::state::command::{Change, FlipTarget, Rejection, WeightChange};
 use crate::state::definitions::ZoneDefinition;
-use crate::state::runtime::{Split, SwitchState};
-use crate::steering::{MAX_WEIGHT, Switch};
+use crate::state::observed::has_eligible_weight;
+use crate::state::runtime::{Desired, Split, SwitchState};
+use crate::steering::{MAX_WEIGHT, Pool, Switch};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ pub(super) fn undo(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection>
     let (zone, switch) = decide.switch(name)?;
     let previous = decide.state(switch).previous.ok_or_else(|| Rejection::NothingToUndo { switch: name.to_owned() })?;
     let after: Split = switch.pools.iter().map(|p| (p.name.clone(), previous.get(&p.name).copied().unwrap_or(0))).collect();
-    if after.values().all(|weight| *weight == 0) {
+    if after.values().all(|weight| *weight == 0) || after == decide.desired.split(switch) {
         return Err(Rejection::NothingToUndo { switch: name.to_owned() });
     }
     decide.move_weights(vec![Move { zone, switch, after }], Guards::HealthOnly)
@@ -64,13 +65,31 @@ pub(super) fn reset(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection
     };
     let files: Split = switch.pools.iter().map(|pool| (pool.name.clone(), pool.weight)).collect();
     let before = decide.desired.split(switch);
+    let mut fresh = SwitchState {
+        previous: state.previous.clone(),
+        changed_at: state.changed_at,
+        recent: state.recent.clone(),
+        revision: state.revision,
+        ..SwitchState::default()
+    };
+    if fresh == *state {
+        return Ok(decide.unchanged());
+    }
+    let planned = decide.planned(switch, &fresh);
+    // What counts is who would be eligible without the overrides that go.
+    let without = Decide { desired: &planned, ..*decide };
     let moves = before != files;
-    let mut fresh = SwitchState { previous: state.previous.clone(), changed_at: state.changed_at, ..SwitchState::default() };
-    fresh.recent.clone_from(&state.recent);
+    if moves {
+        decide.guard(decide.too_soon(switch))?;
+        decide.guard(without.not_ready(switch, &before, &files, false))?;
+        decide.guard(decide.too_many_moving(zone, &[&*switch.name]))?;
+    }
+    if moves || has_eligible_weight(decide.desired, decide.observed, switch, decide.now.unix_ms) {
+        decide.guard(without.nobody_left(switch, &files))?;
+    }
+    decide.guard(changes_version_in_service(decide, &planned, switch, &files))?;
     if moves {
         fresh.recent = decide.recent_pools(state, &before);
-        let planned = Move { zone, switch, after: files.clone() };
-        decide.hold_guards(&planned, Guards::All)?;
         fresh.previous = Some(before);
         fresh.changed_at = Some(decide.now);
     }
@@ -79,6 +98,16 @@ pub(super) fn reset(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection
         change.splits.push(split_change(decide.desired, switch, &files));
     }
     Ok(change)
+}
+
+/// A pool with weight in `after` whose members would have to show another version than now (§1.2).
+fn changes_version_in_service(decide: &Decide<'_>, planned: &Desired, switch: &Switch, after: &Split) -> Option<Rejection> {
+    let changes = |pool: &&Pool| {
+        after.get(&pool.name).is_some_and(|weight| *weight > 0)
+            && planned.expect_version(&switch.name, pool) != decide.desired.expect_version(&switch.name, pool)
+    };
+    let pool = switch.pools.iter().find(changes)?;
+    Some(Rejection::PoolHasWeight { switch: switch.name.to_string(), pool: pool.name.to_string() })
 }
 
 /// One switch's planned split.
@@ -168,19 +197,22 @@ fn set_percent(switch: &Switch, before: &Split, given: &BTreeMap<String, u32>) -
     if named > limit || (others.is_empty() && named != limit) {
         return Err(percent_sum(named));
     }
-    let shares = share_out(limit - named, &others, before);
+    let shares = share_out(limit - named, &others, before).ok_or_else(|| percent_sum(named))?;
     after.extend(shares);
     Ok(after)
 }
 
-/// Splits `rest` among pools in the ratio of their old weights (largest remainder; evenly to the
-/// first pool when none had any weight).
-fn share_out(rest: u32, pools: &[&Arc<str>], before: &Split) -> Vec<(Arc<str>, u16)> {
+/// Splits `rest` among pools in the ratio of their old weights, by largest remainder; `None` when
+/// several pools at 0 are left and nothing says which of them is to get it.
+fn share_out(rest: u32, pools: &[&Arc<str>], before: &Split) -> Option<Vec<(Arc<str>, u16)>> {
     let old = |pool: &Arc<str>| u32::from(before.get(pool).copied().unwrap_or(0));
     let total: u32 = pools.iter().map(|pool| old(pool)).sum();
     if total == 0 {
         let fits = u16::try_from(rest).unwrap_or(MAX_WEIGHT);
-        return pools.first().map(|pool| ((*pool).clone(), fits)).into_iter().collect();
+        return match pools {
+            [only] => Some(vec![((*only).clone(), fits)]),
+            _ => (rest == 0).then(Vec::new),
+        };
     }
     let mut shares: Vec<(Arc<str>, u32, u32)> =
         pools.iter().map(|pool| ((*pool).clone(), rest * old(pool) / total, rest * old(pool) % total)).collect();
@@ -192,7 +224,7 @@ fn share_out(rest: u32, pools: &[&Arc<str>], before: &Split) -> Vec<(Arc<str>, u
             left -= 1;
         }
     }
-    shares.into_iter().map(|(pool, share, _)| (pool, u16::try_from(share).unwrap_or(MAX_WEIGHT))).collect()
+    Some(shares.into_iter().map(|(pool, share, _)| (pool, u16::try_from(share).unwrap_or(MAX_WEIGHT))).collect())
 }
 
 /// The rejection of a sum that is not 100 %.
