@@ -11,6 +11,8 @@ pub mod definitions;
 pub mod observed;
 pub mod runtime;
 pub mod serials;
+#[cfg(test)]
+mod tests;
 pub mod v1;
 
 pub use apply::{apply, initial_serials};
