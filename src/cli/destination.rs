@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// Where the server is when nothing says otherwise.
 pub(super) const DEFAULT_ADDRESS: &str = "http://127.0.0.1:8053";
 
+/// What pointed there.
+const DEFAULT_ORIGIN: &str = "the default";
+
 /// Where its first token is.
 pub(super) const DEFAULT_TOKEN_FILE: &str = "/var/lib/tidegate/admin-token";
 
@@ -27,6 +30,13 @@ pub(super) struct Destination {
     pub origin: String,
     /// Whether it is a running demo.
     pub demo: bool,
+}
+
+impl Destination {
+    /// Whether nothing pointed anywhere.
+    pub(super) fn is_default(&self) -> bool {
+        self.origin == DEFAULT_ORIGIN
+    }
 }
 
 impl std::fmt::Debug for Destination {
@@ -98,11 +108,8 @@ pub(super) fn resolve(connection: &Connection, around: &Surroundings) -> Result<
     let explicit_token = explicit_token(connection, around)?;
     let (address, beside, origin, demo) = place(connection, around)?;
     let address = normal(&address)?;
-    let token = match (explicit_token, beside) {
-        (Some(token), _) => Some(token),
-        (None, Some((at, token))) if normal(&at)? == address => Some(token),
-        (None, _) => default_token(&address, around),
-    };
+    let beside = beside.into_iter().find_map(|(at, token)| (normal(&at).ok().as_ref() == Some(&address)).then_some(token));
+    let token = explicit_token.or(beside).or_else(|| default_token(&address, around));
     Ok(Destination { address, token, origin, demo })
 }
 
@@ -121,8 +128,8 @@ fn explicit_token(connection: &Connection, around: &Surroundings) -> Result<Opti
     }
 }
 
-/// Address, the address and token that belong together, where that comes from, whether it is a demo.
-type Place = (String, Option<(String, String)>, String, bool);
+/// Address, the addresses and tokens that belong together, where that comes from, whether it is a demo.
+type Place = (String, Vec<(String, String)>, String, bool);
 
 /// The address, from the first source that has one.
 fn place(connection: &Connection, around: &Surroundings) -> Result<Place, Failure> {
@@ -132,18 +139,19 @@ fn place(connection: &Connection, around: &Surroundings) -> Result<Place, Failur
         None => None,
     };
     let beside_demo = around.demo.as_ref().map(|demo| (demo.address.clone(), demo.token.clone()));
+    let beside = beside_context.into_iter().chain(beside_demo).collect();
     if let Some(address) = &connection.address {
-        return Ok((address.clone(), beside_context.or(beside_demo), "--address".to_owned(), false));
+        return Ok((address.clone(), beside, "--address".to_owned(), false));
     }
     if let (Some(address), None) = (&around.address, &connection.context) {
-        return Ok((address.clone(), beside_context.or(beside_demo), "TIDEGATE_ADDRESS".to_owned(), false));
+        return Ok((address.clone(), beside, "TIDEGATE_ADDRESS".to_owned(), false));
     }
     if let Some((name, context)) = context {
-        return Ok((context.address, beside_context, format!("context `{name}`"), false));
+        return Ok((context.address, beside, format!("context `{name}`"), false));
     }
     match &around.demo {
-        Some(demo) => Ok((demo.address.clone(), beside_demo, "the running demo".to_owned(), true)),
-        None => Ok((DEFAULT_ADDRESS.to_owned(), None, "the default".to_owned(), false)),
+        Some(demo) => Ok((demo.address.clone(), beside, "the running demo".to_owned(), true)),
+        None => Ok((DEFAULT_ADDRESS.to_owned(), beside, DEFAULT_ORIGIN.to_owned(), false)),
     }
 }
 

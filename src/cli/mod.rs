@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod client;
+mod demo;
 mod destination;
 mod exit;
 mod help;
@@ -33,7 +34,7 @@ fn run(verb: Verb) -> Exit {
     let json = asks_for_json(&verb);
     let outcome = match verb {
         Verb::Serve(args) => serve::run(args),
-        Verb::Demo(args) => verbs::demo(&args),
+        Verb::Demo(args) => demo::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Restore(args) if args.file.is_some() => restore::run(&args),
         client => verbs::run(client),

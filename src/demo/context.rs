@@ -61,13 +61,7 @@ impl DemoContext {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn leave(&self) -> std::io::Result<Option<Note>> {
-        let path = file().ok_or_else(|| std::io::Error::other("neither XDG_STATE_HOME nor HOME is set"))?;
-        self.leave_at(&path)
-    }
-
-    /// As [`DemoContext::leave`], in this file.
-    fn leave_at(&self, path: &Path) -> std::io::Result<Option<Note>> {
+    pub fn leave(&self, path: &Path) -> std::io::Result<Option<Note>> {
         if Self::running_at(path).is_some() {
             return Ok(None);
         }
@@ -98,8 +92,9 @@ impl Drop for Note {
     }
 }
 
-/// `$XDG_STATE_HOME/tidegate/demo.json`.
-fn file() -> Option<PathBuf> {
+/// Where the note is: `$XDG_STATE_HOME/tidegate/demo.json`.
+#[must_use]
+pub fn file() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
     let state = state.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
     Some(state.join("tidegate/demo.json"))
@@ -125,10 +120,10 @@ mod tests {
     fn a_note_is_private_found_and_removed_with_its_demo() {
         let path = place("found");
         let context = DemoContext::of_this_process("http://127.0.0.1:1".into(), "tg_a_b".into());
-        let note = context.leave_at(&path).unwrap().expect("nothing was there");
+        let note = context.leave(&path).unwrap().expect("nothing was there");
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(DemoContext::running_at(&path), Some(context.clone()));
-        assert!(context.leave_at(&path).unwrap().is_none(), "a running demo's note stays");
+        assert!(context.leave(&path).unwrap().is_none(), "a running demo's note stays");
         drop(note);
         assert!(!path.exists());
         std::fs::remove_dir(path.parent().unwrap()).unwrap();
@@ -139,7 +134,7 @@ mod tests {
         let path = place("stale");
         let mut context = DemoContext::of_this_process("http://127.0.0.1:1".into(), "tg_a_b".into());
         context.started += 1;
-        let note = context.leave_at(&path).unwrap();
+        let note = context.leave(&path).unwrap();
         assert_eq!(DemoContext::running_at(&path), None);
         assert!(!path.exists());
         std::mem::forget(note);
@@ -150,7 +145,7 @@ mod tests {
     fn a_note_that_others_could_read_is_not_trusted() {
         let path = place("open");
         let context = DemoContext::of_this_process("http://127.0.0.1:1".into(), "tg_a_b".into());
-        let note = context.leave_at(&path).unwrap();
+        let note = context.leave(&path).unwrap();
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
         assert_eq!(DemoContext::running_at(&path), None);
         drop(note);

@@ -38,7 +38,7 @@ pub(in crate::cli) fn show(page: &mut Page, status: &Status) {
         }
     }
     page.table(&table);
-    status.switches.iter().for_each(|switch| remarks(page, switch));
+    status.switches.iter().for_each(|switch| asides(page, switch));
 }
 
 /// One pool's line.
@@ -67,7 +67,7 @@ pub(super) fn up_count(pool: &PoolView) -> Cell {
     Cell::toned(tone, format!("{up}/{all}"))
 }
 
-/// What of a switch needs words.
+/// What is wrong with a switch, and what else is not as the files have it.
 pub(super) fn remarks(page: &mut Page, switch: &SwitchView) {
     let lead = format!("{}: ", switch.name);
     if switch.fallback_in_use {
@@ -79,6 +79,12 @@ pub(super) fn remarks(page: &mut Page, switch: &SwitchView) {
             page.paragraph(tone, &lead, &format!("{}: {why}", pool.name));
         }
     }
+    asides(page, switch);
+}
+
+/// What is no alarm and yet worth a line.
+fn asides(page: &mut Page, switch: &SwitchView) {
+    let lead = format!("{}: ", switch.name);
     if let Some(until) = &switch.prepared_until {
         let lapses = times::relative_of(until, page.now_unix_ms());
         let ready = match switch.prepared_in_ms {

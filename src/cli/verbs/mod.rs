@@ -5,7 +5,7 @@ mod drain;
 mod look;
 mod token;
 
-use super::args::{Connection, DemoArgs, Guards, TokenVerb, Verb};
+use super::args::{Connection, Guards, TokenVerb, Verb};
 use super::client::{Answer, Call, Client};
 use super::destination::{Surroundings, resolve};
 use super::exit::{Exit, Failure};
@@ -110,7 +110,3 @@ fn guarded(call: Call, guards: &Guards) -> Call {
     call.header("If-Match", guards.if_match.map(|revision| format!("\"{revision}\""))).header("Idempotency-Key", guards.idempotency_key.clone())
 }
 
-/// `tidegate demo`.
-pub(super) fn demo(_args: &DemoArgs) -> Result<Exit, Failure> {
-    Err(Failure::failed("the demo is not there yet"))
-}
