@@ -19,15 +19,16 @@ pub(in crate::cli) fn show(page: &mut Page, view: &DrainView) {
     }
     let now = page.now_unix_ms();
     let dates = [
-        ("last cached answer expires", report.last_promise_expires_at_ms),
-        ("gone from caches", report.dns_drained_at_ms),
-        ("tail ends", report.tail_ends_at_ms),
-        ("kept warm until", report.warm_until_ms),
-        ("pinned answers cached until", report.pin_promises_until_ms.filter(|at| *at > now)),
+        ("last cached answer expires", "last cached answer expired", report.last_promise_expires_at_ms),
+        ("gone from caches", "gone from caches", report.dns_drained_at_ms),
+        ("tail ends", "tail ended", report.tail_ends_at_ms),
+        ("kept warm, ends", "kept warm, ended", report.warm_until_ms),
+        ("pinned answers expire", "", report.pin_promises_until_ms.filter(|at| *at > now)),
     ];
-    for (what, at) in dates {
+    for (coming, past, at) in dates {
         if let Some(at) = at {
-            page.line(Tone::Plain, &format!("  {what}: {}", times::both(at, now)));
+            let what = if at > now { coming } else { past };
+            page.line(Tone::Plain, &format!("  {what} {}", times::both(at, now)));
         }
     }
     if let Some(idle) = &report.idle {
