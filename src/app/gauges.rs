@@ -50,7 +50,7 @@ fn switch(view: &SwitchView) -> SwitchGauges {
 }
 
 fn pool(view: &PoolView) -> PoolGauges {
-    let left_ms = view.drain.remaining_ms.unwrap_or(0);
+    let left_ms = view.drain.last_promise_expires_at_ms.map_or(0, |until| until.saturating_sub(crate::clock::unix_ms()));
     PoolGauges {
         name: view.name.as_str().into(),
         slot: view.slot,
