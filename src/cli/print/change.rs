@@ -23,9 +23,13 @@ pub(in crate::cli) fn show(page: &mut Page, done: &str, replied: &Replied) {
             page.line(Tone::Plain, &format!("  {zone} SOA serial {serial}"));
         }
     }
-    if let (true, false, Some(at)) = (replied.changed, replied.dry_run, &replied.old_answers_expire_at) {
-        let when = times::both_of(at, page.now_unix_ms());
-        page.paragraph(Tone::Plain, "  ", &format!("older answers leave the last cache that honours TTLs {when}"));
+    if replied.changed && !replied.dry_run {
+        let waits = replied.old_answers_expire_at.as_ref().filter(|_| replied.old_answers_expire_in_ms != Some(0));
+        let text = match waits {
+            Some(at) => format!("older answers leave the last cache that honours TTLs {}", times::both_of(at, page.now_unix_ms())),
+            None => "no cache that honours TTLs holds an older answer".to_owned(),
+        };
+        page.paragraph(Tone::Plain, "  ", &text);
     }
     if replied.changed && !replied.dry_run && !replied.applied {
         page.paragraph(Tone::Warn, "warning: ", "it is durable, but some workers did not yet answer from it after 1 s");

@@ -41,7 +41,8 @@ pub(super) fn run(verb: Verb) -> Result<Exit, Failure> {
         return Err(Failure::usage("this verb speaks to no server"));
     };
     let client = Client::new(resolve(&connection, &Surroundings::of_process())?)?;
-    if client.destination().demo {
+    // Said once, where a person looks first; every other verb speaks to the same server.
+    if client.destination().demo && matches!(verb, Verb::Status(_)) {
         terminal::remark(&format!("(talking to the running demo at {})", client.destination().address));
     }
     if client.sends_token_in_the_clear() {
