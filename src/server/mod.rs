@@ -20,10 +20,13 @@ pub use certificate::{Certificate, CertificateError};
 pub use rate_limit::RateLimit;
 pub use stream::table::StreamLimits;
 
+use crate::clock;
+use crate::dns::cookie::Cookies;
 use crate::metrics::Registry;
 use crate::snapshot::SnapshotCell;
 use bind::BoundAddress;
 use inherited::Inherited;
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -51,12 +54,47 @@ pub struct Settings {
     pub limits: StreamLimits,
     /// Response rate limiting of UDP; `None`: off.
     pub rate_limit: Option<RateLimit>,
+    /// Secrets of DNS cookies; `None`: none are given. Servers behind one address share them.
+    pub cookies: Option<CookieSecrets>,
     /// DNS over TLS, if it is offered (RFC 7858).
     pub tls: Option<Encrypted>,
     /// DNS over HTTPS, if it is offered (RFC 8484).
     pub https: Option<Https>,
     /// Share the addresses with a predecessor that still answers.
     pub takeover: bool,
+}
+
+/// What server cookies are made with (RFC 9018 §5).
+#[derive(Clone, Copy)]
+pub struct CookieSecrets {
+    /// Makes cookies, and accepts them.
+    pub secret: [u8; 16],
+    /// Accepts cookies made before the last change.
+    pub previous: Option<[u8; 16]>,
+}
+
+impl CookieSecrets {
+    /// A fresh secret: cookies of an earlier start are not accepted, which costs their owners nothing
+    /// but the rate limit's favour.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut secret = [0; 16];
+        clock::random_bytes(&mut secret);
+        Self { secret, previous: None }
+    }
+
+    /// As the answer path takes them, at the time of now.
+    fn at_present(self) -> Cookies {
+        // Cookies count seconds modulo 2^32 (RFC 9018 §4.3).
+        let now_s = u32::try_from((clock::unix_ms() / 1000) & u64::from(u32::MAX)).unwrap_or(0);
+        Cookies { secret: self.secret, previous: self.previous, now_s }
+    }
+}
+
+impl fmt::Debug for CookieSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CookieSecrets")
+    }
 }
 
 /// Addresses of an encrypted transport, and its certificate.
@@ -78,10 +116,18 @@ pub struct Https {
 }
 
 impl Default for Settings {
-    /// No address, one worker per core, product limits.
+    /// No address, one worker per core, product limits, cookies with a fresh secret.
     fn default() -> Self {
-        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { addresses: Vec::new(), workers, limits: StreamLimits::default(), rate_limit: Some(RateLimit::default()), tls: None, https: None, takeover: false }
+        Self {
+            addresses: Vec::new(),
+            workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            limits: StreamLimits::default(),
+            rate_limit: Some(RateLimit::default()),
+            cookies: Some(CookieSecrets::random()),
+            tls: None,
+            https: None,
+            takeover: false,
+        }
     }
 }
 
@@ -153,14 +199,15 @@ impl Bound {
             workers: Vec::new(),
             listeners: tokio::task::JoinSet::new(),
         };
+        let cookies = self.settings.cookies;
         let mut tcp = Vec::new();
         for bound in self.plain {
             let with_local = bound.address.ip().is_unspecified();
             for socket in bound.udp {
                 let writer = registry.sole_writer("udp");
-                let limit = self.settings.rate_limit.clone();
+                let policy = udp::Policy { rate_limit: self.settings.rate_limit.clone(), cookies };
                 let (cell, stop) = (Arc::clone(cell), Arc::clone(&listening.stop_workers));
-                let worker = udp::Worker::new(socket, with_local, cell, stop, writer, limit);
+                let worker = udp::Worker::new(socket, with_local, cell, stop, writer, policy);
                 listening.workers.push(std::thread::Builder::new().name("udp".to_owned()).spawn(|| worker.run())?);
             }
             tcp.push(bound.tcp);
@@ -170,6 +217,7 @@ impl Bound {
             cell: Arc::clone(cell),
             writer: registry.shared_writer(name),
             table: Arc::clone(&listening.table),
+            cookies,
             tls,
         };
         let tcp_service = service(stream::Protocol::Tcp, "tcp", None);

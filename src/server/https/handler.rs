@@ -1,11 +1,11 @@
-//! hickory-server's side: a request handler that answers by `answer::respond`.
+//! hickory-server's side: a request handler that answers by `answer::respond_with`.
 //!
 //! The reply is made as bytes by the same function as for every transport and re-encoded section by
 //! section, since hickory-server takes records. What hickory-proto cannot read (and hickory-server
 //! would answer on its own, without OPT or question) never comes here.
 
 use super::super::stream::Service;
-use crate::answer::{Asker, Transport, respond};
+use crate::answer::{Asker, Transport, respond_with};
 use crate::clock;
 use crate::dns::hickory::read_reply;
 use crate::metrics::{Count, Tally};
@@ -35,7 +35,7 @@ impl Handler {
         let mut message = vec![0; MESSAGE];
         message[..len].copy_from_slice(&query[..len]);
         let asker = Asker { client, transport: Transport::Https, draw: service.draw() };
-        let outcome = respond(&service.cell.load(), &asker, &mut message, len);
+        let outcome = respond_with(&service.cell.load(), &asker, service.cookies().as_ref(), &mut message, len);
         message.truncate(outcome.len);
         if message.is_empty() {
             service.writer.add(Count::Dropped, 1);

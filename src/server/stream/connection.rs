@@ -9,8 +9,9 @@
 use super::scratch::{READ, Scratch, WRITE};
 use super::table::{Held, Seat};
 use super::Service;
-use crate::answer::{Asker, respond};
+use crate::answer::{Asker, respond_with};
 use crate::clock;
+use crate::dns::cookie::Cookies;
 use crate::metrics::{Count, Tally};
 use crate::snapshot::Snapshot;
 use std::future::poll_fn;
@@ -194,6 +195,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     /// Answers the complete queries at the start of `unread` into `out`, as far as there is room.
     fn answer(&self, snapshot: &Snapshot, unread: &[u8], out: &mut [u8], tallies: &mut Vec<Tally>) -> Replies {
         let mut replies = Replies { written: 0, consumed: 0, malformed: false, answered: 0 };
+        let cookies = self.service.cookies();
         while let Some((len, rest)) = unread.get(replies.consumed..).and_then(|unread| unread.split_first_chunk::<2>()) {
             let len = usize::from(u16::from_be_bytes(*len));
             if len < HEADER {
@@ -205,7 +207,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             let Some(message) = room.get_mut(..MESSAGE) else { break };
             message[..len].copy_from_slice(query);
             replies.consumed += 2 + len;
-            let reply = self.answer_one(snapshot, message, len, tallies);
+            let reply = self.answer_one(snapshot, cookies.as_ref(), message, len, tallies);
             if let Ok(reply_len @ 1..) = u16::try_from(reply) {
                 *prefix = reply_len.to_be_bytes();
                 replies.written += 2 + reply;
@@ -215,9 +217,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         replies
     }
 
-    fn answer_one(&self, snapshot: &Snapshot, message: &mut [u8], len: usize, tallies: &mut Vec<Tally>) -> usize {
+    fn answer_one(&self, snapshot: &Snapshot, cookies: Option<&Cookies>, message: &mut [u8], len: usize, tallies: &mut Vec<Tally>) -> usize {
         let asker = Asker { client: self.client, transport: self.service.protocol.transport(), draw: self.service.draw() };
-        let outcome = respond(snapshot, &asker, message, len);
+        let outcome = respond_with(snapshot, &asker, cookies, message, len);
         let writer = &self.service.writer;
         writer.add(Count::Received, 1);
         if outcome.len == 0 {

@@ -8,9 +8,10 @@ mod connection;
 mod scratch;
 pub(super) mod table;
 
-use super::https;
+use super::{CookieSecrets, https};
 use crate::answer::Transport;
 use crate::clock::{self, Draws};
+use crate::dns::cookie::Cookies;
 use crate::metrics::{Count, SharedWriter};
 use crate::snapshot::SnapshotCell;
 use connection::{Conversation, Ended};
@@ -59,11 +60,17 @@ pub(super) struct Service {
     pub(super) cell: Arc<SnapshotCell>,
     pub(super) writer: SharedWriter,
     pub(super) table: Arc<Table>,
+    pub(super) cookies: Option<CookieSecrets>,
     /// `None`: plain TCP.
     pub(super) tls: Option<TlsAcceptor>,
 }
 
 impl Service {
+    /// Cookies at the time of now.
+    pub(super) fn cookies(&self) -> Option<Cookies> {
+        self.cookies.map(CookieSecrets::at_present)
+    }
+
     /// A fresh random number, from this thread's stream.
     pub(super) fn draw(&self) -> u64 {
         DRAWS.with_borrow_mut(Draws::next_draw)

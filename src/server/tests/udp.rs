@@ -186,3 +186,28 @@ async fn a_flood_is_limited_and_some_are_told_to_use_tcp() {
     assert_eq!(running.registry.fold_count(Count::RateLimited), 10);
     running.listening.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_client_that_shows_our_cookie_is_not_limited() {
+    let limit = RateLimit { responses_per_s: 2, slip: 0, exempt: Vec::new(), ..RateLimit::default() };
+    let running = start(Settings { rate_limit: Some(limit), ..settings("127.0.0.1:0") });
+    let client = client("127.0.0.1:0", running.address);
+    let with_cookie = |id, cookie: &[u8]| {
+        let mut message = query(id, "name");
+        message[11] = 1;
+        let len = u8::try_from(cookie.len()).unwrap();
+        message.extend_from_slice(&[0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, len + 4, 0, 10, 0, len]);
+        message.extend_from_slice(cookie);
+        message
+    };
+    client.send(&with_cookie(1, b"clients!")).unwrap();
+    let reply = receive(&client);
+    let at = reply.windows(4).position(|option| option == [0, 10, 0, 24]).expect("a cookie in the reply");
+    let cookie = reply[at + 4..at + 28].to_vec();
+    for id in 2..22 {
+        client.send(&with_cookie(id, &cookie)).unwrap();
+        assert_eq!(receive(&client)[..2], id.to_be_bytes());
+    }
+    assert_eq!(running.registry.fold_count(Count::RateLimited), 0);
+    running.listening.shutdown().await;
+}

@@ -13,12 +13,14 @@ mod portable;
 #[cfg(target_os = "linux")]
 pub(crate) mod syscalls;
 
-use crate::answer::{Asker, Transport, respond};
+use crate::answer::{Asker, Transport, respond_with};
+use super::CookieSecrets;
 use super::rate_limit::{Limiter, RateLimit, Verdict};
 use crate::clock::{self, Draws};
+use crate::dns::cookie::Cookies;
 use crate::dns::cut::cut_to_question;
 use crate::metrics::{Count, SoleWriter, Tally};
-use crate::snapshot::SnapshotCell;
+use crate::snapshot::{Snapshot, SnapshotCell};
 use grouping::{BATCH, Group, Reply};
 use std::io;
 use std::net::UdpSocket;
@@ -41,6 +43,12 @@ const LATE_MS: u64 = 1000;
 /// Pause after a receive error that is not a time-out, so that a broken socket cannot spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
+/// What every worker keeps to.
+pub(super) struct Policy {
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) cookies: Option<CookieSecrets>,
+}
+
 /// One worker's socket and everything it touches.
 pub(super) struct Worker {
     socket: UdpSocket,
@@ -50,6 +58,10 @@ pub(super) struct Worker {
     writer: SoleWriter,
     draws: Draws,
     limiter: Option<Limiter>,
+    secrets: Option<CookieSecrets>,
+    /// The secrets with the time of `cookies_at_ms`, read anew each second.
+    cookies: Option<Cookies>,
+    cookies_at_ms: u64,
     batch: Batch,
     replies: Vec<Reply>,
     spare: Vec<Reply>,
@@ -60,7 +72,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A worker for a bound, configured socket; `with_local` if it is bound to a wildcard address.
-    pub(super) fn new(socket: UdpSocket, with_local: bool, cell: Arc<SnapshotCell>, stop: Arc<AtomicBool>, writer: SoleWriter, limit: Option<RateLimit>) -> Self {
+    pub(super) fn new(socket: UdpSocket, with_local: bool, cell: Arc<SnapshotCell>, stop: Arc<AtomicBool>, writer: SoleWriter, policy: Policy) -> Self {
         let max_segment = if syscalls::knows_segments(&socket) { syscalls::MESSAGE } else { 0 };
         Self {
             socket,
@@ -69,7 +81,10 @@ impl Worker {
             stop,
             writer,
             draws: Draws::seeded(),
-            limiter: limit.map(|limit| Limiter::new(limit, (clock::random_u64(), clock::random_u64()))),
+            limiter: policy.rate_limit.map(|limit| Limiter::new(limit, (clock::random_u64(), clock::random_u64()))),
+            secrets: policy.cookies,
+            cookies: policy.cookies.map(CookieSecrets::at_present),
+            cookies_at_ms: clock::boot_ms(),
             batch: Batch::new(),
             replies: Vec::with_capacity(BATCH),
             spare: Vec::with_capacity(BATCH),
@@ -116,43 +131,15 @@ impl Worker {
 
     fn answer(&mut self, count: usize) {
         let arrived_ns = clock::boot_ns();
+        let arrived_ms = arrived_ns / 1_000_000;
+        if arrived_ms >= self.cookies_at_ms + 1000 {
+            (self.cookies, self.cookies_at_ms) = (self.secrets.map(CookieSecrets::at_present), arrived_ms);
+        }
         let snapshot = self.cell.load();
         self.replies.clear();
         self.tallies.clear();
         for slot in 0..count {
-            let received = self.batch.received(slot);
-            let Some(client) = received.client.filter(|client| client.port() != 0 && !received.oversize) else {
-                self.writer.add(if received.oversize { Count::Oversize } else { Count::Dropped }, 1);
-                continue;
-            };
-            let asker = Asker { client, transport: Transport::Udp, draw: self.draws.next_draw() };
-            let mut outcome = respond(&snapshot, &asker, received.message, received.len);
-            if outcome.len == 0 {
-                self.writer.add(Count::Dropped, 1);
-                continue;
-            }
-            if let Some(limiter) = &mut self.limiter {
-                match limiter.judge(client.ip(), &outcome, received.message, arrived_ns / 1_000_000) {
-                    Verdict::Send => {}
-                    Verdict::Slip => {
-                        outcome.len = cut_to_question(received.message, outcome.len);
-                        (outcome.truncated, outcome.choice) = (true, None);
-                        self.writer.add(Count::Slipped, 1);
-                    }
-                    Verdict::Drop => {
-                        self.writer.add(Count::RateLimited, 1);
-                        continue;
-                    }
-                }
-            }
-            self.replies.push(Reply { slot, len: outcome.len, client, local: received.local });
-            self.writer.response(outcome.rcode);
-            if outcome.truncated {
-                self.writer.add(Count::Truncated, 1);
-            }
-            if let Some(chosen) = outcome.choice {
-                self.tallies.push(Tally { slot: chosen.slot.0, promise_s: chosen.promise_s, pinned: chosen.pinned });
-            }
+            self.answer_one(&snapshot, slot, arrived_ms);
         }
         self.writer.add(Count::Received, count as u64);
         self.writer.add(Count::Batches, 1);
@@ -169,6 +156,39 @@ impl Worker {
             self.writer.extend_promises(sent_ns / 1_000_000, &self.tallies);
         }
         self.writer.took(self.replies.len() as u64, sent_ns.saturating_sub(arrived_ns));
+    }
+
+    #[inline]
+    fn answer_one(&mut self, snapshot: &Snapshot, slot: usize, arrived_ms: u64) {
+        let received = self.batch.received(slot);
+        let Some(client) = received.client.filter(|client| client.port() != 0 && !received.oversize) else {
+            return self.writer.add(if received.oversize { Count::Oversize } else { Count::Dropped }, 1);
+        };
+        let asker = Asker { client, transport: Transport::Udp, draw: self.draws.next_draw() };
+        let mut outcome = respond_with(snapshot, &asker, self.cookies.as_ref(), received.message, received.len);
+        if outcome.len == 0 {
+            return self.writer.add(Count::Dropped, 1);
+        }
+        // A client that shows a cookie of ours is not forged (RFC 7873 §5.2.3).
+        if let Some(limiter) = self.limiter.as_mut().filter(|_| !outcome.knows_us) {
+            match limiter.judge(client.ip(), &outcome, received.message, arrived_ms) {
+                Verdict::Send => {}
+                Verdict::Slip => {
+                    outcome.len = cut_to_question(received.message, outcome.len);
+                    (outcome.truncated, outcome.choice) = (true, None);
+                    self.writer.add(Count::Slipped, 1);
+                }
+                Verdict::Drop => return self.writer.add(Count::RateLimited, 1),
+            }
+        }
+        self.replies.push(Reply { slot, len: outcome.len, client, local: received.local });
+        self.writer.response(outcome.rcode);
+        if outcome.truncated {
+            self.writer.add(Count::Truncated, 1);
+        }
+        if let Some(chosen) = outcome.choice {
+            self.tallies.push(Tally { slot: chosen.slot.0, promise_s: chosen.promise_s, pinned: chosen.pinned });
+        }
     }
 
     /// Sends the groups. An error costs the reply it belongs to; a full buffer costs the rest.
