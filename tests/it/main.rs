@@ -3,7 +3,9 @@
 // Tests read their own clock to bound what they wait for.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::cast_possible_truncation, missing_docs, unreachable_pub)]
 
+mod delegation;
 mod harness;
+mod lab;
 mod rfc1034;
 mod rfc1035;
 mod rfc2181;
