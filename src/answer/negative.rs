@@ -56,7 +56,8 @@ impl Answering<'_, '_> {
         }
         for glue in referral.glue() {
             let suffix_at = if glue.in_domain { cut_at } else { apex_at };
-            let fits = self.reply.push_named(Section::Additional, glue.name, suffix_at, glue.rrset.wire, glue.rrset.count);
+            let fits =
+                self.reply.push_named(Section::Additional, glue.name, suffix_at, glue.rrset.wire, glue.rrset.count);
             if !fits && glue.in_domain {
                 self.reply.truncate();
             }

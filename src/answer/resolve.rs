@@ -169,7 +169,13 @@ impl<'a> Answering<'a, '_> {
     pub(super) fn answer_any(&mut self, node: &Node<'_>) {
         let fits = match node.rrset(RecordType::HINFO) {
             Some(real) => self.push_owned(real.wire, real.count),
-            None => self.reply.push_record(Section::Answer, self.qname_at, RecordType::HINFO, ANY_TTL_S, &[b"\x07RFC8482\0"]),
+            None => self.reply.push_record(
+                Section::Answer,
+                self.qname_at,
+                RecordType::HINFO,
+                ANY_TTL_S,
+                &[b"\x07RFC8482\0"],
+            ),
         };
         if !fits {
             self.reply.truncate();

@@ -61,8 +61,15 @@ impl<'a> Answering<'a, '_> {
 
     /// The records of a pool: of the type, or its alias, or none.
     #[inline]
-    fn answer_picked(&mut self, located: &Located<'a>, node: &Node<'a>, switch: &'a CompiledSwitch, picked: &Picked<'a>) -> Next {
-        let found = picked.pool.and_then(|pool| Some((pool, pool.set(self.qtype).or_else(|| pool.set(RecordType::CNAME))?)));
+    fn answer_picked(
+        &mut self,
+        located: &Located<'a>,
+        node: &Node<'a>,
+        switch: &'a CompiledSwitch,
+        picked: &Picked<'a>,
+    ) -> Next {
+        let found =
+            picked.pool.and_then(|pool| Some((pool, pool.set(self.qtype).or_else(|| pool.set(RecordType::CNAME))?)));
         let Some((pool, set)) = found else {
             self.answer_without_records(located, node, switch, picked);
             return Next::Done;
@@ -84,7 +91,13 @@ impl<'a> Answering<'a, '_> {
     }
 
     /// The pool has no such records, or there is no pool.
-    fn answer_without_records(&mut self, located: &Located<'a>, node: &Node<'a>, switch: &CompiledSwitch, picked: &Picked<'a>) {
+    fn answer_without_records(
+        &mut self,
+        located: &Located<'a>,
+        node: &Node<'a>,
+        switch: &CompiledSwitch,
+        picked: &Picked<'a>,
+    ) {
         if self.qtype == RecordType::ANY && picked.pool.is_some() {
             return self.answer_any(node);
         }

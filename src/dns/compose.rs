@@ -4,6 +4,9 @@
 //! question keeps its case and every owner can point at it. An Rrset goes in whole or not at all
 //! (RFC 2181 §9, RFC 6891 §7). Nothing is allocated.
 
+// Lengths and offsets come from packets here: no octet is reached for without asking whether it is there.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use super::edns::ReplyOpt;
 use super::query::HEADER_LEN;
 use super::{Qname, Rcode, RecordType};
@@ -93,7 +96,9 @@ impl<'m> Reply<'m> {
             return false;
         }
         while at < self.at {
-            let Some(head) = self.message.get_mut(at..).and_then(|m| m.first_chunk_mut::<RECORD_HEAD>()) else { return true };
+            let Some(head) = self.message.get_mut(at..).and_then(|m| m.first_chunk_mut::<RECORD_HEAD>()) else {
+                return true;
+            };
             let [high, low, .., len_high, len_low] = head;
             [*high, *low] = pointer;
             at += RECORD_HEAD + usize::from(u16::from_be_bytes([*len_high, *len_low]));
@@ -136,7 +141,15 @@ impl<'m> Reply<'m> {
     /// Adds a SOA record of the zone whose apex stands at `apex`: pointers, serial and TTL are patched
     /// in the copy. `pointers` are offsets in `wire`. Whether it fitted.
     #[inline]
-    pub fn push_soa(&mut self, section: Section, apex: usize, wire: &[u8], pointers: &[u16], serial: u32, ttl: u32) -> bool {
+    pub fn push_soa(
+        &mut self,
+        section: Section,
+        apex: usize,
+        wire: &[u8],
+        pointers: &[u16],
+        serial: u32,
+        ttl: u32,
+    ) -> bool {
         let (Some(link), begin) = (pointer(apex), self.at) else { return false };
         if !self.push(section, wire, 1) {
             return false;
@@ -150,14 +163,23 @@ impl<'m> Reply<'m> {
         if let Some(target) = record.get_mut(6..).and_then(|r| r.first_chunk_mut::<4>()) {
             *target = ttl.to_be_bytes();
         }
-        if let Some([serial_octets @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]) = record.last_chunk_mut::<20>() {
+        if let Some([serial_octets @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]) =
+            record.last_chunk_mut::<20>()
+        {
             *serial_octets = serial.to_be_bytes();
         }
         true
     }
 
     /// Adds one record owned by the name at `owner`, built from parts. Whether it fitted.
-    pub fn push_record(&mut self, section: Section, owner: usize, rtype: RecordType, ttl: u32, rdata: &[&[u8]]) -> bool {
+    pub fn push_record(
+        &mut self,
+        section: Section,
+        owner: usize,
+        rtype: RecordType,
+        ttl: u32,
+        rdata: &[&[u8]],
+    ) -> bool {
         let len: usize = rdata.iter().map(|part| part.len()).sum();
         let (Some(link), Ok(rdlength)) = (pointer(owner), u16::try_from(len)) else { return false };
         let end = self.at + RECORD_HEAD + len;

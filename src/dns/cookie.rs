@@ -4,6 +4,9 @@
 //! A server cookie is a hash over the client's cookie, a timestamp and the client's address, so nothing
 //! is remembered per client and servers that share a secret accept each other's. Reads no clock.
 
+// Lengths and offsets come from packets here: no octet is reached for without asking whether it is there.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use siphasher::sip::SipHasher24;
 use std::hash::Hasher;
 use std::net::IpAddr;
@@ -65,7 +68,9 @@ impl Cookies {
     /// Whether a client shows a cookie we made for it, not too long ago.
     #[must_use]
     pub fn accepts(&self, sent: &SentCookie, address: IpAddr) -> bool {
-        let Some((version, rest)) = sent.server.as_ref().and_then(|server| server.split_first_chunk::<4>()) else { return false };
+        let Some((version, rest)) = sent.server.as_ref().and_then(|server| server.split_first_chunk::<4>()) else {
+            return false;
+        };
         let (Some(made), Some(shown)) = (rest.first_chunk::<4>(), rest.last_chunk::<8>()) else { return false };
         // Serial number arithmetic (RFC 1982): the clock may wrap.
         let age = self.now_s.wrapping_sub(u32::from_be_bytes(*made));
@@ -73,7 +78,8 @@ impl Cookies {
             return false;
         }
         // Compared as one word: no prefix of it takes longer than another.
-        let matches = |secret| u64::from_le_bytes(digest(secret, sent.client, *made, address)) == u64::from_le_bytes(*shown);
+        let matches =
+            |secret| u64::from_le_bytes(digest(secret, sent.client, *made, address)) == u64::from_le_bytes(*shown);
         matches(self.secret) || self.previous.is_some_and(matches)
     }
 }
@@ -114,7 +120,9 @@ mod tests {
         let made_at = 0u32.wrapping_sub(100);
         let server = cookies(made_at).make([7; 8], here);
         let sent = SentCookie { client: [7; 8], server: Some(server) };
-        for (later, accepted) in [(0, true), (3600, true), (3601, false), (0u32.wrapping_sub(299), true), (0u32.wrapping_sub(301), false)] {
+        for (later, accepted) in
+            [(0, true), (3600, true), (3601, false), (0u32.wrapping_sub(299), true), (0u32.wrapping_sub(301), false)]
+        {
             assert_eq!(cookies(made_at.wrapping_add(later)).accepts(&sent, here), accepted, "{later}");
         }
         assert!(!cookies(made_at).accepts(&sent, there));

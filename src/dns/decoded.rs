@@ -58,7 +58,11 @@ impl Decoded {
             id: meta.id,
             flags: flags.iter().filter(|f| f.0).map(|f| f.1).collect::<Vec<_>>().join(" "),
             rcode: meta.response_code.into(),
-            question: message.queries.iter().map(|q| format!("{} {} {}", q.name(), q.query_type(), q.query_class())).collect(),
+            question: message
+                .queries
+                .iter()
+                .map(|q| format!("{} {} {}", q.name(), q.query_type(), q.query_class()))
+                .collect(),
             answer: lines(&message.answers),
             authority: lines(&message.authorities),
             additional: lines(&message.additionals),

@@ -4,6 +4,9 @@
 //! Unknown options are skipped (RFC 6891 §6.1.2, RFC 8906 §4); a malformed one spoils the query
 //! (RFC 6891 §7). Knows formats only: whose subnet is believed is decided in `answer`.
 
+// Lengths and offsets come from packets here: no octet is reached for without asking whether it is there.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use super::cookie::SentCookie;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -242,7 +245,8 @@ impl ReplyOpt<'_> {
 fn write_option<'m>(space: &'m mut [u8], code: u16, value: &[u8]) -> Option<&'m mut [u8]> {
     let (head, rest) = space.split_first_chunk_mut::<OPTION_HEAD>()?;
     let (target, rest) = rest.split_at_mut_checked(value.len())?;
-    let ([code_high, code_low], [len_high, len_low]) = (code.to_be_bytes(), u16::try_from(value.len()).ok()?.to_be_bytes());
+    let ([code_high, code_low], [len_high, len_low]) =
+        (code.to_be_bytes(), u16::try_from(value.len()).ok()?.to_be_bytes());
     *head = [code_high, code_low, len_high, len_low];
     target.copy_from_slice(value);
     Some(rest)
@@ -336,7 +340,9 @@ mod tests {
             let used = opt.write(before, &mut space).unwrap();
             assert_eq!((before + used) % 468, 0, "{before}");
             let zeroes = used - opt.len() - 4;
-            let rdata: Vec<u8> = [&b"\0\x03\0\x03ns1\0\x0c"[..], &u16::try_from(zeroes).unwrap().to_be_bytes(), &vec![0; zeroes]].concat();
+            let rdata: Vec<u8> =
+                [&b"\0\x03\0\x03ns1\0\x0c"[..], &u16::try_from(zeroes).unwrap().to_be_bytes(), &vec![0; zeroes]]
+                    .concat();
             assert_eq!(space[11..used], rdata);
         }
         assert_eq!(opt.write(30, &mut space[..100]), Some(opt.len()), "no room: no padding");

@@ -3,6 +3,9 @@
 //! The hash grows from the root leftwards, one step per label, so one pass over a name yields the
 //! hash of every ancestor. Stored names are hashed by the same code when a table is built.
 
+// Lengths and offsets come from packets here: no octet is reached for without asking whether it is there.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use super::name::MAX_NAME_LEN;
 
 /// The longest name has 127 labels (255 octets, two per label, and the root).

@@ -3,6 +3,9 @@
 //! Nothing is allocated and nothing outside the query is looked at. A query that cannot be answered
 //! normally still yields a [`Query`]: with the RCODE to send, and as much of it as is worth echoing.
 
+// Lengths and offsets come from packets here: no octet is reached for without asking whether it is there.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use super::{Edns, Qname, Rcode, RecordType};
 
 /// Octets of the header.
@@ -37,7 +40,8 @@ pub struct Query {
 #[inline]
 pub fn read(buffer: &[u8], len: usize, qname: &mut Qname) -> Option<Query> {
     let message = buffer.get(..len)?;
-    let [_, _, flags, _, qd_high, qd_low, an_high, an_low, ns_high, ns_low, ar_high, ar_low] = *message.first_chunk::<HEADER_LEN>()?;
+    let [_, _, flags, _, qd_high, qd_low, an_high, an_low, ns_high, ns_low, ar_high, ar_low] =
+        *message.first_chunk::<HEADER_LEN>()?;
     if flags & 0x80 != 0 {
         return None;
     }

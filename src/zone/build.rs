@@ -4,7 +4,7 @@
 //! non-terminals, RFC 4592 §2.2.2), delegations are marked with all that lies below them, and the
 //! nodes are written. Records need not be sorted.
 
-use super::node::{self, BELOW, CUT, REDIRECT, STEERED, WILDCARD_CHILD};
+use super::node::{self, BELOW, CUT, REDIRECT, RrsetRef, STEERED, WILDCARD_CHILD};
 use super::soa::Soa;
 use super::table::{Cut, Glue, Slots, Zone};
 use super::{RecordRef, SteerId, ZoneText};
@@ -273,14 +273,17 @@ fn cut(zone: &Zone, node: u32) -> Cut {
     let mut glue = Vec::new();
     let mut qname = Qname::default();
     let owner = zone.node_at(node).expect("offsets of nodes come from writing them");
-    for target in owner.rrset(RecordType::NS).iter().flat_map(|ns| ns.rdatas()) {
+    let servers = owner.rrset(RecordType::NS);
+    for target in servers.iter().flat_map(RrsetRef::rdatas) {
         if qname.set(target).is_none() || !is_within(qname.wire(), zone.apex.wire()) {
             continue;
         }
         let name = zone.relative(&qname);
         let found = zone.slots.candidates(qname.suffix_hash(0)).find(|at| {
             zone.node_at(*at).is_some_and(|n| {
-                n.name == name && !n.has(STEERED) && (n.rrset(RecordType::A).is_some() || n.rrset(RecordType::AAAA).is_some())
+                n.name == name
+                    && !n.has(STEERED)
+                    && (n.rrset(RecordType::A).is_some() || n.rrset(RecordType::AAAA).is_some())
             })
         });
         if let Some(at) = found {

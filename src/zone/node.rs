@@ -85,7 +85,12 @@ impl<'z> Node<'z> {
     /// Reads the node at an offset if its name has this length and `matches`, which is shown the arena
     /// from the name on.
     #[inline]
-    pub(super) fn read_if(arena: &'z [u8], at: usize, wanted: usize, matches: impl FnOnce(&[u8]) -> bool) -> Option<Self> {
+    pub(super) fn read_if(
+        arena: &'z [u8],
+        at: usize,
+        wanted: usize,
+        matches: impl FnOnce(&[u8]) -> bool,
+    ) -> Option<Self> {
         let ([len, flags, count @ ..], rest) = arena.get(at..)?.split_first_chunk::<HEAD>()?;
         if usize::from(*len) != wanted {
             return None;
@@ -111,7 +116,11 @@ impl<'z> Node<'z> {
             let ([t0, t1, c0, c1, l0, l1, l2, l3], tail) = rest.split_first_chunk::<RRSET_HEAD>()?;
             let (wire, tail) = tail.split_at_checked(u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize)?;
             rest = tail;
-            Some(RrsetRef { rtype: RecordType(u16::from_le_bytes([*t0, *t1])), count: u16::from_le_bytes([*c0, *c1]), wire })
+            Some(RrsetRef {
+                rtype: RecordType(u16::from_le_bytes([*t0, *t1])),
+                count: u16::from_le_bytes([*c0, *c1]),
+                wire,
+            })
         })
     }
 

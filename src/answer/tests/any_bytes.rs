@@ -38,7 +38,10 @@ fn label() -> impl Strategy<Value = String> {
 }
 
 fn name() -> impl Strategy<Value = String> {
-    (vec(label(), 0..4), prop::sample::select(vec!["example.test", "EXAMPLE.Test", "second.test", "deleg.example.test", "test"]))
+    (
+        vec(label(), 0..4),
+        prop::sample::select(vec!["example.test", "EXAMPLE.Test", "second.test", "deleg.example.test", "test"]),
+    )
         .prop_map(|(labels, apex)| labels.into_iter().chain([apex.to_owned()]).collect::<Vec<_>>().join("."))
 }
 

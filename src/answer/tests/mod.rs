@@ -10,7 +10,10 @@ use super::*;
 use crate::dns::decoded::Decoded;
 use crate::dns::{Name, Rrset};
 use crate::snapshot::{Chunked, OwnerRole, Settings, SteeredOwner};
-use crate::steering::{self, AnswerMode, Fallback, Member, MemberHealth, Policy, Pool, PoolInput, RuleMatch, RuleTarget, Switch, SwitchInput};
+use crate::steering::{
+    self, AnswerMode, Fallback, Member, MemberHealth, Policy, Pool, PoolInput, RuleMatch, RuleTarget, Switch,
+    SwitchInput,
+};
 use crate::zone::{SteerId, Zone, ZoneSet, master};
 use std::sync::Arc;
 
@@ -79,7 +82,8 @@ $TTL 60
 fn zone(apex: &str, text: &str, steered: &[(Name, SteerId)]) -> Arc<Zone> {
     let apex: Name = apex.parse().unwrap();
     let mut include = |_: &str, _: &str| Err("nothing to include".to_owned());
-    let text = master::parse("test.zone", text.as_bytes(), &apex, &mut include).unwrap_or_else(|e| panic!("{}", e[0].render()));
+    let text = master::parse("test.zone", text.as_bytes(), &apex, &mut include)
+        .unwrap_or_else(|e| panic!("{}", e[0].render()));
     Arc::new(Zone::build(&apex, &text, steered))
 }
 

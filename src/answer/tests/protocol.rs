@@ -33,7 +33,11 @@ fn rfc1035_4_1_1_other_opcodes_are_not_implemented() {
         let mut wire = query("www.example.test", RecordType::A);
         wire[2] = opcode << 3 | 1;
         let (outcome, reply) = send(&world(&[]), &udp(), &wire);
-        assert_eq!((outcome.rcode, reply[2], reply.len()), (4, 0x80 | opcode << 3 | 1, wire.len()), "the question is echoed");
+        assert_eq!(
+            (outcome.rcode, reply[2], reply.len()),
+            (4, 0x80 | opcode << 3 | 1, wire.len()),
+            "the question is echoed"
+        );
     }
     let (outcome, reply) = send(&world(&[]), &udp(), b"\0\x01\x28\0\0\0\0\0\0\0\0\0");
     assert_eq!((outcome.rcode, reply), (4, b"\0\x01\xa8\x04\0\0\0\0\0\0\0\0".to_vec()));
@@ -151,7 +155,9 @@ fn rfc8482_4_any_is_answered_with_hinfo_and_nothing_else() {
 #[test]
 fn rfc6891_6_1_1_every_reply_to_edns_has_opt_and_no_other_does() {
     let world = world(&[]);
-    for (name, qtype) in [("www.example.test", 1), ("nothing.example.test", 1), ("www.elsewhere.test", 1), ("example.test", 252)] {
+    for (name, qtype) in
+        [("www.example.test", 1), ("nothing.example.test", 1), ("www.elsewhere.test", 1), ("example.test", 252)]
+    {
         let reply = ask_bytes(&world, &edns_query(name, RecordType(qtype), 4096, &[]));
         let opt = reply.opt.unwrap();
         assert_eq!((opt.payload, opt.version, opt.dnssec_ok, opt.subnet), (1232, 0, false, None));
@@ -201,7 +207,12 @@ fn rfc7873_5_2_a_client_with_a_cookie_gets_ours_and_is_known_by_it_next_time() {
     let world = world(&[]);
     let cookies = Cookies { secret: [3; 16], previous: None, now_s: 1_000_000 };
     let send = |option: &[u8]| {
-        let wire = edns_query("www.example.test", RecordType::A, 1232, &[&[0, 10, 0, u8::try_from(option.len()).unwrap()], option].concat());
+        let wire = edns_query(
+            "www.example.test",
+            RecordType::A,
+            1232,
+            &[&[0, 10, 0, u8::try_from(option.len()).unwrap()], option].concat(),
+        );
         let mut buffer = [wire.clone(), vec![0; 1232]].concat();
         let outcome = respond_with(&world, &udp(), Some(&cookies), &mut buffer, wire.len());
         (outcome, buffer[..outcome.len].to_vec())
@@ -214,7 +225,11 @@ fn rfc7873_5_2_a_client_with_a_cookie_gets_ours_and_is_known_by_it_next_time() {
     assert!(!send(&[cookie, b"longer"].concat()).0.knows_us, "a cookie of another make");
     assert_eq!(send(b"short").0.rcode, 1, "RFC 7873 §5.2.2");
     let wire = edns_query("www.example.test", RecordType::A, 1232, b"\0\x0a\0\x08clientck");
-    assert_eq!(super::send(&world, &udp(), &wire).1.len(), query("www.example.test", RecordType::A).len() + 32 + 11, "no secrets, no cookies");
+    assert_eq!(
+        super::send(&world, &udp(), &wire).1.len(),
+        query("www.example.test", RecordType::A).len() + 32 + 11,
+        "no secrets, no cookies"
+    );
 }
 
 #[test]
@@ -285,7 +300,9 @@ fn rfc7871_12_1_only_listed_resolvers_have_their_subnets_believed() {
 /// A zone with one name of `count` TXT records, 100 octets each.
 fn wide_world(count: usize) -> Snapshot {
     let records: String = (0..count).map(|n| format!("wide IN TXT \"{n:087}\"\n")).collect();
-    let text = format!("$TTL 60\n@ IN SOA ns1 h 1 1 1 1 60\n@ IN NS ns1\nns1 IN A 192.0.2.1\nto-wide IN CNAME wide\n{records}");
+    let text = format!(
+        "$TTL 60\n@ IN SOA ns1 h 1 1 1 1 60\n@ IN NS ns1\nns1 IN A 192.0.2.1\nto-wide IN CNAME wide\n{records}"
+    );
     let zones = Arc::new(ZoneSet::build(vec![zone("example.test", &text, &[])]));
     Snapshot { zones, serials: Chunked::new(&[1]), ..Snapshot::default() }
 }
@@ -294,7 +311,11 @@ fn wide_world(count: usize) -> Snapshot {
 fn rfc2181_9_what_does_not_fit_is_left_out_whole_with_tc_and_opt_stays() {
     let world = wide_world(12);
     let reply = ask_bytes(&world, &edns_query("wide.example.test", RecordType::TXT, 4096, &[]));
-    assert_eq!((&*reply.flags, reply.answer.len(), reply.opt.is_some()), ("QR AA TC RD", 0, true), "1232 octets at most");
+    assert_eq!(
+        (&*reply.flags, reply.answer.len(), reply.opt.is_some()),
+        ("QR AA TC RD", 0, true),
+        "1232 octets at most"
+    );
     let alias = ask_bytes(&world, &edns_query("to-wide.example.test", RecordType::TXT, 4096, &[]));
     assert_eq!((&*alias.flags, alias.answer.len()), ("QR AA TC RD", 1), "the alias fits");
     let (outcome, reply) = send(&world, &tcp(), &query("wide.example.test", RecordType::TXT));

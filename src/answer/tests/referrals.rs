@@ -40,7 +40,11 @@ fn rfc4035_3_1_4_1_ds_belongs_to_the_parent() {
     let child = ask(&world, "signed.deleg.example.test", RecordType::DS);
     assert_eq!(child.authority.len(), 3, "the parent is ours, but the name lies below its cut");
     let zones = vec![
-        zone("example.test", "@ 60 IN SOA a b 1 1 1 1 60\n@ 60 IN NS a\nsub 60 IN NS a\nsub 60 IN DS 1 13 2 0000000000000000000000000000000000000000000000000000000000000000", &[]),
+        zone(
+            "example.test",
+            "@ 60 IN SOA a b 1 1 1 1 60\n@ 60 IN NS a\nsub 60 IN NS a\nsub 60 IN DS 1 13 2 0000000000000000000000000000000000000000000000000000000000000000",
+            &[],
+        ),
         zone("sub.example.test", "@ 60 IN SOA a b 1 1 1 1 60\n@ 60 IN NS a", &[]),
     ];
     let both = Snapshot { zones: Arc::new(ZoneSet::build(zones)), ..Snapshot::default() };
@@ -59,7 +63,9 @@ fn a_referral_behind_an_alias_keeps_aa_for_the_alias() {
 fn delegating(count: usize) -> Snapshot {
     let mut text = "$TTL 60\n@ IN SOA ns1 h 1 1 1 1 60\n@ IN NS ns1\nns1 IN A 192.0.2.1\n".to_owned();
     for n in 0..count {
-        text += &format!("sub IN NS a{n}.sub\nsub IN NS b{n}\na{n}.sub IN AAAA 2001:db8::a:{n}\nb{n} IN AAAA 2001:db8::b:{n}\n");
+        text += &format!(
+            "sub IN NS a{n}.sub\nsub IN NS b{n}\na{n}.sub IN AAAA 2001:db8::a:{n}\nb{n} IN AAAA 2001:db8::b:{n}\n"
+        );
     }
     Snapshot { zones: Arc::new(ZoneSet::build(vec![zone("example.test", &text, &[])])), ..Snapshot::default() }
 }
@@ -73,18 +79,30 @@ fn rfc9471_3_1_glue_below_the_cut_is_whole_or_tc_is_set() {
     let all = reply(2, 512);
     assert_eq!((all.additional.len(), all.flags.contains("TC")), (4, false));
     let some = reply(5, 512);
-    assert_eq!((some.authority.len(), some.flags.contains("TC")), (10, true), "the servers fit, their addresses do not");
+    assert_eq!(
+        (some.authority.len(), some.flags.contains("TC")),
+        (10, true),
+        "the servers fit, their addresses do not"
+    );
     let beside = reply(4, 512);
-    assert!(!beside.flags.contains("TC") && (4..8).contains(&beside.additional.len()), "only addresses beside the cut are left out");
+    assert!(
+        !beside.flags.contains("TC") && (4..8).contains(&beside.additional.len()),
+        "only addresses beside the cut are left out"
+    );
     assert!(beside.additional[..4].iter().all(|line| line.contains(".sub.example.test. ")));
 }
 
 #[test]
 fn wildcards_do_not_reach_below_a_cut_and_cuts_hide_what_is_below_them() {
     let text = "$TTL 60\n@ IN SOA a h 1 1 1 1 60\n@ IN NS a\na IN A 192.0.2.1\nsub IN NS a\n*.sub IN A 192.0.2.2\ninner.sub IN NS a\nx.inner.sub IN A 192.0.2.3\n";
-    let world = Snapshot { zones: Arc::new(ZoneSet::build(vec![zone("example.test", text, &[])])), ..Snapshot::default() };
+    let world =
+        Snapshot { zones: Arc::new(ZoneSet::build(vec![zone("example.test", text, &[])])), ..Snapshot::default() };
     for name in ["y.sub.example.test", "inner.sub.example.test", "x.inner.sub.example.test", "*.sub.example.test"] {
         let reply = ask(&world, name, RecordType::A);
-        assert_eq!((reply.answer.len(), &*reply.authority[0]), (0, "sub.example.test. 60 IN NS a.example.test."), "{name}");
+        assert_eq!(
+            (reply.answer.len(), &*reply.authority[0]),
+            (0, "sub.example.test. 60 IN NS a.example.test."),
+            "{name}"
+        );
     }
 }

@@ -89,7 +89,11 @@ fn the_leftmost_label_is_the_client_of_a_wildcard_owner() {
     assert_eq!(addresses(&world, "u1.users.example.test", RecordType::A), ["192.0.2.10"]);
     assert_eq!(addresses(&world, "U7.users.example.test", RecordType::A), ["192.0.2.20"]);
     assert_eq!(addresses(&world, "u7.any.depth.users.example.test", RecordType::A), ["192.0.2.20"]);
-    assert_eq!(addresses(&world, "u1.green.users.example.test", RecordType::A), ["192.0.2.20"], "the pin of a wildcard");
+    assert_eq!(
+        addresses(&world, "u1.green.users.example.test", RecordType::A),
+        ["192.0.2.20"],
+        "the pin of a wildcard"
+    );
     assert_eq!(addresses(&world, "green.users.example.test", RecordType::A), ["192.0.2.20"]);
     assert_eq!(ask(&world, "u1.blue.users.example.test", RecordType::A).answer.len(), 1);
 }
@@ -171,7 +175,11 @@ fn steered_addresses_never_appear_beside_an_answer() {
 fn explain_tells_listed_networks_why() {
     let world = world(&[blue_and_green()]);
     let reply = ask_bytes(&world, &edns_query("_explain.app.example.test", RecordType::TXT, 1232, &[]));
-    assert!(reply.answer[0].starts_with("_explain.app.example.test. 5 IN TXT switch=app pool=blue"), "{:?}", reply.answer);
+    assert!(
+        reply.answer[0].starts_with("_explain.app.example.test. 5 IN TXT switch=app pool=blue"),
+        "{:?}",
+        reply.answer
+    );
     assert_eq!((reply.rcode, &*reply.flags), (0, "QR AA RD"));
     let nodata = ask(&world, "_explain.app.example.test", RecordType::A);
     assert_eq!((nodata.rcode, nodata.authority), (0, soa(30)));

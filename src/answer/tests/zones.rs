@@ -16,7 +16,13 @@ fn rfc1034_4_3_2_an_rrset_is_answered_whole() {
 fn the_soa_shows_the_serial_of_the_snapshot_and_its_own_ttl() {
     let world = world(&[]);
     let reply = ask(&world, "EXAMPLE.test", RecordType::SOA);
-    assert_eq!(reply.answer, [soa(7200)[0].replace("example.test. 7200", "EXAMPLE.test. 7200").replace("ns1.example", "ns1.EXAMPLE").replace("hostmaster.example", "hostmaster.EXAMPLE")]);
+    assert_eq!(
+        reply.answer,
+        [soa(7200)[0]
+            .replace("example.test. 7200", "EXAMPLE.test. 7200")
+            .replace("ns1.example", "ns1.EXAMPLE")
+            .replace("hostmaster.example", "hostmaster.EXAMPLE")]
+    );
     let flipped = world.with_changes(2, 2, &[], &[(0, 99)]);
     assert!(ask(&flipped, "example.test", RecordType::SOA).answer[0].contains(" 99 7200 900 "));
     assert!(ask(&flipped, "nothing.example.test", RecordType::A).authority[0].contains(" 99 7200 900 "));
@@ -38,7 +44,9 @@ fn rfc2308_2_2_nodata_and_nxdomain_carry_the_soa_with_the_negative_ttl() {
 #[test]
 fn rfc4592_2_2_2_a_name_with_names_below_it_exists() {
     let world = world(&[]);
-    for name in ["ent.example.test", "b.ent.example.test", "_tcp.example.test", "wild.example.test", "users.example.test"] {
+    for name in
+        ["ent.example.test", "b.ent.example.test", "_tcp.example.test", "wild.example.test", "users.example.test"]
+    {
         let switches = world.with_changes(1, 1, &[], &[]);
         let reply = ask(&switches, name, RecordType::TXT);
         let expected = if name.starts_with("users") { 3 } else { 0 };
@@ -74,7 +82,11 @@ fn rfc1034_3_6_2_aliases_are_followed_within_our_zones() {
             "www.example.test. 300 IN A 192.0.2.2",
         ]
     );
-    assert_eq!(ask(&world, "chain1.example.test", RecordType::CNAME).answer.len(), 1, "not when the alias is asked for");
+    assert_eq!(
+        ask(&world, "chain1.example.test", RecordType::CNAME).answer.len(),
+        1,
+        "not when the alias is asked for"
+    );
     let across = ask(&world, "to-second.example.test", RecordType::A);
     assert_eq!(across.answer[1], "host.second.test. 60 IN A 198.51.100.1");
     let outward = ask(&world, "outward.example.test", RecordType::A);
@@ -146,7 +158,11 @@ fn the_longest_apex_wins() {
 
 #[test]
 fn a_zone_may_be_the_root() {
-    let zones = Arc::new(ZoneSet::build(vec![zone(".", "@ 60 IN SOA a. b. 1 1 1 1 60\n@ 60 IN NS a.\na. 60 IN A 192.0.2.1\n", &[])]));
+    let zones = Arc::new(ZoneSet::build(vec![zone(
+        ".",
+        "@ 60 IN SOA a. b. 1 1 1 1 60\n@ 60 IN NS a.\na. 60 IN A 192.0.2.1\n",
+        &[],
+    )]));
     let world = Snapshot { zones, ..Snapshot::default() };
     assert_eq!(ask(&world, "a", RecordType::A).answer, ["a. 60 IN A 192.0.2.1"]);
     assert_eq!(ask(&world, ".", RecordType::SOA).answer, [". 60 IN SOA a. b. 1 1 1 1 60"]);

@@ -39,9 +39,15 @@ fn the_zone_with_the_longest_apex_is_found_whatever_the_order() {
     for count in 1..=apexes.len() {
         let zones = apexes[..count].iter().map(|apex| Arc::new(zone(&name(apex), &[], &[]))).collect();
         let set = ZoneSet::build(zones);
-        for asked in ["test", "a.test", "b.a.test", "c.b.a.test", "x.y", "y.x", ".", "deep.sub.b.a.test", "testa", "ab.a.test"] {
+        for asked in
+            ["test", "a.test", "b.a.test", "c.b.a.test", "x.y", "y.x", ".", "deep.sub.b.a.test", "testa", "ab.a.test"]
+        {
             let asked = name(asked);
-            let expected = apexes[..count].iter().map(|apex| name(apex)).filter(|apex| asked.is_within(apex)).max_by_key(Name::label_count);
+            let expected = apexes[..count]
+                .iter()
+                .map(|apex| name(apex))
+                .filter(|apex| asked.is_within(apex))
+                .max_by_key(Name::label_count);
             let qname = qname(&asked);
             let found = set.find(&qname);
             assert_eq!(found.map(|f| f.zone.apex().clone()), expected, "{asked}");
@@ -57,7 +63,8 @@ fn the_zone_with_the_longest_apex_is_found_whatever_the_order() {
 fn many_names_are_all_found_and_no_others() {
     let apex = name("example.test");
     let owners: Vec<Name> = (0..20_000).map(|n| apex.child(format!("h{n}").as_bytes()).unwrap()).collect();
-    let records: Vec<_> = (0u32..).zip(&owners).map(|(n, owner)| (owner.clone(), RecordType::A, n.to_be_bytes().to_vec())).collect();
+    let records: Vec<_> =
+        (0u32..).zip(&owners).map(|(n, owner)| (owner.clone(), RecordType::A, n.to_be_bytes().to_vec())).collect();
     let zone = zone(&apex, &records, &[]);
     for (owner, _, rdata) in &records {
         let Found::Hit(rrset) = lookup(&zone, &qname(owner), RecordType::A) else { panic!("{owner}") };

@@ -63,7 +63,11 @@ impl Reference<'_> {
     }
 
     fn rdatas(&self, owner: &Name, rtype: RecordType) -> BTreeSet<Vec<u8>> {
-        self.records.iter().filter(|record| record.0 == *owner && record.1 == rtype).map(|record| record.2.clone()).collect()
+        self.records
+            .iter()
+            .filter(|record| record.0 == *owner && record.1 == rtype)
+            .map(|record| record.2.clone())
+            .collect()
     }
 
     fn data(&self, owner: &Name, qtype: RecordType) -> Plain {
@@ -119,7 +123,9 @@ pub(super) fn plain(zone: &Zone, found: &Found<'_>) -> Plain {
         Found::Redirect(redirect) => Plain::Redirect(below(redirect.name, zone.apex()), set(&redirect.dname)),
         Found::Referral(referral) => {
             let cut = below(referral.name(), zone.apex());
-            let glue = referral.glue().map(|g| (below(g.name, if g.in_domain { &cut } else { zone.apex() }), g.in_domain, g.rrset.rtype));
+            let glue = referral
+                .glue()
+                .map(|g| (below(g.name, if g.in_domain { &cut } else { zone.apex() }), g.in_domain, g.rrset.rtype));
             Plain::Referral(cut.clone(), set(&referral.ns().unwrap()), glue.collect())
         }
     }

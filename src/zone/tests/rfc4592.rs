@@ -51,5 +51,8 @@ fn rfc4592_4_a_wildcard_is_itself_a_name_and_ns_at_it_is_no_cut() {
     let qname = |text: &str| qname(&name(text));
     assert!(matches!(lookup(&zone, &qname("y.a.example"), RecordType::NS), Found::Hit(_)));
     assert!(matches!(lookup(&zone, &qname("*.a.example"), RecordType::A), Found::NoData));
-    assert!(matches!(lookup(&zone, &qname("y.b.example"), RecordType::A), Found::NoData), "an empty wildcard covers with nothing");
+    assert!(
+        matches!(lookup(&zone, &qname("y.b.example"), RecordType::A), Found::NoData),
+        "an empty wildcard covers with nothing"
+    );
 }
