@@ -60,6 +60,10 @@ pub fn read(buffer: &[u8], len: usize, qname: &mut Qname) -> Option<Query> {
     // RFC 9619 §4: a query has one question.
     if questions != 1 {
         query.spoil(Rcode::FORMERR);
+        // What stands behind no question can be read: an OPT record gets one in reply (RFC 6891 §6.1.1).
+        if questions == 0 && others == 0 {
+            query.read_additional(message, additionals);
+        }
         return Some(query);
     }
     let Some((end, qtype, qclass)) = read_question(buffer, len, qname) else {

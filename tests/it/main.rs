@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::cast_possible_truncation, missing_docs, unreachable_pub)]
 
 mod delegation;
+mod dig;
+mod doh;
 mod harness;
 mod lab;
 mod rfc1034;

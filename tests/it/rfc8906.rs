@@ -16,7 +16,8 @@ fn rfc8906_3_1_3_an_unknown_opcode_is_not_implemented() {
         assert_eq!((reply.rcode, reply.id), (NOTIMP, 9), "opcode {opcode} without a question");
         empty[11] = 1;
         empty.extend_from_slice(&opt(1232, 0, &[]));
-        assert_eq!(world().ask_bytes(&empty).rcode, NOTIMP);
+        let reply = world().ask_bytes(&empty);
+        assert_eq!((reply.rcode, reply.opt.is_some()), (NOTIMP, true));
     }
 }
 
@@ -79,6 +80,12 @@ fn rfc9619_4_a_query_has_one_question() {
         let reply = world().ask_bytes(&asked);
         assert_eq!((reply.rcode, reply.id, reply.question.len(), reply.answer.len()), (FORMERR, 5, 0, 0));
     }
+}
+
+#[test]
+fn rfc6891_6_1_1_a_query_without_a_question_gets_an_opt_for_its_opt() {
+    let reply = world().ask_bytes(&with_additional(header(5, 0, [0; 4]), &opt(1232, 0x8000, &[])));
+    assert_eq!((reply.rcode, reply.opt.map(|opt| opt.dnssec_ok)), (FORMERR, Some(true)));
 }
 
 #[test]

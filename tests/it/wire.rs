@@ -186,11 +186,4 @@ impl Reply {
     pub fn shape(&self) -> (u16, &str, [usize; 3]) {
         (self.rcode, &self.flags, [self.answer.len(), self.authority.len(), self.additional.len()])
     }
-
-    /// Without what differs between exchanges of the same question.
-    pub fn content(mut self) -> Self {
-        self.id = 0;
-        self.len = 0;
-        self
-    }
 }

@@ -58,6 +58,7 @@ impl World {
         server.folder.write("key.pem", &certificate.signing_key.serialize_pem());
         let config = format!(
             "[doh]\nlisten = [\"{doh}\"]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n\
+             [limits]\ntcp_per_client = 1000\n\
              [answers]\nversion = \"tidegate under test\"\nid_server = \"node-1\"\n"
         );
         server.folder.write("tidegate.toml", &config);
@@ -115,9 +116,21 @@ impl World {
         Reply::read(&Stream::new(self.v4).ask(query))
     }
 
-    /// What the server logged so far.
-    pub fn log(&self) -> String {
-        self.server.log()
+    /// What the real dig prints.
+    pub fn dig(&self, arguments: &[&str]) -> String {
+        self.dig_at(self.v4, arguments)
+    }
+
+    /// What the real dig prints when it asks another of our addresses. It never calls a reply malformed.
+    pub fn dig_at(&self, server: SocketAddr, arguments: &[&str]) -> String {
+        let mut dig = Command::new("dig");
+        dig.arg(format!("@{}", server.ip())).arg("-p").arg(server.port().to_string()).args(["+time=10", "+tries=1", "+norec"]);
+        let output = dig.args(arguments).output().expect("dig is installed (Debian: bind9-dnsutils)");
+        let text = String::from_utf8(output.stdout).expect("text") + &String::from_utf8_lossy(&output.stderr);
+        for complaint in ["malformed", "bad packet", "Warning:", ";; WARNING", "mismatch", "timed out", "connection refused", "connection reset"] {
+            assert!(!text.contains(complaint), "{arguments:?}: {text}");
+        }
+        text
     }
 }
 

@@ -1,17 +1,16 @@
-//! hickory-server's side: a request handler that answers by `answer::respond_with`.
+//! hickory-server's side: replies of `answer::respond_with`, written by a request handler.
 //!
-//! The reply is made as bytes by the same function as for every transport and re-encoded section by
+//! A reply is made as bytes by the same function as for every transport and re-encoded section by
 //! section, since hickory-server takes records. What hickory-proto cannot read (and hickory-server
 //! would answer on its own, without OPT or question) never comes here.
 
 use super::super::stream::Service;
 use crate::answer::{Asker, Transport, respond_with};
 use crate::clock;
-use crate::dns::hickory::read_reply;
 use crate::metrics::{Count, Tally};
 use hickory_server::net::NetError;
 use hickory_server::net::runtime::Time;
-use hickory_server::proto::op::{Header, HeaderCounts, Metadata, ResponseCode};
+use hickory_server::proto::op::{Header, HeaderCounts, Message, Metadata, ResponseCode};
 use hickory_server::proto::rr::Record;
 use hickory_server::proto::serialize::binary::{BinDecoder, BinEncoder};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
@@ -22,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Longest reply of a stream transport (RFC 8484 §6).
 const MESSAGE: usize = u16::MAX as usize;
 
-/// Answers hickory-server's requests from the snapshot of a service.
+/// Answers from the snapshot of a service.
 #[derive(Clone)]
 pub(super) struct Handler(pub(super) Arc<Service>);
 
@@ -50,21 +49,14 @@ impl Handler {
     }
 }
 
+/// A reply that has been made, for hickory-server to write.
+pub(super) struct Made(pub(super) Message);
+
 #[async_trait::async_trait]
-impl RequestHandler for Handler {
+impl RequestHandler for Made {
     async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut response_handle: R) -> ResponseInfo {
+        let Self(reply) = self;
         let nothing = Header { metadata: Metadata::response_from_request(&request.metadata), counts: HeaderCounts::default() };
-        let bytes = self.reply(request.src(), request.as_slice());
-        if bytes.is_empty() {
-            return nothing.into();
-        }
-        let reply = match read_reply(&bytes) {
-            Ok(reply) => reply,
-            Err(error) => {
-                tracing::error!(%error, "a reply was not sent");
-                return failed(nothing);
-            }
-        };
         let Ok(no_question) = Queries::read(&mut BinDecoder::new(&[]), 0) else { return failed(nothing) };
         let question = if reply.queries.is_empty() { &no_question } else { &request.queries };
         let response = MessageResponseBuilder::new(question, reply.edns.as_ref()).build(

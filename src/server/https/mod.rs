@@ -20,9 +20,10 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use handler::{Capture, Handler};
+use handler::{Capture, Handler, Made};
 use hickory_server::net::runtime::TokioTime;
 use hickory_server::net::xfer::Protocol;
+use hickory_server::proto::op::Message;
 use hickory_server::server::{Request as DnsRequest, RequestHandler};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -141,25 +142,24 @@ impl Visitor {
 
     async fn answer(&self, message: Vec<u8>) -> Response {
         let arrived_ns = clock::boot_ns();
-        let reply = match DnsRequest::from_bytes(message.clone(), self.client, Protocol::Https) {
-            Ok(request) => {
-                let capture = Capture::default();
-                self.handler.handle_request::<_, TokioTime>(&request, capture.clone()).await;
-                capture.into_bytes()
-            }
-            // What hickory-proto cannot read gets the error that every other transport gives.
-            Err(_) => self.handler.reply(self.client, &message),
-        };
-        if reply.is_empty() {
+        let made = self.handler.reply(self.client, &message);
+        if made.is_empty() {
             return refuse(StatusCode::BAD_REQUEST, "this is not a DNS query");
         }
+        let (reply, fresh_s) = match read_reply(&made) {
+            Ok(read) => {
+                let fresh_s = freshness_s(&read);
+                (self.rewrite(message, read).await.unwrap_or(made), fresh_s)
+            }
+            // hickory-proto knows no empty RDATA and no subnet of family 0: these go out as they were made.
+            Err(_) => (made, 0),
+        };
         let Some(held) = self.seat.table().hold(reply.len()) else {
             return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many replies wait to be taken");
         };
         let answered_ns = clock::boot_ns();
         self.handler.0.writer.took(1, answered_ns.saturating_sub(arrived_ns));
         self.seat.touch(answered_ns / 1_000_000);
-        let fresh_s = read_reply(&reply).map_or(0, |reply| freshness_s(&reply));
         let body = Bytes::from_owner(HeldReply { bytes: reply, _held: held });
         let mut response = Response::new(Body::from(body));
         let headers = response.headers_mut();
@@ -167,6 +167,14 @@ impl Visitor {
         let kept = HeaderValue::try_from(format!("private, max-age={fresh_s}")).expect("digits and letters are a header value");
         headers.insert(header::CACHE_CONTROL, kept);
         response
+    }
+
+    /// The reply as hickory-server writes it; `None` when it cannot read the query or write the reply.
+    async fn rewrite(&self, query: Vec<u8>, reply: Message) -> Option<Vec<u8>> {
+        let request = DnsRequest::from_bytes(query, self.client, Protocol::Https).ok()?;
+        let capture = Capture::default();
+        Made(reply).handle_request::<_, TokioTime>(&request, capture.clone()).await;
+        Some(capture.into_bytes()).filter(|written| !written.is_empty())
     }
 }
 
