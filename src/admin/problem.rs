@@ -22,8 +22,8 @@ pub struct Problem {
     pub slug: &'static str,
     /// The sentence.
     pub detail: String,
-    /// Further members of the object.
-    pub extras: Map<String, Value>,
+    /// Further members of the object; boxed, since errors travel through every handler.
+    pub extras: Box<Map<String, Value>>,
     /// Seconds for `Retry-After`.
     pub retry_after_s: Option<u64>,
 }
@@ -32,7 +32,7 @@ impl Problem {
     /// A problem without extras.
     #[must_use]
     pub fn new(status: StatusCode, slug: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, slug, detail: detail.into(), extras: Map::new(), retry_after_s: None }
+        Self { status, slug, detail: detail.into(), extras: Box::default(), retry_after_s: None }
     }
 
     /// 422: the request is understood and wrong.
@@ -128,7 +128,7 @@ impl Problem {
             "detail": self.detail,
         });
         if let Value::Object(object) = &mut body {
-            object.extend(self.extras.clone());
+            object.extend((*self.extras).clone());
         }
         body
     }

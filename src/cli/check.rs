@@ -24,7 +24,10 @@ fn folder(args: &CheckArgs) -> Result<PathBuf, Failure> {
         return Ok(zones.clone());
     }
     let config = ServerConfig::from_parts(args.config.as_deref(), Overrides::default());
-    config.map(|config| config.zones).map_err(|problems| Failure::failed(problems.to_string()))
+    config.map(|config| config.zones).map_err(|problems| {
+        let report = Report { problems: problems.0.clone(), warnings: Vec::new(), switches: Vec::new() };
+        Failure { body: Some(as_json(&report).to_string()), ..Failure::failed(problems.to_string()) }
+    })
 }
 
 /// For people.
@@ -44,10 +47,15 @@ fn show(report: &Report) {
     }
     let (problems, warnings) = (report.problems.len(), report.warnings.len());
     match problems {
-        0 => page.line(Tone::Good, &format!("valid: {} switches, {warnings} warnings", report.switches.len())),
-        _ => page.line(Tone::Bad, &format!("{problems} problems, {warnings} warnings: nothing would be loaded")),
+        0 => page.line(Tone::Good, &format!("valid: {}, {}", counted(report.switches.len(), "switch", "es"), counted(warnings, "warning", "s"))),
+        _ => page.line(Tone::Bad, &format!("{}, {}: nothing would be loaded", counted(problems, "problem", "s"), counted(warnings, "warning", "s"))),
     }
     terminal::print(&page.finish());
+}
+
+/// `1 warning`, `2 warnings`.
+fn counted(n: usize, word: &str, plural: &str) -> String {
+    format!("{n} {word}{}", if n == 1 { "" } else { plural })
 }
 
 /// A finding with its lines as they are: a caret must stay below its character.

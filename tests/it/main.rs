@@ -3,6 +3,7 @@
 // Tests read their own clock to bound what they wait for.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::cast_possible_truncation, missing_docs, unreachable_pub)]
 
+mod cli;
 mod delegation;
 mod dig;
 mod doh;

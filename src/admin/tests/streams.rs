@@ -63,7 +63,7 @@ async fn a_reader_that_falls_behind_is_told_how_far() {
     }
     until(&mut lines, "event: lagged").await;
     assert!(until(&mut lines, "data: ").await.contains("\"missed\":"));
-    assert!(until(&mut lines, "id: ").await > "id: 4".to_owned());
+    assert!(*until(&mut lines, "id: ").await > *"id: 4");
 }
 
 #[tokio::test]
