@@ -1,0 +1,440 @@
+//! One server's core without its shell: files, state, health, ledger and snapshot under one clock.
+//!
+//! Does what the control task does around the pure rooms, in the same order: decide, absorb, compile,
+//! announce, publish, settle; once a second fold, heartbeat, recompile what time changed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tidegate::answer::{self, Asker, Transport};
+use tidegate::drain::{DrainReport, DrainState, Ledger, MemberFacts, PoolFacts, PoolKey, VerdictInput, v1 as drain_v1};
+use tidegate::health::{self, ProbeOutcome, Tracker};
+use tidegate::moment::Moment;
+use tidegate::snapshot::{Chunked, Snapshot};
+use tidegate::state::{
+    Catalogue, Change, Definitions, Desired, MemberKey, Observed, PoolStatus, Rejection, Request, Seen, TtlCause, apply, compile, compile_switch,
+    initial_serials, serials, v1,
+};
+use tidegate::steering::{CompiledSwitch, Member, PoolSlot, Switch, may_be_answered, named_by_rules};
+
+/// The longest a wait goes between two beats: below the gap that counts as a standstill.
+const BEAT_MS: u64 = 4_000;
+
+/// What is published of a switch.
+struct Live {
+    compiled: Arc<CompiledSwitch>,
+    pools: Vec<PoolStatus>,
+    cause: TtlCause,
+    fallback: bool,
+}
+
+/// A running server.
+pub struct World {
+    folder: Folder,
+    pub now: Moment,
+    boot: u32,
+    pub desired: Desired,
+    observed: Observed,
+    catalogue: Catalogue,
+    /// A tracker per member and monitor.
+    trackers: BTreeMap<(MemberKey, usize), Tracker>,
+    slots: HashMap<(Arc<str>, Arc<str>), PoolSlot>,
+    /// What a worker's cells hold: the latest promise by slot and whether under a pin.
+    promised: BTreeMap<(u32, bool), u64>,
+    ledger: Ledger,
+    /// The ledger and health as last saved.
+    saved: String,
+    live: Vec<Live>,
+    snapshot: Snapshot,
+    draw: u64,
+}
+
+impl World {
+    /// A first start on these files.
+    pub fn start(files: &BTreeMap<String, String>) -> Result<Self, String> {
+        let folder = Folder::new();
+        folder.change(files)?;
+        let now = Moment { boot_ms: 1_000_000, unix_ms: 1_800_000_000_000 };
+        let mut world = Self {
+            desired: Desired { definitions: folder.load()?, ..Desired::default() },
+            folder,
+            now,
+            boot: 1,
+            observed: Observed::default(),
+            catalogue: Catalogue::default(),
+            trackers: BTreeMap::new(),
+            slots: HashMap::new(),
+            promised: BTreeMap::new(),
+            ledger: Ledger::start(None, "boot 1", now, &[], false),
+            saved: String::new(),
+            live: Vec::new(),
+            snapshot: Snapshot::default(),
+            draw: 7,
+        };
+        world.open(None)?;
+        Ok(world)
+    }
+
+    /// Another process on the same files: `crash` loses the last second, `reboot` the boot clock.
+    pub fn restart(&mut self, crash: bool, reboot: bool, down_ms: u64) -> Result<(), String> {
+        if !crash {
+            self.fold();
+            self.ledger.close();
+            self.saved = self.ledger.image().to_text();
+        }
+        let switches: Vec<(Arc<str>, String)> =
+            self.desired.switches.iter().map(|(name, state)| (name.clone(), v1::encode_switch(state))).collect();
+        let trackers: Vec<_> = self.trackers.iter().map(|(key, tracker)| (key.clone(), health::v1::write(tracker))).collect();
+        self.now = self.now.plus_ms(down_ms);
+        if reboot {
+            self.boot += 1;
+            self.now.boot_ms = 30_000;
+        }
+        self.desired.definitions = self.folder.load()?;
+        self.desired.switches.clear();
+        let mut notes = Vec::new();
+        for (name, text) in switches {
+            let state = v1::decode_switch(&text).map_err(|error| error.to_string())?;
+            if let Some(state) = apply::adopt(&self.desired.definitions, &name, state, &mut notes) {
+                self.desired.switches.insert(name, state);
+            }
+        }
+        self.trackers.clear();
+        for (key, text) in trackers {
+            self.trackers.insert(key, health::v1::read(&text, self.now).map_err(|error| error.to_string())?);
+        }
+        self.promised.clear();
+        let image = drain_v1::Image::from_text(&self.saved).map_err(|error| error.to_string())?;
+        self.open(Some(image))
+    }
+
+    /// Begins to answer.
+    fn open(&mut self, image: Option<drain_v1::Image>) -> Result<(), String> {
+        let first = initial_serials(&self.desired).map_err(|rejection| rejection.to_string())?;
+        self.desired.serials.extend(first);
+        self.adopt_definitions();
+        let boot = format!("boot {}", self.boot);
+        let facts: Vec<_> = (0..self.count()).map(|index| (self.switch(index).name.clone(), self.facts(index, &self.compile(index)))).collect();
+        self.ledger = Ledger::start(image, &boot, self.now, &facts, false);
+        self.publish_all();
+        self.save();
+        Ok(())
+    }
+
+    /// Reads the files again after a change to them.
+    pub fn reread(&self, files: &BTreeMap<String, String>) -> Result<Arc<Definitions>, String> {
+        self.folder.change(files)?;
+        self.folder.load()
+    }
+
+    /// Decides a request and publishes what it changes.
+    pub fn ask(&mut self, request: &Request) -> Result<Change, Rejection> {
+        let change = apply(&self.desired, &self.observed, request, self.now)?;
+        let moved = change.revision != self.desired.revision;
+        self.desired.absorb(&change);
+        if change.definitions.is_some() {
+            self.adopt_definitions();
+            self.publish_all();
+        } else if moved {
+            let touched: Vec<u32> = change.switches.iter().filter_map(|(name, _)| self.catalogue.by_name.get(name).copied()).collect();
+            self.publish(&touched);
+        }
+        Ok(change)
+    }
+
+    /// Outcomes of probes of one member, or of all members of a pool.
+    pub fn probe(&mut self, switch: &str, pool: &str, member: Option<&str>, failure: Option<&str>) -> Result<(), String> {
+        let (_, switch) = self.desired.definitions.switch(switch).ok_or_else(|| format!("no switch {switch}"))?;
+        let switch = switch.clone();
+        let (_, pool) = switch.pool(pool).ok_or_else(|| format!("no pool {pool}"))?;
+        let meant: Vec<&Member> = pool.members.iter().filter(|m| member.is_none_or(|name| *m.name == *name)).collect();
+        if meant.is_empty() {
+            return Err(format!("no member {}", member.unwrap_or_default()));
+        }
+        let outcome = ProbeOutcome { failure: failure.map(str::to_owned), latency_us: 1000, seen_version: None, certificate_days: None };
+        for member in meant {
+            let key = MemberKey::new(&switch, pool, member);
+            for (at, monitor) in switch.monitors_of(pool).iter().enumerate() {
+                self.trackers.entry((key.clone(), at)).or_default().observe(monitor, &outcome, self.now);
+            }
+        }
+        self.judge();
+        self.republish();
+        Ok(())
+    }
+
+    /// Lets time pass, beat by beat.
+    pub fn wait(&mut self, ms: u64) {
+        let step = if ms > 120_000 { BEAT_MS } else { 1_000 };
+        let end = self.now.plus_ms(ms);
+        while self.now.unix_ms < end.unix_ms {
+            self.now = self.now.plus_ms(step.min(end.unix_ms - self.now.unix_ms));
+            self.fold();
+            self.ledger.heartbeat(self.now.boot_ms);
+            self.republish();
+            self.save();
+        }
+    }
+
+    /// Sends a query over UDP; the reply's bytes.
+    pub fn answer(&mut self, client: IpAddr, query: &[u8]) -> Vec<u8> {
+        self.draw = self.draw.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        let draw = self.draw ^ (self.draw >> 29);
+        let asker = Asker { client: SocketAddr::new(client, 5353), transport: Transport::Udp, draw };
+        let mut buffer = query.to_vec();
+        buffer.resize(4096, 0);
+        let outcome = answer::respond(&self.snapshot, &asker, &mut buffer, query.len());
+        buffer.truncate(outcome.len);
+        if let Some(chosen) = outcome.choice {
+            let until = self.now.boot_ms + u64::from(chosen.promise_s) * 1000;
+            let cell = self.promised.entry((chosen.slot.0, chosen.pinned)).or_default();
+            *cell = until.max(*cell);
+        }
+        buffer
+    }
+
+    /// The verdict on a pool.
+    pub fn drain(&mut self, switch: &str, pool: &str) -> Result<DrainReport, String> {
+        self.fold();
+        let key = PoolKey { switch: switch.into(), pool: pool.into() };
+        self.desired.definitions.switch(switch).and_then(|(_, s)| s.pool(pool)).ok_or_else(|| format!("no pool {pool} of {switch}"))?;
+        Ok(self.ledger.verdict(&self.verdict_input(&key), self.now))
+    }
+
+    /// The verdict on an address, over every pool that names it.
+    pub fn drain_address(&mut self, address: IpAddr) -> Result<DrainReport, String> {
+        self.fold();
+        let keys = self.ledger.pools_naming(address);
+        let inputs: Vec<_> = keys.iter().map(|key| self.verdict_input(key)).collect();
+        self.ledger.member_verdict(address, &inputs, self.now).ok_or_else(|| format!("nothing is known of {address}"))
+    }
+
+    fn verdict_input<'k>(&self, key: &'k PoolKey) -> VerdictInput<'k> {
+        let index = self.catalogue.by_name.get(&key.switch).copied();
+        let found = index.and_then(|index| Some((index, self.switch(index).pool(&key.pool)?.0)));
+        let weight = |(index, at): (u32, usize)| self.live[index as usize].compiled.pools[at].weight;
+        let by_fallback = |(index, at): (u32, usize)| self.live[index as usize].fallback && self.may(index)[at];
+        VerdictInput {
+            key,
+            has_weight: found.is_some_and(|at| weight(at) > 0),
+            has_rule: found.is_some_and(|(index, at)| named_by_rules(self.switch(index))[at]),
+            in_fallback_use: found.is_some_and(by_fallback),
+            idle: None,
+            warm_until_unix_ms: None,
+            release_warm: false,
+            blocked_by: &[],
+        }
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.catalogue.switches.len()).expect("few switches")
+    }
+
+    fn switch(&self, index: u32) -> &Arc<Switch> {
+        &self.catalogue.switches[index as usize].switch
+    }
+
+    /// Builds what follows from the definitions alone.
+    fn adopt_definitions(&mut self) {
+        self.catalogue = Catalogue::build(&self.desired.definitions);
+        for placed in &self.catalogue.switches {
+            for pool in &placed.switch.pools {
+                let next = PoolSlot(u32::try_from(self.slots.len()).expect("few pools"));
+                self.slots.entry((placed.switch.name.clone(), pool.name.clone())).or_insert(next);
+            }
+        }
+        self.live.clear();
+        self.judge();
+    }
+
+    /// Fills `observed` from the trackers.
+    fn judge(&mut self) {
+        self.observed.members.clear();
+        for placed in &self.catalogue.switches {
+            for (pool, member) in placed.switch.pools.iter().flat_map(|p| p.members.iter().map(move |m| (p, m))) {
+                let monitors = placed.switch.monitors_of(pool).len();
+                if monitors == 0 {
+                    continue;
+                }
+                let key = MemberKey::new(&placed.switch, pool, member);
+                let trackers: Vec<Option<&Tracker>> = (0..monitors).map(|at| self.trackers.get(&(key.clone(), at))).collect();
+                let health = health::worst(trackers.iter().map(|tracker| tracker.map_or(health::Health::Unknown, Tracker::verdict)));
+                let failure = trackers.iter().flatten().filter(|t| t.verdict() != health::Health::Up).find_map(|t| t.last()?.0.failure.clone());
+                self.observed.members.insert(key, Seen { health, failure });
+            }
+        }
+    }
+
+    /// One switch as of now.
+    fn compile(&self, index: u32) -> Live {
+        let switch = self.switch(index).clone();
+        let cause = compile::ttl_cause(&self.desired, &switch, self.is_draining(index), self.now);
+        let slot = |pool: &str| self.slots[&(switch.name.clone(), Arc::from(pool))];
+        let compiled = compile_switch(&self.desired, &self.observed, &self.catalogue, &switch, &slot, cause, self.now);
+        let fallback = !compiled.switch.pools.iter().any(|pool| pool.weight > 0 && pool.eligible);
+        Live { compiled: compiled.switch, pools: compiled.pools, cause, fallback }
+    }
+
+    /// Whether a pool without weight is on its way out.
+    fn is_draining(&self, index: u32) -> bool {
+        let switch = self.switch(index);
+        let split = self.desired.split(switch);
+        switch.pools.iter().enumerate().filter(|(_, pool)| split[&pool.name] == 0).any(|(at, pool)| {
+            let key = PoolKey { switch: switch.name.clone(), pool: pool.name.clone() };
+            let has_rule = named_by_rules(switch)[at];
+            let input = VerdictInput { key: &key, has_weight: false, has_rule, in_fallback_use: false, idle: None, warm_until_unix_ms: None, release_warm: true, blocked_by: &[] };
+            matches!(self.ledger.verdict(&input, self.now).state, DrainState::Draining | DrainState::DnsDrained | DrainState::Tail)
+        })
+    }
+
+    /// Per pool, whether any answer could name it.
+    fn may(&self, index: u32) -> Vec<bool> {
+        let switch = self.switch(index);
+        let split = self.desired.split(switch);
+        let weights: Vec<u16> = switch.pools.iter().map(|pool| split[&pool.name]).collect();
+        let active: Vec<usize> = (0..weights.len()).filter(|at| weights[*at] > 0).collect();
+        may_be_answered(switch, &weights, &active)
+    }
+
+    /// What a view of a switch may promise.
+    fn facts(&self, index: u32, live: &Live) -> Vec<PoolFacts> {
+        let switch = self.switch(index);
+        let (may, by_rule) = (self.may(index), named_by_rules(switch));
+        let addresses = |m: &Member| m.ipv4.map(IpAddr::V4).into_iter().chain(m.ipv6.map(IpAddr::V6)).collect();
+        let facts = |(at, compiled): (usize, &tidegate::steering::CompiledPool)| PoolFacts {
+            pool: compiled.name.clone(),
+            answered: compiled.weight > 0 || by_rule[at] || (live.fallback && may[at]),
+            may_answer: may[at],
+            promise_ms: u64::from(compiled.sets.iter().map(|set| set.promise_s).max().unwrap_or(live.compiled.ttl_s)) * 1000,
+            tail_ms: u64::from(switch.tail_s) * 1000,
+            members: switch.pools[at].members.iter().map(|m| MemberFacts { name: m.name.clone(), addresses: addresses(m) }).collect(),
+        };
+        live.compiled.pools.iter().enumerate().map(facts).collect()
+    }
+
+    /// Compiles everything anew.
+    fn publish_all(&mut self) {
+        let number = self.snapshot.number + 1;
+        self.live.clear();
+        for index in 0..self.count() {
+            let live = self.compile(index);
+            let name = self.switch(index).name.clone();
+            self.ledger.announce(number, &name, &self.facts(index, &live));
+            self.live.push(live);
+        }
+        let known = self.catalogue.by_name.clone();
+        self.ledger.announce_removed(number, |switch| known.contains_key(switch));
+        self.put(number);
+    }
+
+    /// Recompiles these switches.
+    fn publish(&mut self, touched: &[u32]) {
+        let number = self.snapshot.number + 1;
+        for index in touched {
+            let live = self.compile(*index);
+            let name = self.switch(*index).name.clone();
+            self.ledger.announce(number, &name, &self.facts(*index, &live));
+            self.live[*index as usize] = live;
+        }
+        self.put(number);
+    }
+
+    /// Swaps the snapshot in; nobody reads the old one any more.
+    fn put(&mut self, number: u64) {
+        let zones = &self.desired.definitions.zones;
+        let serials: Vec<u32> = zones.iter().map(|zone| serials::current(&self.desired, zone)).collect();
+        let switches: Vec<_> = self.live.iter().map(|live| live.compiled.clone()).collect();
+        self.snapshot = Snapshot {
+            number,
+            revision: self.desired.revision,
+            zones: self.catalogue.zones.clone(),
+            serials: Chunked::new(&serials),
+            owners: self.catalogue.owners.clone(),
+            switches: Chunked::new(&switches),
+            settings: self.snapshot.settings.clone(),
+        };
+        self.fold();
+        self.ledger.settle(number);
+    }
+
+    /// Publishes the switches whose health or TTL changed, with new serials; keeps those that move.
+    fn republish(&mut self) {
+        let mut touched = Vec::new();
+        for index in 0..self.count() {
+            let name = self.switch(index).name.clone();
+            let prepared = self.desired.switches.get(&name).and_then(|s| s.prepared_until_unix_ms).is_some_and(|until| self.now.unix_ms < until);
+            if prepared || self.is_draining(index) {
+                self.observed.moving.insert(name);
+            } else {
+                self.observed.moving.remove(&name);
+            }
+            let (new, old) = (self.compile(index), &self.live[index as usize]);
+            if new.pools != old.pools || new.cause != old.cause {
+                touched.push(index);
+            }
+        }
+        if touched.is_empty() {
+            return;
+        }
+        let mut zones: Vec<u32> = touched.iter().map(|index| self.catalogue.switches[*index as usize].zone).collect();
+        zones.dedup();
+        for zone in zones {
+            let zone = self.desired.definitions.zones[zone as usize].clone();
+            let serial = serials::advance(&self.desired, &zone);
+            self.desired.serials.insert(zone.apex.clone(), serial);
+        }
+        self.publish(&touched);
+    }
+
+    /// Takes the cells' promises over into the ledger.
+    fn fold(&mut self) {
+        for ((switch, pool), slot) in &self.slots {
+            let key = PoolKey { switch: switch.clone(), pool: pool.clone() };
+            for pinned in [false, true] {
+                if let Some(until) = self.promised.get(&(slot.0, pinned)) {
+                    self.ledger.fold(&key, *until, pinned);
+                }
+            }
+        }
+    }
+
+    fn save(&mut self) {
+        self.saved = self.ledger.image().to_text();
+    }
+}
+
+/// A folder of zone files that goes away with the scenario.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("tidegate-scenario-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    /// Writes files; an empty text removes one.
+    fn change(&self, files: &BTreeMap<String, String>) -> Result<(), String> {
+        for (name, text) in files {
+            let path = self.0.join(name);
+            let done = if text.is_empty() { std::fs::remove_file(path) } else { std::fs::write(path, text) };
+            done.map_err(|error| format!("{name}: {error}"))?;
+        }
+        Ok(())
+    }
+
+    fn load(&self) -> Result<Arc<Definitions>, String> {
+        tidegate::config::load_zones(&self.0).map(|loaded| Arc::new(loaded.definitions)).map_err(|problems| format!("the files are not valid\n{problems}"))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A folder left behind in the temporary folder fails no scenario.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
