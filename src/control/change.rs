@@ -9,7 +9,7 @@ use crate::clock;
 use crate::moment::Moment;
 use crate::snapshot::Superseded;
 use crate::state::{Change, Command, Desired, Split, SwitchState, apply, v1};
-use crate::store::{AuditRow, Commit, IdempotencyRow};
+use crate::store::{AuditRow, Commit, IdempotencyRow, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -36,6 +36,7 @@ impl Control {
 
     /// Everything up to the swap.
     async fn decide_and_commit(&mut self, asked: &Asked) -> Result<Decided, Refused> {
+        self.settle_doubt().await?;
         if let Some(replied) = self.recall(asked).await? {
             return Ok(Decided::Done(Box::new(replied)));
         }
@@ -43,14 +44,16 @@ impl Control {
         let change = apply(&self.desired, &self.observed, &asked.request, now)?;
         let mut replied = self.reply_to(&change, asked, now);
         if asked.dry_run || change.revision == self.desired.revision {
-            replied.applied = true;
             return Ok(Decided::Done(Box::new(replied)));
         }
         let commit = self.commit_of(&change, asked, &replied, now);
         let outcome = self.store.commit(commit).await;
         self.store_errors += u64::from(outcome.is_err());
         self.watch_condition();
-        outcome?;
+        if let Err(error) = outcome {
+            self.doubt(&error).await;
+            return Err(error.into());
+        }
         let old_slots = self.slots_losing(&change, &asked.request.command);
         if let Command::Prepare { switch } = &asked.request.command {
             let longest = self.longest_promise_ms(switch).unwrap_or(0);

@@ -254,6 +254,7 @@ impl Control {
             Err(error) => {
                 self.store_errors += 1;
                 tracing::error!(%error, "the store refused the new serials; answers change without them");
+                self.doubt(&error).await;
                 self.publish(&touched, &[], now);
             }
         }

@@ -113,6 +113,7 @@ impl Start {
             tokens: loaded.tokens.clone(),
             condition: self.store.condition(),
             store_errors: 0,
+            in_doubt: false,
             store: self.store,
             cells: self.cells,
             snapshots: snapshots.clone(),
@@ -168,6 +169,36 @@ impl Control {
         self.ledger = self.inherit(now);
         self.publish_all(now);
         self
+    }
+
+    /// A commit failed in a way that leaves open whether it happened: finds out, now or before the
+    /// next change.
+    pub(super) async fn doubt(&mut self, error: &StoreError) {
+        self.in_doubt = matches!(error, StoreError::Conflict { .. } | StoreError::Failed(_));
+        if let Err(error) = self.settle_doubt().await {
+            tracing::error!(%error, "the store cannot be read to see whether the change happened; asked again before the next one");
+        }
+    }
+
+    /// Takes over what the store has, after a commit whose outcome is not known.
+    pub(super) async fn settle_doubt(&mut self) -> Result<(), StoreError> {
+        if !self.in_doubt {
+            return Ok(());
+        }
+        let loaded = self.store.load().await?;
+        self.in_doubt = false;
+        if loaded.revision == self.desired.revision {
+            self.desired.serials = loaded.serials.into_iter().collect();
+            return Ok(());
+        }
+        tracing::warn!(ours = self.desired.revision, stored = loaded.revision, "the store has another revision than this process: taking it over");
+        let (desired, _) = desired_from(&loaded, self.desired.definitions.clone()).map_err(|error| StoreError::Failed(error.to_string()))?;
+        self.desired = desired;
+        let now = clock::now();
+        self.watch.rebuild(&self.catalogue, &self.desired, &BTreeMap::new(), now);
+        self.watch.judge_all(&mut self.observed);
+        self.publish_all(now);
+        Ok(())
     }
 
     /// The ledger of a process that begins to answer at `now`.

@@ -69,6 +69,8 @@ pub(super) struct Control {
     /// When every answer older than a switch's `prepare` is gone, boot clock.
     pub(super) prepared_ready: HashMap<Arc<str>, u64>,
     pub(super) condition: Condition,
+    /// A commit's outcome is not known.
+    pub(super) in_doubt: bool,
     /// Store operations that failed.
     pub(super) store_errors: u64,
     /// What the start found out of the ordinary.
