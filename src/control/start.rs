@@ -231,7 +231,8 @@ impl Control {
 fn inherited(loaded: &Loaded, desired: &Desired) -> Inherited {
     let first_start = loaded.revision == 0 && loaded.serials.is_empty();
     let text = loaded.seen.as_ref().map(|seen| seen.ledger.as_str()).filter(|text| !text.is_empty());
-    let image = match text.map(drain_v1::Image::from_text) {
+    let rows = || loaded.seen.iter().flat_map(|seen| seen.promises.iter().map(|(_, text)| text.as_str()));
+    let image = match text.map(|text| drain_v1::Image::from_text(text)?.with_rows(rows())) {
         Some(Ok(image)) => Some(image),
         Some(Err(error)) => {
             tracing::error!(%error, "every pool counts as answered until now");

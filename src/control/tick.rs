@@ -123,12 +123,13 @@ impl Control {
 
     /// Everything a verdict on a pool depends on. A pool no longer defined has only its promises.
     pub(super) fn verdict_input<'k>(&self, key: &'k PoolKey, release_warm: bool) -> VerdictInput<'k> {
-        let found = self.desired.definitions.switch(&key.switch).and_then(|(_, switch)| {
-            let (at, pool) = switch.pool(&key.pool)?;
+        let index = self.catalogue.by_name.get(&key.switch).copied();
+        let found = index.and_then(|index| {
+            let switch = self.switch_at(index);
+            let (at, pool) = switch.pools.iter().enumerate().find(|(_, pool)| pool.name == key.pool)?;
             Some((switch, at, pool))
         });
         let weight = found.map_or(0, |(switch, _, pool)| self.desired.split(switch).get(&pool.name).copied().unwrap_or(0));
-        let index = self.catalogue.by_name.get(&key.switch).copied();
         let live = index.and_then(|index| self.live.get(index as usize));
         VerdictInput {
             key,
@@ -172,7 +173,7 @@ impl Control {
         }
     }
 
-    /// Saves ledger, heartbeat and changed health; one save at a time. The last one (`wait`) is
+    /// Saves the heartbeat, changed promises and changed health; one save at a time. The last one (`wait`) is
     /// waited for and says that the end was an ordered one.
     pub(super) async fn save(&mut self, wait: bool) {
         if self.inherited.is_some() {
@@ -187,8 +188,14 @@ impl Control {
             return;
         }
         let (health, health_gone) = self.watch.drain_unsaved();
-        let ledger = self.ledger.image().to_text();
-        let (store, seen) = (self.store.clone(), Seen { ledger, health, health_gone });
+        let mut seen = Seen { ledger: self.ledger.head().to_text(), health, health_gone, ..Seen::default() };
+        for (switch, rows) in self.ledger.take_unsaved() {
+            match rows {
+                Some(text) => seen.promises.push((switch.to_string(), text)),
+                None => seen.promises_gone.push(switch.to_string()),
+            }
+        }
+        let store = self.store.clone();
         let saving = tokio::spawn(async move {
             if let Err(error) = store.save_seen(seen).await {
                 tracing::warn!(%error, "what was observed could not be saved; tried again in a second");

@@ -96,23 +96,26 @@ pub struct Ledger {
     version: u64,
     /// Ended in good order: no answer was given that is not folded in.
     pub(super) closed: bool,
+    /// Switches whose rows are not what was saved last.
+    unsaved: BTreeSet<Arc<str>>,
 }
 
 impl Ledger {
     /// An empty ledger that was just seen alive.
     pub(super) fn empty(boot_id: &str, now_ms: i64) -> Self {
-        Self { switches: BTreeMap::new(), pending: BTreeSet::new(), boot_id: boot_id.to_owned(), beat: now_ms, version: 0, closed: false }
+        Self { switches: BTreeMap::new(), pending: BTreeSet::new(), boot_id: boot_id.to_owned(), beat: now_ms, version: 0, closed: false, unsaved: BTreeSet::new() }
     }
 
     /// Takes note of a view of one switch that is about to be published; `pools` is all of it.
     ///
-    /// Save [`Ledger::image`] between this and publishing when [`Ledger::version`] moved: after a crash
+    /// Save it between this and publishing when [`Ledger::version`] moved: after a crash
     /// the ledger knows only what is on disk. Views are numbered upwards from 1; 0 is [`Ledger::start`]'s.
     pub fn announce(&mut self, view: u64, switch: &Arc<str>, pools: &[PoolFacts]) {
         let view = held(view);
         let rows = self.switches.entry(Arc::clone(switch)).or_default();
         rows.unsettled.push(view);
         self.pending.insert(Arc::clone(switch));
+        self.unsaved.insert(Arc::clone(switch));
         let mut changed = false;
         for facts in pools {
             let entry = rows.pools.entry(Arc::clone(&facts.pool)).or_default();
@@ -144,6 +147,7 @@ impl Ledger {
             if last {
                 self.pending.remove(&switch);
             }
+            self.unsaved.insert(switch);
             self.version += 1;
         }
     }
@@ -163,7 +167,10 @@ impl Ledger {
         };
         let until = signed(promised_until_boot_ms);
         let bound = if pinned { &mut entry.pins_until } else { &mut entry.bound.until };
-        *bound = (*bound).max(Some(until));
+        if *bound < Some(until) {
+            *bound = Some(until);
+            self.unsaved.insert(Arc::clone(&key.switch));
+        }
     }
 
     /// Says that this process answers; to be called each second, before each save.
@@ -171,6 +178,7 @@ impl Ledger {
         let now = signed(now_boot_ms);
         if now.saturating_sub(self.beat) > signed(super::GAP_MS) {
             self.restart_clocks(now);
+            self.save_all();
         }
         self.beat = self.beat.max(now);
     }
@@ -179,6 +187,12 @@ impl Ledger {
     /// before the last save. The next start then need not assume what happened since.
     pub fn close(&mut self) {
         self.closed = true;
+        self.save_all();
+    }
+
+    /// Counts every row as changed.
+    pub(super) fn save_all(&mut self) {
+        self.unsaved.extend(self.switches.keys().cloned());
     }
 
     /// Rises when something changed that a crash must not undo; promises that move on do not count.
@@ -187,16 +201,32 @@ impl Ledger {
         self.version
     }
 
-    /// The form to save: after each announcement, and each second with the heartbeat.
+    /// All of it in the form that is saved.
     #[must_use]
     pub fn image(&self) -> v1::Image {
         v1::Image::of(self)
+    }
+
+    /// What is saved each second, whatever else is: the form without its pools.
+    #[must_use]
+    pub fn head(&self) -> v1::Image {
+        v1::Image::head_of(self)
+    }
+
+    /// The rows that changed since they were last taken, by switch, to be saved with [`Ledger::head`];
+    /// `None`: nothing is left to remember. Of a large catalogue few change in a second.
+    pub fn take_unsaved(&mut self) -> Vec<(Arc<str>, Option<String>)> {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let text = |switch: &Arc<str>| self.switches.get(switch).filter(|rows| !rows.pools.is_empty()).map(|rows| v1::rows_text(switch, rows, self.closed));
+        unsaved.into_iter().map(|switch| (Arc::clone(&switch), text(&switch))).collect()
     }
 
     /// Forgets what has drained long ago and is in no view: `keep` says which pools exist.
     pub fn forget_drained(&mut self, now_boot_ms: u64, keep: impl Fn(&str, &str) -> bool) {
         let now = signed(now_boot_ms);
         for (switch, rows) in &mut self.switches {
+            let held = |rows: &SwitchRows| (rows.pools.len(), rows.pools.values().map(|entry| entry.left.len()).sum::<usize>());
+            let before = held(rows);
             for entry in rows.pools.values_mut() {
                 entry.left.retain(|_, bound| !bound.is_over(now));
             }
@@ -204,6 +234,9 @@ impl Ledger {
             rows.pools.retain(|pool, entry| {
                 !settled || entry.answered_in.is_some() || !entry.left.is_empty() || keep(switch, pool) || !entry.bound.is_over(now)
             });
+            if held(rows) != before {
+                self.unsaved.insert(Arc::clone(switch));
+            }
         }
         self.switches.retain(|_, rows| !rows.pools.is_empty() || !rows.unsettled.is_empty());
     }

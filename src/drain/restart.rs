@@ -60,6 +60,7 @@ impl Ledger {
         }
         ledger.announce_removed(0, |name| switches.iter().any(|(switch, _)| **switch == *name));
         ledger.settle(0);
+        ledger.save_all();
         ledger
     }
 

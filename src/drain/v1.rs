@@ -22,7 +22,8 @@ pub struct Image {
     /// Stands for one that is not to be had: every pool counts as answered until now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
-    /// Every pool with something to remember.
+    /// Every pool with something to remember; where the form is saved in parts, those of no part.
+    #[serde(default)]
     pub pools: Vec<PoolImage>,
 }
 
@@ -100,6 +101,18 @@ impl Image {
         Self { version: 1, boot_id: String::new(), beat_boot_ms: 0, clean: false, lost: true, pools: Vec::new() }
     }
 
+    /// Adds rows of switches, as [`Ledger::take_unsaved`] gave them.
+    ///
+    /// # Errors
+    /// When a text is something else.
+    pub fn with_rows<'t>(mut self, rows: impl IntoIterator<Item = &'t str>) -> Result<Self, ImageError> {
+        for text in rows {
+            let mut pools: Vec<PoolImage> = serde_json::from_str(text)?;
+            self.pools.append(&mut pools);
+        }
+        Ok(self)
+    }
+
     /// One line of JSON.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -108,8 +121,13 @@ impl Image {
 
     /// The form of a ledger.
     pub(super) fn of(ledger: &Ledger) -> Self {
-        let pools = ledger.switches.iter().flat_map(|(switch, rows)| rows.pools.iter().map(move |(pool, entry)| PoolImage::of(switch, pool, entry, ledger.closed)));
-        Self { version: 1, boot_id: ledger.boot_id.clone(), beat_boot_ms: ledger.beat, clean: ledger.closed, lost: false, pools: pools.collect() }
+        let pools = ledger.switches.iter().flat_map(|(switch, rows)| rows.images(switch, ledger.closed));
+        Self { pools: pools.collect(), ..Self::head_of(ledger) }
+    }
+
+    /// The form without the pools.
+    pub(super) fn head_of(ledger: &Ledger) -> Self {
+        Self { version: 1, boot_id: ledger.boot_id.clone(), beat_boot_ms: ledger.beat, clean: ledger.closed, lost: false, pools: Vec::new() }
     }
 
     /// The ledger as the old process had it, on its clock.
@@ -130,6 +148,18 @@ impl Image {
         let mut ledger = Ledger::empty(&self.boot_id, self.beat_boot_ms);
         ledger.switches = switches;
         ledger
+    }
+}
+
+/// The rows of one switch: one line of JSON.
+pub(super) fn rows_text(switch: &Arc<str>, rows: &SwitchRows, closed: bool) -> String {
+    let images: Vec<PoolImage> = rows.images(switch, closed).collect();
+    serde_json::to_string(&images).expect("a ledger image is plain data")
+}
+
+impl SwitchRows {
+    fn images<'r>(&'r self, switch: &'r Arc<str>, closed: bool) -> impl Iterator<Item = PoolImage> + 'r {
+        self.pools.iter().map(move |(pool, entry)| PoolImage::of(switch, pool, entry, closed))
     }
 }
 

@@ -41,6 +41,7 @@ struct Inner {
     replies: BTreeMap<(String, String), IdempotencyRow>,
     tokens: BTreeMap<String, TokenRow>,
     ledger: Option<String>,
+    promises: BTreeMap<String, String>,
     health: BTreeMap<String, String>,
     /// Faults of the coming commits, one each.
     next: VecDeque<Fault>,
@@ -172,11 +173,12 @@ impl Store for MemoryStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
         let inner = self.inner();
         let health: Vec<(String, String)> = inner.health.clone().into_iter().collect();
+        let promises: Vec<(String, String)> = inner.promises.clone().into_iter().collect();
         Ok(Loaded {
             revision: inner.revision,
             switches: inner.switches.clone().into_iter().collect(),
             serials: inner.serials.clone().into_iter().collect(),
-            seen: inner.ledger.clone().map(|ledger| Seen { ledger, health, health_gone: Vec::new() }),
+            seen: inner.ledger.clone().map(|ledger| Seen { ledger, promises, health, ..Seen::default() }),
             tokens: inner.tokens.values().cloned().collect(),
         })
     }
@@ -188,6 +190,10 @@ impl Store for MemoryStore {
     async fn save_seen(&self, seen: Seen) -> Result<(), StoreError> {
         let mut inner = self.inner();
         inner.ledger = Some(seen.ledger);
+        inner.promises.extend(seen.promises);
+        for switch in seen.promises_gone {
+            inner.promises.remove(&switch);
+        }
         inner.health.extend(seen.health);
         for key in seen.health_gone {
             inner.health.remove(&key);

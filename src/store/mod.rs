@@ -91,12 +91,17 @@ pub struct IdempotencyRow {
     pub at_unix_ms: u64,
 }
 
-/// What was observed, saved each second: small texts whose form their rooms own.
+/// What was observed, saved each second: small texts whose form their rooms own. Of promises and
+/// health, all on load, and on save those that changed: a second must not cost the catalogue's size.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
-    /// `drain::v1` text, heartbeat included.
+    /// `drain::v1` text of the ledger's head, the heartbeat.
     pub ledger: String,
-    /// Probe target key and `health::v1` text: on load all of them; on save those that changed.
+    /// Switch and `drain::v1` text of its promises.
+    pub promises: Vec<(String, String)>,
+    /// Switches without promises to remember any more (save only).
+    pub promises_gone: Vec<String>,
+    /// Probe target key and `health::v1` text.
     pub health: Vec<(String, String)>,
     /// Probe target keys that are gone (save only).
     pub health_gone: Vec<String>,

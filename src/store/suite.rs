@@ -194,18 +194,26 @@ async fn tokens_come_and_go(store: &impl Store) {
 
 async fn what_was_seen_is_merged(store: &impl Store) {
     let pair = |key: &str, text: &str| (key.to_owned(), text.to_owned());
-    let first = Seen { ledger: "one".to_owned(), health: vec![pair("a", "up"), pair("b", "up")], health_gone: vec![] };
+    let first = Seen {
+        ledger: "one".to_owned(),
+        promises: vec![pair("old", "[1]"), pair("web", "[1]")],
+        health: vec![pair("a", "up"), pair("b", "up")],
+        ..Seen::default()
+    };
     store.save_seen(first).await.unwrap();
     let second = Seen {
         ledger: "two".to_owned(),
+        promises: vec![pair("api", "[2]"), pair("web", "[2]")],
+        promises_gone: vec!["old".to_owned()],
         health: vec![pair("b", "down"), pair("c", "up")],
         health_gone: vec!["a".to_owned()],
     };
     store.save_seen(second).await.unwrap();
     let seen = store.load().await.unwrap().seen.unwrap();
     assert_eq!(seen.ledger, "two");
+    assert_eq!(seen.promises, [pair("api", "[2]"), pair("web", "[2]")]);
     assert_eq!(seen.health, [pair("b", "down"), pair("c", "up")]);
-    assert!(seen.health_gone.is_empty());
+    assert!(seen.health_gone.is_empty() && seen.promises_gone.is_empty());
 }
 
 async fn old_rows_are_pruned(store: &impl Store) {

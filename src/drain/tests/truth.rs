@@ -52,7 +52,7 @@ struct World {
     boot: u32,
     wall_ms: i64,
     tail_ms: u64,
-    disk: Option<v1::Image>,
+    disk: Option<(String, BTreeMap<Arc<str>, String>)>,
     durable: Views,
     ledger: Ledger,
     newest: Views,
@@ -110,7 +110,7 @@ impl World {
 
     fn start(&mut self, continuous: bool) {
         let facts: Vec<_> = (0..2).map(|at| (Arc::from(SWITCHES[at]), self.durable.1[at].facts(self.tail_ms))).collect();
-        let image = self.disk.take().map(|image| v1::Image::from_text(&image.to_text()).unwrap());
+        let image = self.disk.as_ref().map(|(head, rows)| v1::Image::from_text(head).unwrap().with_rows(rows.values().map(String::as_str)).unwrap());
         self.ledger = Ledger::start(image, &self.boot.to_string(), self.now(), &facts, continuous);
         self.newest = Views(0, self.durable.1.clone());
         self.workers = [self.newest.clone(), self.newest.clone()];
@@ -119,7 +119,16 @@ impl World {
     }
 
     fn save(&mut self) {
-        self.disk = Some(self.ledger.image());
+        let (head, rows) = self.disk.get_or_insert_default();
+        *head = self.ledger.head().to_text();
+        for (switch, text) in self.ledger.take_unsaved() {
+            match text {
+                Some(text) => drop(rows.insert(switch, text)),
+                None => drop(rows.remove(&switch)),
+            }
+        }
+        let saved = v1::Image::from_text(head).unwrap().with_rows(rows.values().map(String::as_str)).unwrap();
+        assert_eq!(saved, self.ledger.image(), "what is saved in parts is the whole");
     }
 
     fn fold(&mut self) {

@@ -61,6 +61,10 @@ pub(super) fn seen(conn: &Connection) -> Result<Option<Seen>, Fault> {
         Ok(())
     })?;
     let Some(mut seen) = seen else { return Ok(None) };
+    rows::read(conn, &rows::PROMISES, |row| {
+        seen.promises.push((row.get(0)?, row.get(1)?));
+        Ok(())
+    })?;
     rows::read(conn, &rows::HEALTH, |row| {
         seen.health.push((row.get(0)?, row.get(1)?));
         Ok(())

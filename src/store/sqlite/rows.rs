@@ -43,8 +43,10 @@ pub(super) const IDEMPOTENCY: Table =
 /// API tokens.
 pub(super) const TOKEN: Table =
     Table { name: "token", columns: &["id", "name", "hash", "role", "switches", "created_unix_ms", "expires_unix_ms"] };
-/// The drain ledger, one row.
+/// The head of the drain ledger, one row.
 pub(super) const LEDGER: Table = Table { name: "seen_ledger", columns: &["id", "body"] };
+/// The drain ledger's promises of each switch.
+pub(super) const PROMISES: Table = Table { name: "promises", columns: &["switch", "body"] };
 /// Health of each probe target.
 pub(super) const HEALTH: Table = Table { name: "health", columns: &["target", "body"] };
 

@@ -54,9 +54,10 @@ CREATE TABLE token (
 /// `seen.db`.
 pub(super) const SEEN_KIND: Kind = Kind {
     application: 0x5469_6453, // "TidS"
-    tables: &[&rows::LEDGER, &rows::HEALTH],
+    tables: &[&rows::LEDGER, &rows::PROMISES, &rows::HEALTH],
     ddl: "
 CREATE TABLE seen_ledger (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT;
+CREATE TABLE promises (switch TEXT PRIMARY KEY, body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE health (target TEXT PRIMARY KEY, body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ",
 };

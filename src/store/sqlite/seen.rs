@@ -32,15 +32,24 @@ pub(super) struct Keeper {
     folder: Arc<Folder>,
     conditions: Arc<Conditions>,
     conn: Option<Connection>,
-    /// Health not on disk yet, `None` for targets that are gone: a save that fails loses nothing, the
-    /// next one carries it.
-    unsaved: BTreeMap<String, Option<String>>,
+    /// What is not on disk yet: a save that fails loses nothing, the next one carries it.
+    unsaved: Unsaved,
+}
+
+/// Rows by key, `None` for those that are gone.
+type Changes = BTreeMap<String, Option<String>>;
+
+/// Rows that the next save writes.
+#[derive(Debug, Default)]
+struct Unsaved {
+    promises: Changes,
+    health: Changes,
 }
 
 impl Keeper {
     /// Opens the file if it can; a failure is shown by the store's condition and tried again at each save.
     pub(super) fn open(folder: Arc<Folder>, conditions: Arc<Conditions>) -> Result<Self, StoreError> {
-        let mut keeper = Self { folder, conditions, conn: None, unsaved: BTreeMap::new() };
+        let mut keeper = Self { folder, conditions, conn: None, unsaved: Unsaved::default() };
         match keeper.connection().map(|_| ()) {
             Err(newer @ StoreError::Newer { .. }) => return Err(newer),
             result => keeper.conditions.outcome(Part::Seen, &result),
@@ -67,8 +76,12 @@ impl Keeper {
     }
 
     fn save(&mut self, seen: Seen) -> Result<(), StoreError> {
-        self.unsaved.extend(seen.health.into_iter().map(|(target, body)| (target, Some(body))));
-        self.unsaved.extend(seen.health_gone.into_iter().map(|target| (target, None)));
+        let promises = &mut self.unsaved.promises;
+        promises.extend(seen.promises.into_iter().map(|(switch, body)| (switch, Some(body))));
+        promises.extend(seen.promises_gone.into_iter().map(|switch| (switch, None)));
+        let health = &mut self.unsaved.health;
+        health.extend(seen.health.into_iter().map(|(target, body)| (target, Some(body))));
+        health.extend(seen.health_gone.into_iter().map(|target| (target, None)));
         let unsaved = std::mem::take(&mut self.unsaved);
         let result = match self.connection() {
             Ok(conn) => put(conn, &seen.ledger, &unsaved).map_err(|fault| self.folder.explain(fault)),
@@ -111,16 +124,17 @@ fn open(folder: &Folder) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-fn put(conn: &mut Connection, ledger: &str, health: &BTreeMap<String, Option<String>>) -> Result<(), Fault> {
+fn put(conn: &mut Connection, ledger: &str, unsaved: &Unsaved) -> Result<(), Fault> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     rows::put(&tx, &rows::LEDGER, [vec![number(1), text(ledger)]])?;
-    let present = health.iter().filter_map(|(target, body)| Some(vec![text(target), text(body.as_deref()?)]));
-    rows::put(&tx, &rows::HEALTH, present)?;
-    let mut delete = tx.prepare_cached("DELETE FROM health WHERE target = ?1")?;
-    for (target, _) in health.iter().filter(|(_, body)| body.is_none()) {
-        delete.execute([target])?;
+    for (table, changes) in [(&rows::PROMISES, &unsaved.promises), (&rows::HEALTH, &unsaved.health)] {
+        let present = changes.iter().filter_map(|(key, body)| Some(vec![text(key), text(body.as_deref()?)]));
+        rows::put(&tx, table, present)?;
+        let mut delete = tx.prepare_cached(&format!("DELETE FROM {} WHERE {} = ?1", table.name, table.columns[0]))?;
+        for (key, _) in changes.iter().filter(|(_, body)| body.is_none()) {
+            delete.execute([key])?;
+        }
     }
-    drop(delete);
     tx.commit()?;
     Ok(())
 }

@@ -22,7 +22,7 @@ async fn everything_survives_a_restart() {
     let store = open(&scratch.folder());
     store.commit(suite::step(0)).await.unwrap();
     store.put_token(suite::token("a")).await.unwrap();
-    let seen = Seen { ledger: "l".to_owned(), health: vec![("a".to_owned(), "up".to_owned())], health_gone: vec![] };
+    let seen = Seen { ledger: "l".to_owned(), health: vec![("a".to_owned(), "up".to_owned())], ..Seen::default() };
     store.save_seen(seen).await.unwrap();
     let before = store.load().await.unwrap();
     let history = store.history(HistoryQuery { limit: 9, ..HistoryQuery::default() }).await.unwrap();
@@ -94,7 +94,7 @@ async fn five_thousand_health_rows_are_saved_in_one_go() {
     let store = open(&scratch.folder());
     for round in 0..3 {
         let health = (0..5000).map(|target| (format!("target {target}"), format!("round {round}"))).collect();
-        store.save_seen(Seen { ledger: format!("round {round}"), health, health_gone: vec![] }).await.unwrap();
+        store.save_seen(Seen { ledger: format!("round {round}"), health, ..Seen::default() }).await.unwrap();
         store.commit(suite::step(round)).await.unwrap();
     }
     drop(store);

@@ -108,7 +108,7 @@ async fn a_full_disk_refuses_changes_lets_undo_through_and_recovers() {
     let store = open(&disk.folder());
     disk.fill();
     let health = vec![("target".to_owned(), "up ".repeat(3000))];
-    let unsaved = store.save_seen(Seen { ledger: "full".to_owned(), health, health_gone: vec![] }).await;
+    let unsaved = store.save_seen(Seen { ledger: "full".to_owned(), health, ..Seen::default() }).await;
     assert!(matches!(unsaved, Err(StoreError::Full { .. })), "{unsaved:?}");
     let loaded = store.load().await.unwrap();
     assert_eq!((loaded.revision, loaded.switches[0].1.clone()), (revision, format!("state {revision}")));
