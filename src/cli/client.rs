@@ -221,3 +221,76 @@ fn causes(error: &reqwest::Error) -> String {
     }
     deepest.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    fn client(address: &str, token: Option<&str>) -> Client {
+        let origin = "a test".to_owned();
+        Client::new(Destination { address: address.to_owned(), token: token.map(Into::into), origin, demo: false }).unwrap()
+    }
+
+    /// What comes of a call to a server that answers every request with this text, and what it read.
+    async fn against(answer: &'static str) -> (Result<Answer, Failure>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let len = stream.read(&mut request).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&request[..len]).into_owned()
+        });
+        let call = Call::get(&["switches", "a/b c?"]).query("limit", Some(3)).header("If-Match", Some("\"7\""));
+        let result = client(&address, Some("tg_a_b")).send(call).await;
+        (result, server.await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_call_escapes_its_path_and_carries_token_and_headers() {
+        let (answer, request) = against("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+        assert_eq!(answer.unwrap().text, "{}");
+        assert!(request.starts_with("GET /v1/switches/a%2Fb%20c%3F?limit=3 HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("authorization: Bearer tg_a_b\r\n") && request.contains("if-match: \"7\"\r\n"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_problem_becomes_its_sentence_with_what_to_do() {
+        let (answer, _) = against("HTTP/1.1 409 Conflict\r\nConnection: close\r\n\r\n{\"detail\":\"too soon\",\"forceable\":true,\"problems\":[\"a.toml:1: no\"]}").await;
+        let failure = answer.unwrap_err();
+        assert_eq!(failure.sentence, "too soon\na.toml:1: no\nto do it all the same: --force --reason '...'");
+        assert!(failure.exit == Exit::Failed && failure.body.is_some_and(|body| body.contains("too soon")));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_tidegate_is_told_so_and_redirects_are_not_followed() {
+        for strange in ["HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnope", "HTTP/1.1 302 Found\r\nLocation: http://evil.test/\r\nContent-Length: 0\r\n\r\n"] {
+            let failure = against(strange).await.0.unwrap_err();
+            assert!(failure.exit == Exit::Failed && failure.sentence.contains("is it the admin interface?"), "{failure:?}");
+        }
+        let page = against("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>").await.0.unwrap();
+        assert!(page.read::<Value>().unwrap_err().sentence.contains("same version"));
+    }
+
+    #[tokio::test]
+    async fn silence_times_out_and_a_closed_port_is_unreachable() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let call = Call::get(&["status"]).within(Duration::from_millis(50));
+        let silent = client(&address, None).send(call.clone()).await.unwrap_err();
+        assert!(silent.exit == Exit::TimedOut && silent.sentence.contains("may still happen"), "{silent:?}");
+        drop(listener);
+        let closed = client(&address, None).send(call).await.unwrap_err();
+        assert!(closed.exit == Exit::Unreachable && closed.sentence.contains("--address"), "{closed:?}");
+    }
+
+    #[tokio::test]
+    async fn a_token_in_the_clear_is_noticed() {
+        assert!(client("http://192.0.2.1:8053", Some("tg_a_b")).sends_token_in_the_clear());
+        assert!(!client("http://127.0.0.1:8053", Some("tg_a_b")).sends_token_in_the_clear());
+        assert!(!client("http://192.0.2.1:8053", None).sends_token_in_the_clear());
+    }
+}

@@ -44,7 +44,7 @@ pub(super) fn start_log(format: LogFormat, level: &str) -> Result<(), Failure> {
 /// The server from start to end.
 async fn serve(config: ServerConfig) -> Result<Exit, Failure> {
     let fail = |error: &dyn std::fmt::Display| Failure::failed(error.to_string());
-    // Signals are caught before anything starts: one that comes meanwhile ends in order as well.
+    // Signals are caught before anything starts: nothing is answered yet when one ends the start.
     let mut ends = [signal(SignalKind::terminate()), signal(SignalKind::interrupt())];
     let mut hangup = signal(SignalKind::hangup()).map_err(|error| fail(&error))?;
     let [Ok(terminate), Ok(interrupt)] = &mut ends else {
@@ -53,7 +53,12 @@ async fn serve(config: ServerConfig) -> Result<Exit, Failure> {
     let state = config.state.clone();
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&state)).await.map_err(|error| fail(&error))?;
     let store = Arc::new(opened.map_err(|error| fail(&error))?);
-    let running = app::start(&config, store).await.map_err(|error| fail(&error))?;
+    let starting = app::start(&config, store);
+    let running = tokio::select! {
+        started = starting => started.map_err(|error| fail(&error))?,
+        _ = terminate.recv() => return Ok(Exit::Done),
+        _ = interrupt.recv() => return Ok(Exit::Done),
+    };
     if let Some(path) = &running.first_token {
         tracing::info!(path = %path.display(), "first start: the admin token is in this file");
     }
