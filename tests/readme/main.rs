@@ -62,10 +62,10 @@ fn the_readme_does_what_it_says() {
         blocks(&page).into_iter().partition(|block| block.commands.contains(DEMO));
     assert_eq!(demo.len(), 1, "README.md starts the demo once, with `{DEMO}` in a fence tagged `sh`");
     assert!(steps.len() >= 3, "README.md has {} fences tagged `sh` with a fence tagged `text` after them", steps.len());
-    let state = std::env::temp_dir().join(format!("tidegate-readme-{}", std::process::id()));
-    let _state = shell::Removed::new(&state);
-    let mut demo = Demo::start(root, &state, &demo[0]);
-    let mut shell = Shell::start(root, &state);
+    let home = std::env::temp_dir().join(format!("tidegate-readme-{}", std::process::id()));
+    let _home = shell::Removed::new(&home);
+    let mut demo = Demo::start(root, &home, &demo[0]);
+    let mut shell = Shell::start(root, &home);
     for step in &steps {
         println!("README.md:{}\n{}", step.line, step.commands);
         let (status, printed) = shell
@@ -95,8 +95,7 @@ fn commands_are_paired_with_the_output_directly_after_them() {
 
 #[test]
 fn commands_share_a_shell_and_keep_their_exit_code() {
-    let state = std::env::temp_dir();
-    let mut shell = Shell::start("/", &state);
+    let mut shell = Shell::start("/", &std::env::temp_dir());
     assert_eq!(shell.run("x=1\necho no newline | tr -d '\\n'"), Ok((0, "no newline\n".to_owned())));
     assert_eq!(shell.run("echo $x; echo oops >&2; (exit 3)"), Ok((3, "1\noops\n".to_owned())));
     assert_eq!(shell.run("cat; pwd"), Ok((0, "/\n".to_owned())));

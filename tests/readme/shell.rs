@@ -41,12 +41,18 @@ fn release_folder(root: &str) -> PathBuf {
     Path::new(root).join(target).join("release")
 }
 
-/// Bash at the repository's root, that finds `tidegate` and keeps its notes in `state`.
-fn bash(root: &str, state: &Path) -> Command {
+/// Bash at the repository's root, that finds `tidegate` and has a home of its own.
+fn bash(root: &str, home: &Path) -> Command {
     let mut command = Command::new("bash");
     let path = std::env::var("PATH").unwrap_or_default();
     command.args(["--noprofile", "--norc"]).current_dir(root).process_group(0);
-    command.env("PATH", format!("{}:{path}", release_folder(root).display())).env("XDG_STATE_HOME", state);
+    command.env("PATH", format!("{}:{path}", release_folder(root).display()));
+    // Rust stays where it is.
+    let real = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+    for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        command.env(name, std::env::var_os(name).unwrap_or_else(|| real.join(folder).into()));
+    }
+    command.env("HOME", home).env_remove("XDG_STATE_HOME").env_remove("XDG_CONFIG_HOME");
     for name in ["TIDEGATE_ADDRESS", "TIDEGATE_TOKEN", "TIDEGATE_TOKEN_FILE", "TIDEGATE_CONTEXT"] {
         command.env_remove(name);
     }
@@ -81,8 +87,8 @@ pub(crate) struct Demo {
 
 impl Demo {
     /// Starts it, and waits until it printed what the README shows, or answers operators.
-    pub(crate) fn start(root: &str, state: &Path, block: &Block) -> Self {
-        let mut command = bash(root, state);
+    pub(crate) fn start(root: &str, home: &Path, block: &Block) -> Self {
+        let mut command = bash(root, home);
         let taken = admin_answers();
         assert!(!taken, "something answers at {ADMIN} already, perhaps another demo; end it first");
         command.arg("-c").arg(format!("{{ {}\n}} 2>&1", block.commands)).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -153,8 +159,8 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    pub(crate) fn start(root: &str, state: &Path) -> Self {
-        let mut command = bash(root, state);
+    pub(crate) fn start(root: &str, home: &Path) -> Self {
+        let mut command = bash(root, home);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bash is installed");
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(b"exec 2>&1\n").expect("a shell that reads");
