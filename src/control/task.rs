@@ -121,7 +121,8 @@ impl Control {
             Event::Quiet { view, touched } => self.quiet(view, touched.as_deref()),
             Event::Answering(done) => {
                 self.begin_promises(clock::now());
-                drop(done.send(()));
+                // An error means nobody waits for it any more.
+                let _ = done.send(());
             }
             Event::Tick => self.tick().await,
             Event::Shutdown(_) => unreachable!("handled by run"),

@@ -61,8 +61,8 @@ impl Finder {
 mod tests {
     use super::*;
 
-    fn find(number: Number, body: &str) -> Result<f64, String> {
-        Finder::new(&number)?.find(body.as_bytes())
+    fn find(number: &Number, body: &str) -> Result<f64, String> {
+        Finder::new(number)?.find(body.as_bytes())
     }
 
     fn regex(text: &str) -> Number {
@@ -76,30 +76,30 @@ mod tests {
     #[test]
     fn a_number_is_found_in_a_metrics_page() {
         let page = "# HELP x\nrequests_total{code=\"200\"} 1.5e3\nin_flight 7\n";
-        assert_eq!(find(regex(r"(?m)^in_flight (\S+)"), page), Ok(7.0));
-        assert_eq!(find(regex(r#"requests_total\{code="200"\} (\S+)"#), page), Ok(1500.0));
-        assert_eq!(find(regex("absent (.)"), page), Err("nothing in the reply matches absent (.)".into()));
+        assert_eq!(find(&regex(r"(?m)^in_flight (\S+)"), page), Ok(7.0));
+        assert_eq!(find(&regex(r#"requests_total\{code="200"\} (\S+)"#), page), Ok(1500.0));
+        assert_eq!(find(&regex("absent (.)"), page), Err("nothing in the reply matches absent (.)".into()));
     }
 
     #[test]
     fn a_number_is_found_in_json_as_number_or_text() {
         let prometheus = r#"{"data":{"result":[{"value":[1700000000.1,"0.25"]}]},"n":3}"#;
-        assert_eq!(find(json("/data/result/0/value/1"), prometheus), Ok(0.25));
-        assert_eq!(find(json("/n"), prometheus), Ok(3.0));
-        assert_eq!(find(json("/data/result/1"), prometheus), Err("JSON pointer /data/result/1 is not in the reply".into()));
-        assert_eq!(find(json("/data"), r#"{"data":null}"#), Err("reads \"null\", which is no number".into()));
+        assert_eq!(find(&json("/data/result/0/value/1"), prometheus), Ok(0.25));
+        assert_eq!(find(&json("/n"), prometheus), Ok(3.0));
+        assert_eq!(find(&json("/data/result/1"), prometheus), Err("JSON pointer /data/result/1 is not in the reply".into()));
+        assert_eq!(find(&json("/data"), r#"{"data":null}"#), Err("reads \"null\", which is no number".into()));
     }
 
     #[test]
     fn what_is_no_load_is_an_error() {
         for bad in ["NaN", "-1", "inf", "+Inf", "-0.001", "1e999"] {
-            assert!(find(regex("x (.*)"), &format!("x {bad}")).unwrap_err().contains("no load"), "{bad}");
+            assert!(find(&regex("x (.*)"), &format!("x {bad}")).unwrap_err().contains("no load"), "{bad}");
         }
     }
 
     #[test]
     fn an_expression_needs_a_group() {
-        assert!(find(regex("in_flight .*"), "").unwrap_err().contains("no group"));
-        assert!(find(regex("("), "").unwrap_err().contains("not usable"));
+        assert!(find(&regex("in_flight .*"), "").unwrap_err().contains("no group"));
+        assert!(find(&regex("("), "").unwrap_err().contains("not usable"));
     }
 }

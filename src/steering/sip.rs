@@ -100,7 +100,7 @@ mod tests {
         fn it_is_siphash_2_4_of_the_padded_name_and_the_rest(
             key in any::<[u64; 2]>(), name in "[a-z0-9-]{1,63}", rest in proptest::collection::vec(any::<u8>(), 0..64)
         ) {
-            let mut message = vec![name.len() as u8];
+            let mut message = vec![u8::try_from(name.len()).unwrap()];
             message.extend_from_slice(name.as_bytes());
             message.resize(message.len().next_multiple_of(8), 0);
             message.extend_from_slice(&rest);
@@ -109,7 +109,7 @@ mod tests {
             prop_assert_eq!(state.finish_bytes(&rest), expected);
             if rest.len() < 8 {
                 let word = rest.iter().rev().fold(0, |word, octet| (word << 8) | u64::from(*octet));
-                prop_assert_eq!(state.finish(word, rest.len() as u8), expected);
+                prop_assert_eq!(state.finish(word, u8::try_from(rest.len()).unwrap()), expected);
             }
         }
     }

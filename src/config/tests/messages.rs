@@ -304,7 +304,7 @@ fn hold(cases: &[Case], file: impl Fn(&str) -> String) {
 
 #[test]
 fn a_switch_at_fault_is_refused_with_its_place() {
-    hold(IN_THE_SWITCH, |lines| switch(lines));
+    hold(IN_THE_SWITCH, switch);
 }
 
 #[test]

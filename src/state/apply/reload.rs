@@ -76,7 +76,7 @@ pub fn initial_serials(desired: &Desired) -> Result<Vec<(Name, u32)>, Rejection>
 /// Stored state of one switch under the files of a start: `None` when the switch is gone. What no
 /// longer fits is dropped; each drop and each hidden edit is a note.
 #[must_use]
-pub fn adopt(definitions: &Definitions, name: &str, state: SwitchState, notes: &mut Vec<String>) -> Option<SwitchState> {
+pub fn adopt(definitions: &Definitions, name: &str, state: &SwitchState, notes: &mut Vec<String>) -> Option<SwitchState> {
     let Some((_, switch)) = definitions.switch(name) else {
         notes.push(format!("the files no longer have switch `{name}`; its run-time state (weights, versions, overrides) is not used"));
         return None;
@@ -86,7 +86,7 @@ pub fn adopt(definitions: &Definitions, name: &str, state: SwitchState, notes: &
             notes.push(format!("the files no longer have pool `{pool}` of switch `{name}`, which had weight {weight}: its traffic goes to the others"));
         }
     }
-    Some(keep(&state, switch, notes))
+    Some(keep(state, switch, notes))
 }
 
 /// The first serving thing that the new files no longer have.

@@ -26,7 +26,7 @@ pub(super) fn flip(decide: &Decide<'_>, targets: &[FlipTarget]) -> Result<Change
             moves.push(Move { zone, switch, after });
         }
     }
-    decide.move_weights(moves, Guards::All)
+    decide.move_weights(&moves, Guards::All)
 }
 
 /// Sets any split.
@@ -43,7 +43,7 @@ pub(super) fn set(decide: &Decide<'_>, name: &str, weights: &WeightChange) -> Re
     if after == before {
         return Ok(decide.unchanged());
     }
-    decide.move_weights(vec![Move { zone, switch, after }], Guards::All)
+    decide.move_weights(&[Move { zone, switch, after }], Guards::All)
 }
 
 /// Back to the split before the last change, at once: no interval, no moving-switch limit.
@@ -54,7 +54,7 @@ pub(super) fn undo(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection>
     if after.values().all(|weight| *weight == 0) || after == decide.desired.split(switch) {
         return Err(Rejection::NothingToUndo { switch: name.to_owned() });
     }
-    decide.move_weights(vec![Move { zone, switch, after }], Guards::HealthOnly)
+    decide.move_weights(&[Move { zone, switch, after }], Guards::HealthOnly)
 }
 
 /// Forgets what was set at run time; `undo` can still return to it.
@@ -139,11 +139,11 @@ impl Decide<'_> {
     }
 
     /// Passes the guards for every move, then makes one change of them all.
-    fn move_weights(&self, moves: Vec<Move<'_>>, guards: Guards) -> Result<Change, Rejection> {
+    fn move_weights(&self, moves: &[Move<'_>], guards: Guards) -> Result<Change, Rejection> {
         if moves.is_empty() {
             return Ok(self.unchanged());
         }
-        for planned in &moves {
+        for planned in moves {
             self.hold_guards(planned, guards)?;
             if guards == Guards::All {
                 let starting: Vec<&str> =

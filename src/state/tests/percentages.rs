@@ -5,11 +5,10 @@ use proptest::prelude::*;
 
 /// A world whose only interesting switch has pools `p0`, `p1`, ... with these weights, unhealthy ones none.
 fn pools(old: &[u16]) -> World {
-    let world = World::of(definitions(|draft| {
+    World::of(definitions(|draft| {
         draft.model.pools =
             old.iter().enumerate().map(|(at, weight)| pool(&format!("p{at}"), *weight, &["192.0.2.9"])).collect();
-    }));
-    world
+    }))
 }
 
 /// The weights after percentages are set by force, or the rejection.

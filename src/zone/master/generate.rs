@@ -11,7 +11,7 @@ use crate::zone::LineRef;
 use std::io::Write as _;
 
 /// The most records one directive makes.
-pub const MAX_GENERATED: u64 = 65_535;
+pub(super) const MAX_GENERATED: u64 = 65_535;
 /// The most digits a number is padded to.
 const MAX_WIDTH: usize = 255;
 
