@@ -244,7 +244,7 @@ impl Answering<'_, '_> {
 
     /// Writes OPT and header and reports.
     #[inline]
-    fn finish(mut self) -> Outcome {
+    fn finish(&mut self) -> Outcome {
         let truncated = self.reply.is_truncated();
         if let Some(opt) = &mut self.opt {
             opt.rcode_high = self.rcode.high();

@@ -258,7 +258,7 @@ impl<'m> Reply<'m> {
     /// QR is set, opcode and RD stay; RA, AD, CD (RFC 4035 §3.1.6) and Z are cleared. An extended error
     /// that does not fit is left out.
     #[inline]
-    pub fn finish(mut self, authoritative: bool, rcode: Rcode, opt: Option<&ReplyOpt<'_>>) -> usize {
+    pub fn finish(&mut self, authoritative: bool, rcode: Rcode, opt: Option<&ReplyOpt<'_>>) -> usize {
         if let Some(opt) = opt {
             let space = self.message.get_mut(self.at..self.end).unwrap_or(&mut []);
             let used = opt.write(self.at, space).or_else(|| ReplyOpt { error: None, ..*opt }.write(self.at, space));
