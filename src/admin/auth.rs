@@ -197,7 +197,10 @@ impl TokenSet {
         for row in rows {
             match (unhex(&row.hash), Role::named(&row.role)) {
                 (Some(hash), Some(role)) => drop(known.insert(row.id.clone(), Known { hash, role, row })),
-                _ => tracing::warn!(token = row.id, "stored token is unreadable and lets nobody in: revoke it and create another"),
+                _ => tracing::warn!(
+                    token = row.id,
+                    "stored token is unreadable and lets nobody in: revoke it and create another"
+                ),
             }
         }
         self.known.store(Arc::new(known));

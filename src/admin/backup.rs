@@ -21,7 +21,9 @@ pub(super) async fn write(State(context): State<AdminContext>, incoming: Incomin
     }
     if tokio::fs::symlink_metadata(&body.to).await.is_ok() {
         let detail = format!("{} exists already: a backup never overwrites a file", body.to.display());
-        return Err(Problem::new(StatusCode::CONFLICT, "file-exists", detail).with("guard", "file-exists").with("forceable", false));
+        return Err(Problem::new(StatusCode::CONFLICT, "file-exists", detail)
+            .with("guard", "file-exists")
+            .with("forceable", false));
     }
     context.handle().backup(body.to.clone()).await.ok_or_else(Problem::shutting_down)??;
     tracing::info!(who = incoming.principal.name, to = %body.to.display(), "backup written");
@@ -29,7 +31,10 @@ pub(super) async fn write(State(context): State<AdminContext>, incoming: Incomin
 }
 
 /// Confirms that the checked copy becomes the state.
-pub(super) async fn accept_copy(State(context): State<AdminContext>, incoming: Incoming) -> Result<Json<Value>, Problem> {
+pub(super) async fn accept_copy(
+    State(context): State<AdminContext>,
+    incoming: Incoming,
+) -> Result<Json<Value>, Problem> {
     incoming.principal.need_everywhere(Role::Admin)?;
     incoming.no_guards_for("accept-copy")?;
     incoming.json_or_default::<Nothing>()?;

@@ -11,7 +11,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 /// Sets a split.
-pub(super) async fn set_weights(State(context): State<AdminContext>, Path(switch): Path<String>, incoming: Incoming) -> Result<Json<Replied>, Problem> {
+pub(super) async fn set_weights(
+    State(context): State<AdminContext>,
+    Path(switch): Path<String>,
+    incoming: Incoming,
+) -> Result<Json<Replied>, Problem> {
     incoming.may_change(&switch)?;
     let body: SetWeightsBody = incoming.json()?;
     let weights = weight_change(&body.weights).map_err(|why| Problem::invalid_field("weights", why))?;
@@ -21,22 +25,39 @@ pub(super) async fn set_weights(State(context): State<AdminContext>, Path(switch
 }
 
 /// Returns to the previous split.
-pub(super) async fn undo(State(context): State<AdminContext>, Path(switch): Path<String>, incoming: Incoming) -> Result<Json<Replied>, Problem> {
+pub(super) async fn undo(
+    State(context): State<AdminContext>,
+    Path(switch): Path<String>,
+    incoming: Incoming,
+) -> Result<Json<Replied>, Problem> {
     plain(&context, &incoming, &switch, Command::Undo { switch: switch.clone() }).await
 }
 
 /// Lowers the TTL ahead of a flip.
-pub(super) async fn prepare(State(context): State<AdminContext>, Path(switch): Path<String>, incoming: Incoming) -> Result<Json<Replied>, Problem> {
+pub(super) async fn prepare(
+    State(context): State<AdminContext>,
+    Path(switch): Path<String>,
+    incoming: Incoming,
+) -> Result<Json<Replied>, Problem> {
     plain(&context, &incoming, &switch, Command::Prepare { switch: switch.clone() }).await
 }
 
 /// Forgets what was set at run time.
-pub(super) async fn reset(State(context): State<AdminContext>, Path(switch): Path<String>, incoming: Incoming) -> Result<Json<Replied>, Problem> {
+pub(super) async fn reset(
+    State(context): State<AdminContext>,
+    Path(switch): Path<String>,
+    incoming: Incoming,
+) -> Result<Json<Replied>, Problem> {
     plain(&context, &incoming, &switch, Command::Reset { switch: switch.clone() }).await
 }
 
 /// A change whose body says nothing but why.
-async fn plain(context: &AdminContext, incoming: &Incoming, switch: &str, command: Command) -> Result<Json<Replied>, Problem> {
+async fn plain(
+    context: &AdminContext,
+    incoming: &Incoming,
+    switch: &str,
+    command: Command,
+) -> Result<Json<Replied>, Problem> {
     incoming.may_change(switch)?;
     let body: PlainBody = incoming.json_or_default()?;
     let wish = Wish { command, reason: body.reason, force: body.force, dry_run: body.dry_run };
@@ -44,11 +65,18 @@ async fn plain(context: &AdminContext, incoming: &Incoming, switch: &str, comman
 }
 
 /// Sets the version a pool's members must show.
-pub(super) async fn expect_version(State(context): State<AdminContext>, Path(switch): Path<String>, incoming: Incoming) -> Result<Json<Replied>, Problem> {
+pub(super) async fn expect_version(
+    State(context): State<AdminContext>,
+    Path(switch): Path<String>,
+    incoming: Incoming,
+) -> Result<Json<Replied>, Problem> {
     incoming.may_change(&switch)?;
     let body: ExpectVersionBody = incoming.json()?;
     if body.version.as_ref().is_some_and(|version| version.is_empty() || version.len() > 256) {
-        return Err(Problem::invalid_field("version", "a version is a text of 1 to 256 bytes, or null for the one in the files"));
+        return Err(Problem::invalid_field(
+            "version",
+            "a version is a text of 1 to 256 bytes, or null for the one in the files",
+        ));
     }
     let command = Command::ExpectVersion { switch, pool: body.pool, version: body.version };
     let wish = Wish { command, reason: body.reason, force: body.force, dry_run: body.dry_run };

@@ -26,6 +26,7 @@ pub(super) async fn show(
     Asking(query): Asking<DrainQuery>,
 ) -> Result<Json<DrainView>, Problem> {
     principal.need_on(Role::Viewer, &switch)?;
-    let view = context.handle().drain(&switch, &pool, query.release_warm).await.ok_or_else(Problem::shutting_down)??;
+    let view =
+        context.handle().drain(&switch, &pool, query.release_warm).await.ok_or_else(Problem::shutting_down)??;
     Ok(Json(view))
 }

@@ -31,7 +31,9 @@ pub(super) async fn stream(
     let feed = Feed {
         happenings: context.handle().happenings(),
         stopping: context.stopping(),
-        greeting: Some(json!({ "revision": context.handle().snapshot().revision, "replayed": 0, "last_seen": last_seen })),
+        greeting: Some(
+            json!({ "revision": context.handle().snapshot().revision, "replayed": 0, "last_seen": last_seen }),
+        ),
         principal,
     };
     let events = futures_util::stream::unfold(feed, |mut feed| async move {
@@ -83,10 +85,13 @@ fn event_of(happening: &Happening) -> Option<Event> {
 /// Whether a scoped token may see it.
 fn sees(principal: &Principal, what: &What) -> bool {
     match what {
-        What::Changed { switches, .. } => principal.switches.is_empty() || switches.iter().any(|switch| principal.sees(switch)),
-        What::Health { switch, .. } | What::Eligible { switch, .. } | What::Fallback { switch, .. } | What::Drain { switch, .. } => {
-            principal.sees(switch)
+        What::Changed { switches, .. } => {
+            principal.switches.is_empty() || switches.iter().any(|switch| principal.sees(switch))
         }
+        What::Health { switch, .. }
+        | What::Eligible { switch, .. }
+        | What::Fallback { switch, .. }
+        | What::Drain { switch, .. } => principal.sees(switch),
         What::Store { .. } => true,
     }
 }

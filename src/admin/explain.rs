@@ -63,7 +63,10 @@ impl Whom {
             return Ok(Self::Prefix(prefix.trunc()));
         }
         if text.is_empty() || text.len() > 63 || text.contains(['.', '/', ':']) {
-            return Err(Problem::invalid_field("client", format!("`{text}` is no address, no prefix such as 203.0.113.0/24, and no single label")));
+            return Err(Problem::invalid_field(
+                "client",
+                format!("`{text}` is no address, no prefix such as 203.0.113.0/24, and no single label"),
+            ));
         }
         Ok(Self::Label(text.to_ascii_lowercase()))
     }
@@ -103,7 +106,8 @@ pub(super) async fn show(
 
 /// The name a query would have: a label goes in front of a wildcard's base.
 fn name_for(owner: &str, whom: &Whom) -> Result<Name, Problem> {
-    let bad = |error: &dyn std::fmt::Display| Problem::invalid_field("owner", format!("`{owner}` is not a name: {error}"));
+    let bad =
+        |error: &dyn std::fmt::Display| Problem::invalid_field("owner", format!("`{owner}` is not a name: {error}"));
     let name = Name::parse(owner.trim(), Some(&Name::root())).map_err(|error| bad(&error))?;
     match (whom, name.is_wildcard(), name.parent()) {
         (Whom::Label(label), true, Some(base)) => base.child(label.as_bytes()).map_err(|error| bad(&error)),
@@ -119,7 +123,11 @@ fn qname_of(name: &Name) -> Result<Qname, Problem> {
 }
 
 /// The switch that decides a name.
-fn find<'s>(snapshot: &'s Snapshot, owner: &Name, qname: &Qname) -> Result<(&'s SteeredOwner, &'s CompiledSwitch), Problem> {
+fn find<'s>(
+    snapshot: &'s Snapshot,
+    owner: &Name,
+    qname: &Qname,
+) -> Result<(&'s SteeredOwner, &'s CompiledSwitch), Problem> {
     let missing = |why: String| Problem::new(StatusCode::NOT_FOUND, "not-steered", why);
     let located = snapshot.zones.find(qname).ok_or_else(|| missing(format!("{owner} is in no zone of this server")))?;
     match located.zone.lookup(qname, located.hash, RecordType::A) {
@@ -133,16 +141,23 @@ fn find<'s>(snapshot: &'s Snapshot, owner: &Name, qname: &Qname) -> Result<(&'s 
 /// Refuses what a query could not be: a pin, or a label where the name is no wildcard.
 fn check_pairing(steered: &SteeredOwner, owner: &Name, whom: &Whom) -> Result<(), Problem> {
     match (steered.role, steered.wildcard, whom) {
-        (OwnerRole::Pin(_), ..) => {
-            Err(Problem::invalid_field("owner", format!("{owner} is a pin: it always means its own pool, whatever the weights")))
+        (OwnerRole::Pin(_), ..) => Err(Problem::invalid_field(
+            "owner",
+            format!("{owner} is a pin: it always means its own pool, whatever the weights"),
+        )),
+        (OwnerRole::Explain, ..) => {
+            Err(Problem::invalid_field("owner", format!("{owner} is itself an explanation: ask for the name below it")))
         }
-        (OwnerRole::Explain, ..) => Err(Problem::invalid_field("owner", format!("{owner} is itself an explanation: ask for the name below it"))),
         (OwnerRole::Owner, true, Whom::Address(_) | Whom::Prefix(_)) if owner.is_wildcard() => {
-            Err(Problem::invalid_field("client", format!("{owner} decides by the leftmost label: give a label as client, or the whole name as owner")))
+            Err(Problem::invalid_field(
+                "client",
+                format!("{owner} decides by the leftmost label: give a label as client, or the whole name as owner"),
+            ))
         }
-        (OwnerRole::Owner, false, Whom::Label(label)) => {
-            Err(Problem::invalid_field("client", format!("{owner} decides by address: `{label}` is neither an address nor a prefix")))
-        }
+        (OwnerRole::Owner, false, Whom::Label(label)) => Err(Problem::invalid_field(
+            "client",
+            format!("{owner} decides by address: `{label}` is neither an address nor a prefix"),
+        )),
         (OwnerRole::Owner, ..) => Ok(()),
     }
 }

@@ -19,7 +19,11 @@ use std::time::Duration;
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Moves all weight of one switch to one pool.
-pub(super) async fn one(State(context): State<AdminContext>, Path(switch): Path<String>, incoming: Incoming) -> Result<Json<Replied>, Problem> {
+pub(super) async fn one(
+    State(context): State<AdminContext>,
+    Path(switch): Path<String>,
+    incoming: Incoming,
+) -> Result<Json<Replied>, Problem> {
     incoming.may_change(&switch)?;
     let body: FlipBody = incoming.json()?;
     let targets = vec![FlipTarget { switch, to: body.to }];
@@ -40,7 +44,12 @@ pub(super) async fn several(State(context): State<AdminContext>, incoming: Incom
 }
 
 /// Flips, prepared or at once.
-async fn flip(context: &AdminContext, mut incoming: Incoming, wish: Wish, prepare: bool) -> Result<Json<Replied>, Problem> {
+async fn flip(
+    context: &AdminContext,
+    mut incoming: Incoming,
+    wish: Wish,
+    prepare: bool,
+) -> Result<Json<Replied>, Problem> {
     if prepare && !wish.dry_run {
         let trial = incoming.change(context, Wish { dry_run: true, ..wish.clone() }).await?;
         if trial.changed {
@@ -80,8 +89,12 @@ async fn wait_until_short(context: &AdminContext, switch: &str) -> Result<(), Pr
                 tokio::time::sleep(nap.max(Duration::from_millis(20))).await;
             }
             None => {
-                let detail = format!("the preparation of switch `{switch}` was undone while the flip waited for it: nothing was flipped");
-                return Err(Problem::new(StatusCode::CONFLICT, "no-longer-prepared", detail).with("guard", "no-longer-prepared").with("forceable", false));
+                let detail = format!(
+                    "the preparation of switch `{switch}` was undone while the flip waited for it: nothing was flipped"
+                );
+                return Err(Problem::new(StatusCode::CONFLICT, "no-longer-prepared", detail)
+                    .with("guard", "no-longer-prepared")
+                    .with("forceable", false));
             }
         }
     }

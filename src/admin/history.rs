@@ -35,7 +35,11 @@ pub struct HistoryPage {
 }
 
 /// One page of audit rows; a scoped token sees its switches' only.
-pub(super) async fn list(State(context): State<AdminContext>, principal: Principal, Asking(paging): Asking<Paging>) -> Result<Json<HistoryPage>, Problem> {
+pub(super) async fn list(
+    State(context): State<AdminContext>,
+    principal: Principal,
+    Asking(paging): Asking<Paging>,
+) -> Result<Json<HistoryPage>, Problem> {
     match &paging.switch {
         Some(switch) => principal.need_on(Role::Viewer, switch)?,
         None => principal.need(Role::Viewer)?,
@@ -48,6 +52,8 @@ pub(super) async fn list(State(context): State<AdminContext>, principal: Princip
     let mut rows = context.handle().history(query).await.ok_or_else(Problem::shutting_down)??;
     let full = u32::try_from(rows.len()).is_ok_and(|count| count >= limit);
     let next_before = rows.last().filter(|_| full).map(|row| row.revision);
-    rows.retain(|row| principal.switches.is_empty() || row.switch.as_deref().is_some_and(|switch| principal.sees(switch)));
+    rows.retain(|row| {
+        principal.switches.is_empty() || row.switch.as_deref().is_some_and(|switch| principal.sees(switch))
+    });
     Ok(Json(HistoryPage { rows, next_before }))
 }

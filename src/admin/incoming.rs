@@ -28,7 +28,11 @@ const REASON_LIMIT: usize = 1000;
 const KEY_LIMIT: usize = 255;
 
 /// Lets in who has a good token, and hands on who that is.
-pub(super) async fn authenticate(State(context): State<AdminContext>, mut request: axum::extract::Request, next: Next) -> Response {
+pub(super) async fn authenticate(
+    State(context): State<AdminContext>,
+    mut request: axum::extract::Request,
+    next: Next,
+) -> Response {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     match admit(&context, request.headers(), peer) {
         Ok(principal) => {
@@ -40,7 +44,11 @@ pub(super) async fn authenticate(State(context): State<AdminContext>, mut reques
 }
 
 /// Who sends these headers, from that address.
-pub(super) fn admit(context: &AdminContext, headers: &HeaderMap, peer: Option<std::net::IpAddr>) -> Result<Principal, Problem> {
+pub(super) fn admit(
+    context: &AdminContext,
+    headers: &HeaderMap,
+    peer: Option<std::net::IpAddr>,
+) -> Result<Principal, Problem> {
     let from = peer.map(|address| address.to_string()).unwrap_or_default();
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let now = crate::clock::now();
@@ -57,7 +65,11 @@ impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::unauthorized(super::auth::Unauthorized::Missing, false))
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Problem::unauthorized(super::auth::Unauthorized::Missing, false))
     }
 }
 
@@ -114,9 +126,11 @@ impl<S: Send + Sync> FromRequest<S> for Incoming {
 async fn read_body<S: Send + Sync>(request: axum::extract::Request, state: &S) -> Result<Bytes, Problem> {
     match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", format!("the body is larger than {BODY_LIMIT} bytes")))
-        }
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            format!("the body is larger than {BODY_LIMIT} bytes"),
+        )),
         Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "body-broken-off", "the body did not arrive whole")),
         Err(_) => {
             let detail = format!("the body took longer than {} s to arrive", BODY_TIMEOUT.as_secs());
@@ -134,7 +148,10 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     }
     let number = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
     number.parse().map(Some).map_err(|_| {
-        Problem::invalid_field("If-Match", format!("If-Match must be a revision such as \"12\" (the ETag of a GET), not {text}"))
+        Problem::invalid_field(
+            "If-Match",
+            format!("If-Match must be a revision such as \"12\" (the ETag of a GET), not {text}"),
+        )
     })
 }
 
@@ -255,13 +272,17 @@ mod tests {
     fn idempotency_keys_have_a_length() {
         assert_eq!(idempotency_key(&with("idempotency-key", "deploy-7")).unwrap().as_deref(), Some("deploy-7"));
         assert!(idempotency_key(&with("idempotency-key", " ")).is_err());
-        let long = HeaderMap::from_iter([(header::HeaderName::from_static("idempotency-key"), HeaderValue::from_str(&"k".repeat(256)).unwrap())]);
+        let long = HeaderMap::from_iter([(
+            header::HeaderName::from_static("idempotency-key"),
+            HeaderValue::from_str(&"k".repeat(256)).unwrap(),
+        )]);
         assert!(idempotency_key(&long).is_err());
     }
 
     #[test]
     fn bad_json_names_the_field() {
-        let error = serde_json::from_str::<super::super::requests::FlipBody>(r#"{"to":"green","forse":1}"#).unwrap_err();
+        let error =
+            serde_json::from_str::<super::super::requests::FlipBody>(r#"{"to":"green","forse":1}"#).unwrap_err();
         assert_eq!(bad_json(&error).body()["field"], "forse");
         let error = serde_json::from_str::<super::super::requests::FlipBody>("{}").unwrap_err();
         assert_eq!(bad_json(&error).body()["field"], "to");

@@ -77,7 +77,8 @@ fn router(context: AdminContext, on_loopback: bool) -> Router {
 
 /// 404 for paths that do not exist.
 async fn not_found(uri: Uri) -> Problem {
-    let detail = format!("there is nothing at {}: the API lives under /v1 (status, switches, flip, history, ...)", uri.path());
+    let detail =
+        format!("there is nothing at {}: the API lives under /v1 (status, switches, flip, history, ...)", uri.path());
     Problem::new(axum::http::StatusCode::NOT_FOUND, "no-such-path", detail)
 }
 

@@ -11,7 +11,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 /// Sets or clears an override.
-pub(super) async fn set(State(context): State<AdminContext>, Path(switch): Path<String>, incoming: Incoming) -> Result<Json<Replied>, Problem> {
+pub(super) async fn set(
+    State(context): State<AdminContext>,
+    Path(switch): Path<String>,
+    incoming: Incoming,
+) -> Result<Json<Replied>, Problem> {
     incoming.may_change(&switch)?;
     let body: OverrideBody = incoming.json()?;
     let hold = match body.hold {
@@ -19,7 +23,8 @@ pub(super) async fn set(State(context): State<AdminContext>, Path(switch): Path<
         HoldWord::ForceDown => Some(OverrideKind::ForceDown),
         HoldWord::None => None,
     };
-    let for_ms = body.lasts.as_deref().map(duration_ms).transpose().map_err(|why| Problem::invalid_field("for", why))?;
+    let for_ms =
+        body.lasts.as_deref().map(duration_ms).transpose().map_err(|why| Problem::invalid_field("for", why))?;
     let command = Command::Override { switch, pool: body.pool, member: body.member, hold, for_ms };
     let wish = Wish { command, reason: body.reason, force: body.force, dry_run: body.dry_run };
     incoming.change(&context, wish).await.map(Json)
@@ -27,6 +32,7 @@ pub(super) async fn set(State(context): State<AdminContext>, Path(switch): Path<
 
 /// Milliseconds in `90s`, `2h`, `1h 30m`.
 pub(super) fn duration_ms(text: &str) -> Result<u64, String> {
-    let duration = humantime::parse_duration(text.trim()).map_err(|error| format!("`{text}` is not a duration such as 90s, 30m or 2h: {error}"))?;
+    let duration = humantime::parse_duration(text.trim())
+        .map_err(|error| format!("`{text}` is not a duration such as 90s, 30m or 2h: {error}"))?;
     u64::try_from(duration.as_millis()).map_err(|_| format!("`{text}` is too long"))
 }

@@ -72,16 +72,27 @@ impl Problem {
     #[must_use]
     pub fn unauthorized(why: Unauthorized, throttled: bool) -> Self {
         if throttled {
-            let detail = "too many requests with a wrong token from this address: wait a minute; a good token is always let in";
+            let detail =
+                "too many requests with a wrong token from this address: wait a minute; a good token is always let in";
             let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-wrong-tokens", detail);
             problem.retry_after_s = Some(60);
             return problem;
         }
         let (slug, detail) = match why {
-            Unauthorized::Missing => ("token-missing", "a token is needed: send `Authorization: Bearer tg_...`; the first one is in the file admin-token of the server's state folder"),
-            Unauthorized::Malformed => ("token-malformed", "the token does not have the form tg_<id>_<secret>: check that it was copied whole"),
-            Unauthorized::Wrong => ("token-wrong", "this server does not know the token: it was revoked, belongs to another server, or was not copied whole"),
-            Unauthorized::Expired => ("token-expired", "the token has expired: ask an admin for a new one (`tidegate token create`)"),
+            Unauthorized::Missing => (
+                "token-missing",
+                "a token is needed: send `Authorization: Bearer tg_...`; the first one is in the file admin-token of the server's state folder",
+            ),
+            Unauthorized::Malformed => {
+                ("token-malformed", "the token does not have the form tg_<id>_<secret>: check that it was copied whole")
+            }
+            Unauthorized::Wrong => (
+                "token-wrong",
+                "this server does not know the token: it was revoked, belongs to another server, or was not copied whole",
+            ),
+            Unauthorized::Expired => {
+                ("token-expired", "the token has expired: ask an admin for a new one (`tidegate token create`)")
+            }
         };
         Self::new(StatusCode::UNAUTHORIZED, slug, detail)
     }
@@ -222,10 +233,11 @@ impl From<Refused> for Problem {
         match refused {
             Refused::Rejected(rejection) => rejection.into(),
             Refused::Store(error) => error.into(),
-            Refused::KeyReused => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail).with("field", "Idempotency-Key")
+            Refused::KeyReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
+                .with("field", "Idempotency-Key"),
+            Refused::Files(problems) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-files", detail).with("problems", problems)
             }
-            Refused::Files(problems) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-files", detail).with("problems", problems),
             Refused::ShuttingDown => {
                 let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting-down", detail);
                 problem.retry_after_s = Some(5);
@@ -240,7 +252,8 @@ mod tests {
     use super::*;
 
     fn every_rejection() -> Vec<Rejection> {
-        let (switch, pool, name, zone) = ("model".to_owned(), "green".to_owned(), "x".to_owned(), "example.test.".to_owned());
+        let (switch, pool, name, zone) =
+            ("model".to_owned(), "green".to_owned(), "x".to_owned(), "example.test.".to_owned());
         vec![
             Rejection::UnknownSwitch { name: name.clone(), known: vec![switch.clone()] },
             Rejection::UnknownPool { switch: switch.clone(), name: name.clone(), known: vec![] },
@@ -276,7 +289,10 @@ mod tests {
             assert_eq!(body["status"], problem.status.as_u16());
             assert_eq!(body["detail"], rejection.to_string());
             assert_eq!(body.get("guard").is_some(), problem.status == StatusCode::CONFLICT);
-            assert!(!rejection.forceable() || body["forceable"] == true, "a forceable rejection is a guard: {rejection:?}");
+            assert!(
+                !rejection.forceable() || body["forceable"] == true,
+                "a forceable rejection is a guard: {rejection:?}"
+            );
         }
     }
 

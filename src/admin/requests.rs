@@ -191,13 +191,13 @@ impl Share {
     /// What is wrong with it, as a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(number) = text.strip_suffix('%') {
-            return percent(number.trim_end()).map(Self::Percent).ok_or_else(|| {
-                format!("`{text}` is not a percentage from 0% to 100% with at most two decimals")
-            });
+            return percent(number.trim_end())
+                .map(Self::Percent)
+                .ok_or_else(|| format!("`{text}` is not a percentage from 0% to 100% with at most two decimals"));
         }
-        text.parse().map(Self::Weight).map_err(|_| {
-            format!("`{text}` is neither a whole number from 0 to 10000 nor a percentage such as 10%")
-        })
+        text.parse()
+            .map(Self::Weight)
+            .map_err(|_| format!("`{text}` is neither a whole number from 0 to 10000 nor a percentage such as 10%"))
     }
 }
 
@@ -220,7 +220,9 @@ impl Serialize for Share {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Weight(weight) => serializer.serialize_u32(*weight),
-            Self::Percent(hundredths) => serializer.collect_str(&format_args!("{}.{:02}%", hundredths / 100, hundredths % 100)),
+            Self::Percent(hundredths) => {
+                serializer.collect_str(&format_args!("{}.{:02}%", hundredths / 100, hundredths % 100))
+            }
         }
     }
 }
@@ -236,7 +238,9 @@ impl<'de> Deserialize<'de> for Share {
             }
 
             fn visit_u64<E: de::Error>(self, weight: u64) -> Result<Share, E> {
-                u32::try_from(weight).map(Share::Weight).map_err(|_| E::custom(format!("weight {weight} is out of range: 0 to 10000")))
+                u32::try_from(weight)
+                    .map(Share::Weight)
+                    .map_err(|_| E::custom(format!("weight {weight} is out of range: 0 to 10000")))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Share, E> {
@@ -314,7 +318,12 @@ mod tests {
 
     #[test]
     fn unknown_fields_and_a_missing_version_are_refused() {
-        assert!(serde_json::from_str::<FlipBody>(r#"{"to":"green","forse":true}"#).unwrap_err().to_string().contains("forse"));
+        assert!(
+            serde_json::from_str::<FlipBody>(r#"{"to":"green","forse":true}"#)
+                .unwrap_err()
+                .to_string()
+                .contains("forse")
+        );
         assert!(serde_json::from_str::<ExpectVersionBody>(r#"{"pool":"green"}"#).is_err());
         let reset: ExpectVersionBody = serde_json::from_str(r#"{"pool":"green","version":null}"#).unwrap();
         assert_eq!(reset.version, None);

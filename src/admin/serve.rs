@@ -57,7 +57,9 @@ impl Exposure {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Plain HTTP on an address others can reach.
-    #[error("the admin interface would listen on {0} without TLS, where anybody on the way could read tokens: give it a certificate, listen on 127.0.0.1, or spell out `insecure = true`")]
+    #[error(
+        "the admin interface would listen on {0} without TLS, where anybody on the way could read tokens: give it a certificate, listen on 127.0.0.1, or spell out `insecure = true`"
+    )]
     Exposed(SocketAddr),
     /// The socket has no address.
     #[error("the admin socket is unusable: {0}")]
@@ -116,11 +118,20 @@ pub async fn serve(
 }
 
 /// Serves one connection to its end.
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, exposure: Exposure, stopped: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    exposure: Exposure,
+    stopped: watch::Receiver<bool>,
+) {
     // Without this a peer that vanished holds its place until the next write fails.
-    let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
+    let keepalive =
+        socket2::TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
     let socket = socket2::SockRef::from(&stream);
-    if let Err(error) = socket.set_tcp_keepalive(&keepalive).and_then(|()| socket.set_tcp_user_timeout(Some(Duration::from_secs(60)))) {
+    if let Err(error) =
+        socket.set_tcp_keepalive(&keepalive).and_then(|()| socket.set_tcp_user_timeout(Some(Duration::from_secs(60))))
+    {
         tracing::debug!(%error, "socket options not taken");
     }
     if let Err(error) = stream.set_nodelay(true) {
@@ -141,7 +152,11 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, exposur
 }
 
 /// HTTP/1.1 on a stream (detecting HTTP/2 would wait without limit for the first bytes), ending gracefully when told to.
-async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(64 * 1024).max_headers(64);
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));

@@ -40,7 +40,10 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
 }
 
 /// All switches the token may see.
-pub(super) async fn list(State(context): State<AdminContext>, principal: Principal) -> Result<Tagged<SwitchList>, Problem> {
+pub(super) async fn list(
+    State(context): State<AdminContext>,
+    principal: Principal,
+) -> Result<Tagged<SwitchList>, Problem> {
     principal.need(Role::Viewer)?;
     let status = context.handle().status().await.ok_or_else(Problem::shutting_down)?;
     let switches = status.switches.into_iter().filter(|switch| principal.sees(&switch.name)).collect();
@@ -49,7 +52,11 @@ pub(super) async fn list(State(context): State<AdminContext>, principal: Princip
 }
 
 /// One switch. The ETag is the state's revision, not the switch's, since that is what `If-Match` guards.
-pub(super) async fn show(State(context): State<AdminContext>, principal: Principal, Path(name): Path<String>) -> Result<Tagged<SwitchView>, Problem> {
+pub(super) async fn show(
+    State(context): State<AdminContext>,
+    principal: Principal,
+    Path(name): Path<String>,
+) -> Result<Tagged<SwitchView>, Problem> {
     principal.need_on(Role::Viewer, &name)?;
     // Read before the view: a change in between makes the tag stale, never the view.
     let revision = context.handle().snapshot().revision;

@@ -81,7 +81,9 @@ pub fn mint(name: &str, role: Role, switches: Vec<String>, lasts_ms: Option<u64>
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
     /// The file is there, the token in it unknown.
-    #[error("{0} exists, but this server has no token yet: move that file away, so that a new first token can be written there")]
+    #[error(
+        "{0} exists, but this server has no token yet: move that file away, so that a new first token can be written there"
+    )]
     Exists(PathBuf),
     /// The file cannot be written.
     #[error("cannot write the first token to {path}: {source}")]
@@ -103,14 +105,18 @@ pub enum BootstrapError {
 ///
 /// # Errors
 /// [`BootstrapError`]; the file is removed again when the store does not take the token.
-pub async fn bootstrap(handle: &crate::control::Handle, state: &std::path::Path) -> Result<Option<PathBuf>, BootstrapError> {
+pub async fn bootstrap(
+    handle: &crate::control::Handle,
+    state: &std::path::Path,
+) -> Result<Option<PathBuf>, BootstrapError> {
     if !handle.tokens().await.ok_or(BootstrapError::ShuttingDown)?.is_empty() {
         return Ok(None);
     }
     let path = state.join(FIRST_TOKEN_FILE);
     let (row, token) = mint("first", Role::Admin, Vec::new(), None);
     write_secret(&path, &token)?;
-    let kept = handle.put_token(row).await.ok_or(BootstrapError::ShuttingDown).and_then(|kept| kept.map_err(Into::into));
+    let kept =
+        handle.put_token(row).await.ok_or(BootstrapError::ShuttingDown).and_then(|kept| kept.map_err(Into::into));
     if let Err(error) = kept {
         if let Err(source) = std::fs::remove_file(&path) {
             tracing::warn!(path = %path.display(), %source, "cannot remove the token that was not kept");
@@ -134,7 +140,10 @@ fn write_secret(path: &std::path::Path, token: &str) -> Result<(), BootstrapErro
 }
 
 /// All tokens, without secrets.
-pub(super) async fn list(State(context): State<AdminContext>, principal: super::auth::Principal) -> Result<Json<TokenList>, Problem> {
+pub(super) async fn list(
+    State(context): State<AdminContext>,
+    principal: super::auth::Principal,
+) -> Result<Json<TokenList>, Problem> {
     principal.need_everywhere(Role::Admin)?;
     let rows = context.handle().tokens().await.ok_or_else(Problem::shutting_down)?;
     let now = clock::now().unix_ms;
@@ -162,22 +171,36 @@ fn rfc3339(unix_ms: u64) -> String {
 }
 
 /// Makes a token.
-pub(super) async fn create(State(context): State<AdminContext>, incoming: Incoming) -> Result<(StatusCode, Json<TokenCreated>), Problem> {
+pub(super) async fn create(
+    State(context): State<AdminContext>,
+    incoming: Incoming,
+) -> Result<(StatusCode, Json<TokenCreated>), Problem> {
     incoming.principal.need_everywhere(Role::Admin)?;
     incoming.no_guards_for("tokens")?;
     let body: TokenBody = incoming.json()?;
     let name = body.name.trim();
     if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
-        return Err(Problem::invalid_field("name", "a token needs a name of 1 to 64 bytes, without control characters: it stands in the audit"));
+        return Err(Problem::invalid_field(
+            "name",
+            "a token needs a name of 1 to 64 bytes, without control characters: it stands in the audit",
+        ));
     }
-    let lasts_ms = body.expires_in.as_deref().map(duration_ms).transpose().map_err(|why| Problem::invalid_field("expires_in", why))?;
+    let lasts_ms = body
+        .expires_in
+        .as_deref()
+        .map(duration_ms)
+        .transpose()
+        .map_err(|why| Problem::invalid_field("expires_in", why))?;
     let rows = context.handle().tokens().await.ok_or_else(Problem::shutting_down)?;
     if rows.iter().any(|row| row.name == name) {
         let detail = format!("there is a token named {name} already: names are how the audit tells people apart");
-        return Err(Problem::new(StatusCode::CONFLICT, "name-taken", detail).with("guard", "name-taken").with("forceable", false));
+        return Err(Problem::new(StatusCode::CONFLICT, "name-taken", detail)
+            .with("guard", "name-taken")
+            .with("forceable", false));
     }
     if let Some(status) = context.handle().status().await
-        && let Some(unknown) = body.switches.iter().find(|name| !status.switches.iter().any(|switch| switch.name == **name))
+        && let Some(unknown) =
+            body.switches.iter().find(|name| !status.switches.iter().any(|switch| switch.name == **name))
     {
         return Err(Problem::invalid_field("switches", format!("there is no switch `{unknown}`")));
     }
@@ -190,16 +213,29 @@ pub(super) async fn create(State(context): State<AdminContext>, incoming: Incomi
 }
 
 /// Removes a token, by id or by name.
-pub(super) async fn revoke(State(context): State<AdminContext>, Path(wanted): Path<String>, incoming: Incoming) -> Result<Json<serde_json::Value>, Problem> {
+pub(super) async fn revoke(
+    State(context): State<AdminContext>,
+    Path(wanted): Path<String>,
+    incoming: Incoming,
+) -> Result<Json<serde_json::Value>, Problem> {
     incoming.principal.need_everywhere(Role::Admin)?;
     incoming.no_guards_for("tokens")?;
     let rows = context.handle().tokens().await.ok_or_else(Problem::shutting_down)?;
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, "unknown-token", format!("there is no token `{wanted}` (by id or name)"));
-    let row = rows.iter().find(|row| row.id == wanted).or_else(|| rows.iter().find(|row| row.name == wanted)).ok_or_else(unknown)?;
-    let other_admin = |other: &&TokenRow| other.id != row.id && other.role == Role::Admin.word() && other.switches.is_empty();
+    let unknown = || {
+        Problem::new(StatusCode::NOT_FOUND, "unknown-token", format!("there is no token `{wanted}` (by id or name)"))
+    };
+    let row = rows
+        .iter()
+        .find(|row| row.id == wanted)
+        .or_else(|| rows.iter().find(|row| row.name == wanted))
+        .ok_or_else(unknown)?;
+    let other_admin =
+        |other: &&TokenRow| other.id != row.id && other.role == Role::Admin.word() && other.switches.is_empty();
     if row.role == Role::Admin.word() && rows.iter().find(other_admin).is_none() {
         let detail = "this is the last admin token: create another one first, or nobody could administer the server";
-        return Err(Problem::new(StatusCode::CONFLICT, "last-admin", detail).with("guard", "last-admin").with("forceable", false));
+        return Err(Problem::new(StatusCode::CONFLICT, "last-admin", detail)
+            .with("guard", "last-admin")
+            .with("forceable", false));
     }
     let removed = context.handle().remove_token(&row.id).await.ok_or_else(Problem::shutting_down)??;
     context.refresh_tokens().await?;

@@ -47,8 +47,22 @@ fn show(report: &Report) {
     }
     let (problems, warnings) = (report.problems.len(), report.warnings.len());
     match problems {
-        0 => page.line(Tone::Good, &format!("valid: {}, {}", counted(report.switches.len(), "switch", "es"), counted(warnings, "warning", "s"))),
-        _ => page.line(Tone::Bad, &format!("{}, {}: nothing would be loaded", counted(problems, "problem", "s"), counted(warnings, "warning", "s"))),
+        0 => page.line(
+            Tone::Good,
+            &format!(
+                "valid: {}, {}",
+                counted(report.switches.len(), "switch", "es"),
+                counted(warnings, "warning", "s")
+            ),
+        ),
+        _ => page.line(
+            Tone::Bad,
+            &format!(
+                "{}, {}: nothing would be loaded",
+                counted(problems, "problem", "s"),
+                counted(warnings, "warning", "s")
+            ),
+        ),
     }
     terminal::print(&page.finish());
 }

@@ -55,7 +55,8 @@ impl Call {
     /// # Errors
     /// When the body has no JSON form.
     pub(super) fn post(path: &[&str], body: &impl Serialize) -> Result<Self, Failure> {
-        let body = serde_json::to_value(body).map_err(|error| Failure::failed(format!("the request has no JSON form: {error}")))?;
+        let body = serde_json::to_value(body)
+            .map_err(|error| Failure::failed(format!("the request has no JSON form: {error}")))?;
         Ok(Self { body: Some(body), ..Self::new(Method::POST, path) })
     }
 
@@ -94,8 +95,11 @@ impl Answer {
     /// # Errors
     /// When server and client do not understand each other.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_str(&self.text)
-            .map_err(|error| Failure::failed(format!("the server's answer is not understood ({error}): are server and client of the same version?")))
+        serde_json::from_str(&self.text).map_err(|error| {
+            Failure::failed(format!(
+                "the server's answer is not understood ({error}): are server and client of the same version?"
+            ))
+        })
     }
 }
 
@@ -116,7 +120,9 @@ impl Client {
             // Without TLS no trust roots are needed, and a machine without any must do.
             builder = builder.tls_certs_only([]);
         }
-        let http = builder.build().map_err(|error| Failure::failed(format!("cannot set up the HTTP client: {}", causes(&error))))?;
+        let http = builder
+            .build()
+            .map_err(|error| Failure::failed(format!("cannot set up the HTTP client: {}", causes(&error))))?;
         Ok(Self { http, destination })
     }
 
@@ -181,12 +187,19 @@ impl Client {
     fn unanswered(&self, error: &reqwest::Error) -> Failure {
         let Destination { address, origin, .. } = &self.destination;
         if error.is_timeout() && !error.is_connect() {
-            return Failure::new(Exit::TimedOut, format!("{address} did not answer in time; what was asked for may still happen: look at `tidegate status`"));
+            return Failure::new(
+                Exit::TimedOut,
+                format!(
+                    "{address} did not answer in time; what was asked for may still happen: look at `tidegate status`"
+                ),
+            );
         }
         let why = causes(error);
         Failure::new(
             Exit::Unreachable,
-            format!("cannot reach tidegate at {address} ({origin}): {why}. Is it running? Point elsewhere with --address, TIDEGATE_ADDRESS or --context"),
+            format!(
+                "cannot reach tidegate at {address} ({origin}): {why}. Is it running? Point elsewhere with --address, TIDEGATE_ADDRESS or --context"
+            ),
         )
     }
 
@@ -195,7 +208,9 @@ impl Client {
         let problem: Value = serde_json::from_str(&text).unwrap_or_default();
         let Some(detail) = problem.get("detail").and_then(Value::as_str) else {
             let address = &self.destination.address;
-            return Failure::failed(format!("{address} answered {status} in a form that is not tidegate's: is it the admin interface?"));
+            return Failure::failed(format!(
+                "{address} answered {status} in a form that is not tidegate's: is it the admin interface?"
+            ));
         };
         let mut sentence = detail.to_owned();
         if let Some(problems) = problem.get("problems").and_then(Value::as_array) {
@@ -230,7 +245,8 @@ mod tests {
 
     fn client(address: &str, token: Option<&str>) -> Client {
         let origin = "a test".to_owned();
-        Client::new(Destination { address: address.to_owned(), token: token.map(Into::into), origin, demo: false }).unwrap()
+        Client::new(Destination { address: address.to_owned(), token: token.map(Into::into), origin, demo: false })
+            .unwrap()
     }
 
     /// What comes of a call to a server that answers every request with this text, and what it read.
@@ -254,7 +270,10 @@ mod tests {
         let (answer, request) = against("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
         assert_eq!(answer.unwrap().text, "{}");
         assert!(request.starts_with("GET /v1/switches/a%2Fb%20c%3F?limit=3 HTTP/1.1\r\n"), "{request}");
-        assert!(request.contains("authorization: Bearer tg_a_b\r\n") && request.contains("if-match: \"7\"\r\n"), "{request}");
+        assert!(
+            request.contains("authorization: Bearer tg_a_b\r\n") && request.contains("if-match: \"7\"\r\n"),
+            "{request}"
+        );
     }
 
     #[tokio::test]
@@ -267,9 +286,15 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_tidegate_is_told_so_and_redirects_are_not_followed() {
-        for strange in ["HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnope", "HTTP/1.1 302 Found\r\nLocation: http://evil.test/\r\nContent-Length: 0\r\n\r\n"] {
+        for strange in [
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnope",
+            "HTTP/1.1 302 Found\r\nLocation: http://evil.test/\r\nContent-Length: 0\r\n\r\n",
+        ] {
             let failure = against(strange).await.0.unwrap_err();
-            assert!(failure.exit == Exit::Failed && failure.sentence.contains("is it the admin interface?"), "{failure:?}");
+            assert!(
+                failure.exit == Exit::Failed && failure.sentence.contains("is it the admin interface?"),
+                "{failure:?}"
+            );
         }
         let page = against("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>").await.0.unwrap();
         assert!(page.read::<Value>().unwrap_err().sentence.contains("same version"));

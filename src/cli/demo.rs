@@ -41,5 +41,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
 /// Whether the user's own settings lead the other verbs to some other server.
 fn leads_elsewhere() -> bool {
     let own = Surroundings { demo: None, ..Surroundings::of_process() };
-    own.token.is_some() || own.token_file.is_some() || resolve(&Connection::default(), &own).map_or(true, |found| !found.is_default())
+    own.token.is_some()
+        || own.token_file.is_some()
+        || resolve(&Connection::default(), &own).map_or(true, |found| !found.is_default())
 }

@@ -41,7 +41,10 @@ impl Destination {
 
 impl std::fmt::Debug for Destination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Destination").field("address", &self.address).field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_struct("Destination")
+            .field("address", &self.address)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,7 +111,8 @@ pub(super) fn resolve(connection: &Connection, around: &Surroundings) -> Result<
     let explicit_token = explicit_token(connection, around)?;
     let (address, beside, origin, demo) = place(connection, around)?;
     let address = normal(&address)?;
-    let beside = beside.into_iter().find_map(|(at, token)| (normal(&at).ok().as_ref() == Some(&address)).then_some(token));
+    let beside =
+        beside.into_iter().find_map(|(at, token)| (normal(&at).ok().as_ref() == Some(&address)).then_some(token));
     let token = explicit_token.or(beside).or_else(|| default_token(&address, around));
     Ok(Destination { address, token, origin, demo })
 }
@@ -165,7 +169,8 @@ fn context(connection: &Connection, around: &Surroundings) -> Result<Option<(Str
     match contexts.contexts.get(&name) {
         Some(context) => Ok(Some((name, context.clone()))),
         None => {
-            let file = around.contexts.as_ref().map_or_else(|| "contexts.toml".to_owned(), |path| path.display().to_string());
+            let file =
+                around.contexts.as_ref().map_or_else(|| "contexts.toml".to_owned(), |path| path.display().to_string());
             let known: Vec<_> = contexts.contexts.keys().cloned().collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             Err(Failure::usage(format!("{file} has no context `{name}` (it has: {known})")))
@@ -176,7 +181,9 @@ fn context(connection: &Connection, around: &Surroundings) -> Result<Option<(Str
 /// The file of contexts; an absent one is empty.
 fn read_contexts(path: &Path) -> Result<Contexts, Failure> {
     match std::fs::read_to_string(path) {
-        Ok(text) => toml::from_str(&text).map_err(|error| Failure::usage(format!("{} is not valid: {error}", path.display()))),
+        Ok(text) => {
+            toml::from_str(&text).map_err(|error| Failure::usage(format!("{} is not valid: {error}", path.display())))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Contexts::default()),
         Err(error) => Err(Failure::usage(format!("cannot read {}: {error}", path.display()))),
     }
@@ -214,7 +221,8 @@ fn read_token(path: &Path) -> Result<String, Failure> {
 fn normal(address: &str) -> Result<String, Failure> {
     let address = address.trim();
     let full = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-    let wrong = || Failure::usage(format!("`{address}` is no address of an admin interface: it looks like {DEFAULT_ADDRESS}"));
+    let wrong =
+        || Failure::usage(format!("`{address}` is no address of an admin interface: it looks like {DEFAULT_ADDRESS}"));
     let url = reqwest::Url::parse(&full).map_err(|_| wrong())?;
     let plain = url.path() == "/" && url.query().is_none() && url.username().is_empty() && url.password().is_none();
     if !plain || url.host_str().is_none() || !matches!(url.scheme(), "http" | "https") {
@@ -272,7 +280,8 @@ mod tests {
     fn sources_are_asked_in_their_order() {
         let folder = Folder::new("order");
         let contexts = folder.file("contexts.toml", "current = \"a\"\n[context.a]\naddress = \"https://a.test\"\ntoken = \"tg_a_x\"\n[context.b]\naddress = \"b.test:80\"\n");
-        let mut around = Surroundings { default_token_file: Some(folder.file("first", "tg_first_x\n")), ..Surroundings::default() };
+        let mut around =
+            Surroundings { default_token_file: Some(folder.file("first", "tg_first_x\n")), ..Surroundings::default() };
         let ask = |connection: &Connection, around: &Surroundings| {
             let found = resolve(connection, around).unwrap();
             (found.address, found.token.unwrap_or_default(), found.demo)
@@ -296,7 +305,11 @@ mod tests {
     #[test]
     fn a_token_is_never_sent_to_an_address_it_does_not_belong_to() {
         let folder = Folder::new("leak");
-        let around = Surroundings { demo: Some(demo()), default_token_file: Some(folder.file("first", "tg_first_x")), ..Surroundings::default() };
+        let around = Surroundings {
+            demo: Some(demo()),
+            default_token_file: Some(folder.file("first", "tg_first_x")),
+            ..Surroundings::default()
+        };
         let token = |address: &str| resolve(&at(address), &around).unwrap().token;
         assert_eq!(token("http://evil.test"), None);
         assert_eq!(token("http://127.0.0.1:8099/").as_deref(), Some("tg_demo_x"));

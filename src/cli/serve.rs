@@ -20,7 +20,8 @@ pub(super) fn run(args: ServeArgs) -> Result<Exit, Failure> {
         admin: args.admin,
         admin_insecure: args.admin_insecure,
     };
-    let config = ServerConfig::from_parts(file.as_deref(), overrides).map_err(|problems| Failure::failed(problems.to_string()))?;
+    let config = ServerConfig::from_parts(file.as_deref(), overrides)
+        .map_err(|problems| Failure::failed(problems.to_string()))?;
     start_log(config.log.format, &config.log.level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -31,8 +32,11 @@ pub(super) fn run(args: ServeArgs) -> Result<Exit, Failure> {
 
 /// Logs to standard error, in the form and at the level asked for.
 pub(super) fn start_log(format: LogFormat, level: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(level)
-        .map_err(|error| Failure::failed(format!("the log level `{level}` is not understood ({error}): use error, warn, info, debug or trace")))?;
+    let filter = EnvFilter::try_new(level).map_err(|error| {
+        Failure::failed(format!(
+            "the log level `{level}` is not understood ({error}): use error, warn, info, debug or trace"
+        ))
+    })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),

@@ -22,7 +22,8 @@ pub(super) fn print(text: &str) {
 
 /// Says on standard error what went wrong.
 pub(super) fn complain(sentence: &str) {
-    let painted = if std::io::stderr().is_terminal() && colour_wanted() { "\u{1b}[31merror:\u{1b}[0m" } else { "error:" };
+    let painted =
+        if std::io::stderr().is_terminal() && colour_wanted() { "\u{1b}[31merror:\u{1b}[0m" } else { "error:" };
     remark(&format!("{painted} {}", clean(sentence)));
 }
 

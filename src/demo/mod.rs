@@ -55,7 +55,9 @@ pub enum DemoError {
     #[error("--admin {0} is not a loopback address: the demo stays on this machine")]
     Exposed(SocketAddr),
     /// A model server cannot listen.
-    #[error("cannot listen on {address} for the {name} model server: {source}; choose another port with --backend-port")]
+    #[error(
+        "cannot listen on {address} for the {name} model server: {source}; choose another port with --backend-port"
+    )]
     Backend {
         /// Blue or green.
         name: &'static str,
@@ -133,7 +135,8 @@ async fn tell(running: &Running, say: &impl Fn(&str), stop: impl Future<Output =
 /// Starts the server on the demo's zone: the same road as `serve`.
 async fn serve(options: &Options, folder: &Folder) -> Result<Running, DemoError> {
     let zones = folder.0.join("zones");
-    let written = std::fs::create_dir(&zones).and_then(|()| std::fs::write(zones.join("example.test.toml"), scene::zone(options.backend_port)));
+    let written = std::fs::create_dir(&zones)
+        .and_then(|()| std::fs::write(zones.join("example.test.toml"), scene::zone(options.backend_port)));
     written.map_err(|source| DemoError::Folder { path: zones.clone(), source })?;
     let config = ServerConfig {
         listen: vec![options.dns],

@@ -117,7 +117,9 @@ fn words(what: &What) -> String {
         }
         What::Eligible { switch, pool, eligible: true } => format!("{switch}/{pool} may be answered"),
         What::Eligible { switch, pool, eligible: false } => format!("{switch}/{pool} may not be answered"),
-        What::Fallback { switch, in_use: true } => format!("{switch}: no pool with weight is eligible, the fallback answers"),
+        What::Fallback { switch, in_use: true } => {
+            format!("{switch}: no pool with weight is eligible, the fallback answers")
+        }
         What::Fallback { switch, in_use: false } => format!("{switch}: the fallback is no longer needed"),
         What::Drain { switch, pool, state } => match word(state).as_str() {
             "drained" => format!("{switch}/{pool} is drained: it may be closed"),

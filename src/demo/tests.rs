@@ -32,20 +32,37 @@ fn the_demos_zone_is_valid() {
 fn the_introduction_fits_a_terminal_and_names_the_address_when_it_must() {
     let options = options();
     let (dns, admin) = ("127.0.0.1:5300".parse().unwrap(), "127.0.0.1:8053".parse().unwrap());
-    let text = |found_by_itself| scene::introduction(&scene::Scene { options: &options, dns, admin, token: "tg_abcdefghij_secret", found_by_itself });
+    let text = |found_by_itself| {
+        scene::introduction(&scene::Scene {
+            options: &options,
+            dns,
+            admin,
+            token: "tg_abcdefghij_secret",
+            found_by_itself,
+        })
+    };
     let found = text(true);
     assert!(found.contains("\n  ./target/release/tidegate flip model green --reason 'v2 is good'\n"), "{found}");
     assert!(found.contains("\n  dig +short @127.0.0.1 -p 5300 model.example.test\n"), "{found}");
     let longest = found.lines().filter(|line| !line.contains("TOKEN")).map(|line| line.chars().count()).max();
     assert!(longest <= Some(80), "{longest:?}\n{found}");
     let named = text(false);
-    assert!(named.contains("status model --address http://127.0.0.1:8053\n") && named.contains("export TIDEGATE_TOKEN="), "{named}");
+    assert!(
+        named.contains("status model --address http://127.0.0.1:8053\n") && named.contains("export TIDEGATE_TOKEN="),
+        "{named}"
+    );
 }
 
 #[test]
 fn happenings_become_one_line_each() {
     let line = |what| scene::line(&Happening { id: 1, at: "2026-11-20T16:07:11.994Z".into(), what });
-    let changed = What::Changed { verb: "flip".into(), who: "first".into(), revision: 3, switches: vec!["model".into()], reason: Some("v2".into()) };
+    let changed = What::Changed {
+        verb: "flip".into(),
+        who: "first".into(),
+        revision: 3,
+        switches: vec!["model".into()],
+        reason: Some("v2".into()),
+    };
     assert_eq!(line(changed), "16:07:11  flip model by first, revision 3: v2");
     let eligible = What::Eligible { switch: "model".into(), pool: "green".into(), eligible: true };
     assert_eq!(line(eligible), "16:07:11  model/green may be answered");
@@ -93,7 +110,10 @@ async fn get(address: SocketAddr, path: &str) -> (u16, String) {
 async fn ask(address: SocketAddr, line: &str, body: &str) -> (u16, String) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let head = format!("{line} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let head = format!(
+        "{line} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
@@ -121,7 +141,9 @@ async fn the_demo_starts_flips_and_leaves_nothing_behind() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), search).await.unwrap_or_else(|_| panic!("{words:?} in {:?}", said.lock().unwrap()))
+        tokio::time::timeout(Duration::from_secs(30), search)
+            .await
+            .unwrap_or_else(|_| panic!("{words:?} in {:?}", said.lock().unwrap()))
     };
     let introduction = heard("Tidegate demo").await;
     let find = |start: &str| introduction.lines().find_map(|line| line.trim().strip_prefix(start)).unwrap().to_owned();

@@ -60,14 +60,19 @@ async fn a_flip_an_undo_and_a_split_exit_0_and_say_what_they_did() {
     let server = server().await;
     let flipped = server.cli(&forced(&["flip", "model", "green"]));
     assert_eq!(code(&flipped), 0, "{}", err(&flipped));
-    assert!(out(&flipped).starts_with("flipped: model to green, revision 1\n  model: blue 10000 → 0, green 0 → 10000;"), "{}", out(&flipped));
+    assert!(
+        out(&flipped).starts_with("flipped: model to green, revision 1\n  model: blue 10000 → 0, green 0 → 10000;"),
+        "{}",
+        out(&flipped)
+    );
     assert_eq!(server.short(&["model.example.test"]), ["192.0.2.20"]);
     let undone = server.cli(&["undo", "model", "--json"]);
     assert_eq!((code(&undone), json(&undone)["revision"].as_u64()), (0, Some(2)));
     assert_eq!(server.short(&["model.example.test"]), ["192.0.2.10"]);
     assert_eq!(code(&server.cli(&forced(&["set-weights", "model", "green=12.5%"]))), 0);
     let model = json(&server.cli(&["status", "model", "--json"]));
-    let weights: Vec<_> = model["pools"].as_array().unwrap().iter().map(|pool| pool["weight"].as_u64().unwrap()).collect();
+    let weights: Vec<_> =
+        model["pools"].as_array().unwrap().iter().map(|pool| pool["weight"].as_u64().unwrap()).collect();
     assert_eq!(weights, [8750, 1250]);
     assert_eq!(code(&server.cli(&forced(&["flip", "model", "green", "users", "green"]))), 0);
     let again = server.cli(&forced(&["flip", "model", "green"]));
@@ -79,13 +84,20 @@ async fn refusals_exit_1_with_a_sentence_and_change_nothing() {
     let server = server().await;
     let guarded = server.cli(&["flip", "model", "green"]);
     assert_eq!((code(&guarded), out(&guarded).as_str()), (1, ""));
-    assert!(err(&guarded).contains("has no monitor") && err(&guarded).contains("--force --reason"), "{}", err(&guarded));
+    assert!(
+        err(&guarded).contains("has no monitor") && err(&guarded).contains("--force --reason"),
+        "{}",
+        err(&guarded)
+    );
     let stale = server.cli(&forced(&["flip", "model", "green", "--if-match", "7"]));
     assert!(code(&stale) == 1 && err(&stale).contains("revision 0, not 7"), "{}", err(&stale));
     let unknown = server.cli(&["status", "modell"]);
     assert!(code(&unknown) == 1 && err(&unknown).contains("`model`"), "{}", err(&unknown));
     let problem = json(&server.cli(&["flip", "model", "green", "--json"]));
-    assert_eq!((problem["status"].as_u64(), problem["guard"].as_str(), problem["forceable"].as_bool()), (Some(409), Some("unmonitored"), Some(true)));
+    assert_eq!(
+        (problem["status"].as_u64(), problem["guard"].as_str(), problem["forceable"].as_bool()),
+        (Some(409), Some("unmonitored"), Some(true))
+    );
     let serving = server.cli(&["drain", "model", "blue", "--wait"]);
     assert!(code(&serving) == 1 && err(&serving).contains("serving"), "{}", err(&serving));
     assert_eq!(json(&server.cli(&["status", "--json"]))["revision"], 0);
@@ -95,7 +107,17 @@ async fn refusals_exit_1_with_a_sentence_and_change_nothing() {
 fn usage_errors_exit_2_and_suggest_the_right_verb() {
     let misspelt = alone(&["statsu"]);
     assert!(code(&misspelt) == 2 && err(&misspelt).contains("'status'"), "{}", err(&misspelt));
-    for wrong in [&["flip", "model"][..], &["flip", "a", "b", "c"], &["set-weights", "model", "green"], &["set-weights", "m", "a=5%", "b=1"], &["flip", "a", "b", "--force"], &["drain", "a", "b", "--timeout", "1s"], &["override", "m", "p", "force-up"], &["status", "--address", "ftp://x"], &["expect-version", "m", "p"]] {
+    for wrong in [
+        &["flip", "model"][..],
+        &["flip", "a", "b", "c"],
+        &["set-weights", "model", "green"],
+        &["set-weights", "m", "a=5%", "b=1"],
+        &["flip", "a", "b", "--force"],
+        &["drain", "a", "b", "--timeout", "1s"],
+        &["override", "m", "p", "force-up"],
+        &["status", "--address", "ftp://x"],
+        &["expect-version", "m", "p"],
+    ] {
         let output = alone(wrong);
         assert_eq!(code(&output), 2, "{wrong:?}: {}", err(&output));
     }
@@ -108,7 +130,11 @@ fn nobody_there_exits_4_and_says_how_to_point_elsewhere() {
     let address = std::net::TcpListener::bind((crate::harness::own_address(), 0)).unwrap().local_addr().unwrap();
     let output = alone(&["status", "--address", &address.to_string()]);
     assert_eq!(code(&output), 4);
-    assert!(err(&output).contains(&format!("http://{address}")) && err(&output).contains("TIDEGATE_ADDRESS"), "{}", err(&output));
+    assert!(
+        err(&output).contains(&format!("http://{address}")) && err(&output).contains("TIDEGATE_ADDRESS"),
+        "{}",
+        err(&output)
+    );
 }
 
 #[tokio::test]
@@ -127,7 +153,8 @@ async fn waiting_for_a_drain_exits_3_when_the_time_is_up() {
 #[tokio::test]
 async fn a_token_reaches_what_it_is_for_until_it_is_revoked() {
     let server = server().await;
-    let made = server.cli(&["token", "create", "ci", "--role", "operator", "--switch", "model", "--expires", "1h", "--json"]);
+    let made =
+        server.cli(&["token", "create", "ci", "--role", "operator", "--switch", "model", "--expires", "1h", "--json"]);
     let token = json(&made)["token"].as_str().unwrap().to_owned();
     let folder = Folder::new("token");
     folder.write("ci", &format!("{token}\n"));
@@ -138,7 +165,12 @@ async fn a_token_reaches_what_it_is_for_until_it_is_revoked() {
     assert!(code(&other) == 1 && err(&other).contains("limited to model"), "{}", err(&other));
     assert!(err(&as_ci(&["token", "list"])).contains("`admin`"));
     let history = out(&server.cli(&["history", "model"]));
-    assert!(history.contains("flip model, forced") && history.contains("ci from 127.") && history.contains("no monitors here"), "{history}");
+    assert!(
+        history.contains("flip model, forced")
+            && history.contains("ci from 127.")
+            && history.contains("no monitors here"),
+        "{history}"
+    );
     assert_eq!(code(&server.cli(&["token", "revoke", "ci"])), 0);
     assert!(err(&as_ci(&["status"])).contains("does not know the token"));
     assert!(!server.log().contains(&token), "no log holds a token");
@@ -156,7 +188,12 @@ async fn explain_agrees_with_the_answer_for_labels_and_prefixes() {
     }
     let prefix = server.cli(&["explain", "model.example.test", "203.0.113.0/24"]);
     assert!(out(&prefix).starts_with("model.example.test. for 203.0.113.0/24: blue\n"), "{}", out(&prefix));
-    for (owner, client, why) in [("green.model.example.test", "192.0.2.1", "pin"), ("model.example.test", "u1", "decides by address"), ("*.app.example.test", "192.0.2.1", "leftmost label"), ("ns1.example.test", "192.0.2.1", "not steered")] {
+    for (owner, client, why) in [
+        ("green.model.example.test", "192.0.2.1", "pin"),
+        ("model.example.test", "u1", "decides by address"),
+        ("*.app.example.test", "192.0.2.1", "leftmost label"),
+        ("ns1.example.test", "192.0.2.1", "not steered"),
+    ] {
         let refused = server.cli(&["explain", owner, client]);
         assert!(code(&refused) == 1 && err(&refused).contains(why), "{owner}: {}", err(&refused));
     }
@@ -171,7 +208,10 @@ async fn a_reload_of_broken_files_says_where_and_changes_nothing() {
     assert_eq!(server.short(&["model.example.test"]), ["192.0.2.10"]);
     let zones = server.folder.path().join("zones").display().to_string();
     let checked = alone(&["check", "--zones", &zones, "--json"]);
-    assert_eq!((code(&checked), json(&checked)["valid"].as_bool(), json(&checked)["problems"][0]["line"].as_u64()), (1, Some(false), Some(9)));
+    assert_eq!(
+        (code(&checked), json(&checked)["valid"].as_bool(), json(&checked)["problems"][0]["line"].as_u64()),
+        (1, Some(false), Some(9))
+    );
     server.folder.write("zones/example.test.toml", &ZONE.replace("192.0.2.10", "192.0.2.11"));
     assert_eq!(code(&server.cli(&["reload", "--reason", "blue moved"])), 0);
     assert_eq!(server.short(&["model.example.test"]), ["192.0.2.11"]);
@@ -180,7 +220,8 @@ async fn a_reload_of_broken_files_says_where_and_changes_nothing() {
 #[tokio::test]
 async fn a_backup_comes_back_without_numbers_going_back() {
     let mut server = server().await;
-    let serial = |server: &Server| server.short(&["SOA", "example.test"])[0].split(' ').nth(2).unwrap().parse::<u32>().unwrap();
+    let serial =
+        |server: &Server| server.short(&["SOA", "example.test"])[0].split(' ').nth(2).unwrap().parse::<u32>().unwrap();
     let backup = server.folder.path().join("backup.db").display().to_string();
     assert_eq!(code(&server.cli(&["backup", &backup])), 0);
     assert_eq!(code(&server.cli(&["backup", &backup])), 1, "an existing file is never replaced");

@@ -33,7 +33,11 @@ async fn nothing_under_v1_is_open_without_a_token() {
     let running = start().await;
     for route in ROUTES.into_iter().chain(["GET /v1/nothing-here"]) {
         let reply = running.ask("", route, &[], "").await;
-        let expected = if running.memory.lock().unwrap().asked.is_empty() { [401, 429] } else { panic!("{route} changed something") };
+        let expected = if running.memory.lock().unwrap().asked.is_empty() {
+            [401, 429]
+        } else {
+            panic!("{route} changed something")
+        };
         assert!(expected.contains(&reply.status), "{route}: {reply:?}");
     }
 }
@@ -67,7 +71,9 @@ async fn a_viewer_looks_and_changes_nothing() {
 #[tokio::test]
 async fn operators_do_not_manage_tokens_or_backups() {
     let running = start().await;
-    for route in ["GET /v1/tokens", "POST /v1/tokens", "DELETE /v1/tokens/wall", "POST /v1/backup", "POST /v1/accept-copy"] {
+    for route in
+        ["GET /v1/tokens", "POST /v1/tokens", "DELETE /v1/tokens/wall", "POST /v1/backup", "POST /v1/accept-copy"]
+    {
         let reply = running.ask(&running.operator, route, &[], "{}").await;
         assert_eq!((reply.status, reply.json()["needed_role"].as_str()), (403, Some("admin")), "{route}");
     }
@@ -102,7 +108,9 @@ async fn tokens_are_made_used_listed_without_secrets_and_revoked() {
     assert_eq!(running.ask(&running.admin, "DELETE /v1/tokens/ci", &[], "").await.status, 200);
     assert_eq!(running.ask(&token, "GET /v1/status", &[], "").await.status, 401);
     assert_eq!(running.ask(&running.admin, "DELETE /v1/tokens/ci", &[], "").await.status, 404);
-    let unknown = running.ask(&running.admin, "POST /v1/tokens", &[], r#"{"name":"x","role":"viewer","switches":["nope"]}"#).await;
+    let unknown = running
+        .ask(&running.admin, "POST /v1/tokens", &[], r#"{"name":"x","role":"viewer","switches":["nope"]}"#)
+        .await;
     assert_eq!((unknown.status, unknown.json()["field"].as_str()), (422, Some("switches")));
 }
 

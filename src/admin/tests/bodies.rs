@@ -8,7 +8,14 @@ use tokio::net::TcpStream;
 #[tokio::test]
 async fn bad_json_is_422_with_the_place() {
     let running = start().await;
-    for (body, field) in [("{", None), ("", None), (r#"{"to":"green","forse":true}"#, Some("forse")), (r#"{"reason":"x"}"#, Some("to")), ("[]", None), ("\u{0}", None)] {
+    for (body, field) in [
+        ("{", None),
+        ("", None),
+        (r#"{"to":"green","forse":true}"#, Some("forse")),
+        (r#"{"reason":"x"}"#, Some("to")),
+        ("[]", None),
+        ("\u{0}", None),
+    ] {
         let reply = running.post("/v1/switches/model/flip", body).await;
         assert_eq!((reply.status, reply.header("content-type")), (422, Some("application/problem+json")), "{body}");
         assert_eq!(reply.json()["field"].as_str(), field, "{body}");
@@ -20,7 +27,15 @@ async fn bad_json_is_422_with_the_place() {
 #[tokio::test]
 async fn wrong_query_parameters_are_422() {
     let running = start().await;
-    for path in ["/v1/history?limt=3", "/v1/history?limit=0", "/v1/history?limit=501", "/v1/history?limit=x", "/v1/explain", "/v1/explain?owner=a..b", "/v1/explain?owner=a.test&client=1.2.3.4/99"] {
+    for path in [
+        "/v1/history?limt=3",
+        "/v1/history?limit=0",
+        "/v1/history?limit=501",
+        "/v1/history?limit=x",
+        "/v1/explain",
+        "/v1/explain?owner=a..b",
+        "/v1/explain?owner=a.test&client=1.2.3.4/99",
+    ] {
         let reply = running.ask(&running.viewer, &format!("GET {path}"), &[], "").await;
         assert_eq!((reply.status, reply.header("content-type")), (422, Some("application/problem+json")), "{path}");
     }
@@ -49,9 +64,20 @@ async fn a_body_past_the_limit_is_413_however_it_is_sent() {
 #[tokio::test]
 async fn paths_and_methods_that_do_not_exist_are_problems_too() {
     let running = start().await;
-    for (line, status) in [("GET /", 404), ("GET /v1", 404), ("GET /v1/nothing", 404), ("GET /v1/switches/model/flip", 405), ("POST /v1/status", 405), ("PUT /metrics", 405)] {
+    for (line, status) in [
+        ("GET /", 404),
+        ("GET /v1", 404),
+        ("GET /v1/nothing", 404),
+        ("GET /v1/switches/model/flip", 405),
+        ("POST /v1/status", 405),
+        ("PUT /metrics", 405),
+    ] {
         let reply = running.ask(&running.admin, line, &[], "").await;
-        assert_eq!((reply.status, reply.header("content-type")), (status, Some("application/problem+json")), "{line}: {reply:?}");
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (status, Some("application/problem+json")),
+            "{line}: {reply:?}"
+        );
         assert_eq!(reply.header("allow").is_some(), status == 405, "{line}");
     }
 }
@@ -60,7 +86,11 @@ async fn paths_and_methods_that_do_not_exist_are_problems_too() {
 async fn hostile_heads_are_refused_and_the_server_lives() {
     let running = start().await;
     let many: String = (0..200).map(|index| format!("X-{index}: 1\r\n")).collect();
-    for head in [format!("GET /healthz HTTP/1.1\r\nHost: t\r\n{many}\r\n"), format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(100_000)), "\u{16}\u{3}\u{1}\r\n\r\n".to_owned()] {
+    for head in [
+        format!("GET /healthz HTTP/1.1\r\nHost: t\r\n{many}\r\n"),
+        format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(100_000)),
+        "\u{16}\u{3}\u{1}\r\n\r\n".to_owned(),
+    ] {
         let reply = running.raw(head.as_bytes()).await;
         assert!((400..500).contains(&reply.status) || reply.status == 0, "{reply:?}");
     }
@@ -77,7 +107,10 @@ async fn a_slow_body_and_a_slow_head_are_cut_off() {
         tokio::time::timeout(LIMIT, stream.read_to_string(&mut reply)).await.expect("cut off").unwrap();
         reply
     };
-    let body = format!("POST /v1/switches/model/undo HTTP/1.1\r\nHost: t\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Length: 10\r\n\r\n{{", running.operator);
+    let body = format!(
+        "POST /v1/switches/model/undo HTTP/1.1\r\nHost: t\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Length: 10\r\n\r\n{{",
+        running.operator
+    );
     let (slow_body, slow_head) = tokio::join!(slow(body), slow("GET /healthz HTT".to_owned()));
     assert!(slow_body.starts_with("HTTP/1.1 408"), "{slow_body}");
     assert!(slow_head.is_empty() || slow_head.starts_with("HTTP/1.1 408"), "{slow_head}");

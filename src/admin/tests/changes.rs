@@ -13,13 +13,24 @@ fn target(switch: &str, to: &str) -> FlipTarget {
 async fn a_flip_carries_who_why_and_its_guards() {
     let running = start().await;
     let body = r#"{"to":"green","reason":" v2 is good ","force":true}"#;
-    let reply = running.ask(&running.operator, "POST /v1/switches/model/flip", &["If-Match: \"11\"", "Idempotency-Key: k1"], body).await;
-    assert_eq!((reply.status, reply.json()["revision"].as_u64(), reply.json()["applied"].as_bool()), (200, Some(12), Some(true)));
+    let reply = running
+        .ask(&running.operator, "POST /v1/switches/model/flip", &["If-Match: \"11\"", "Idempotency-Key: k1"], body)
+        .await;
+    assert_eq!(
+        (reply.status, reply.json()["revision"].as_u64(), reply.json()["applied"].as_bool()),
+        (200, Some(12), Some(true))
+    );
     assert_eq!(reply.json()["serials"]["example.test."], 7);
     let asked = running.last();
     assert_eq!(asked.request.command, Command::Flip(vec![target("model", "green")]));
-    assert_eq!((asked.request.reason.as_deref(), asked.request.force, asked.request.if_match), (Some("v2 is good"), true, Some(11)));
-    assert_eq!((asked.request.by.as_str(), asked.caller.name.as_str(), asked.caller.from.as_str()), ("deploy", "deploy", "127.0.0.1"));
+    assert_eq!(
+        (asked.request.reason.as_deref(), asked.request.force, asked.request.if_match),
+        (Some("v2 is good"), true, Some(11))
+    );
+    assert_eq!(
+        (asked.request.by.as_str(), asked.caller.name.as_str(), asked.caller.from.as_str()),
+        ("deploy", "deploy", "127.0.0.1")
+    );
     assert_eq!(asked.idempotency.as_ref().map(|key| key.key.as_str()), Some("k1"));
 }
 
@@ -41,17 +52,48 @@ async fn the_request_hash_tells_bodies_and_paths_apart() {
 async fn every_verb_becomes_its_command() {
     let running = start().await;
     let switch = || "model".to_owned();
-    let split = |weights: &[(&str, u32)]| weights.iter().map(|(pool, weight)| ((*pool).to_owned(), *weight)).collect::<BTreeMap<_, _>>();
-    let hold = |member: Option<&str>, hold, for_ms| Command::Override { switch: switch(), pool: "green".into(), member: member.map(Into::into), hold, for_ms };
-    let version = |version: Option<&str>| Command::ExpectVersion { switch: switch(), pool: "green".into(), version: version.map(Into::into) };
+    let split = |weights: &[(&str, u32)]| {
+        weights.iter().map(|(pool, weight)| ((*pool).to_owned(), *weight)).collect::<BTreeMap<_, _>>()
+    };
+    let hold = |member: Option<&str>, hold, for_ms| Command::Override {
+        switch: switch(),
+        pool: "green".into(),
+        member: member.map(Into::into),
+        hold,
+        for_ms,
+    };
+    let version = |version: Option<&str>| Command::ExpectVersion {
+        switch: switch(),
+        pool: "green".into(),
+        version: version.map(Into::into),
+    };
     let cases = [
-        ("set-weights", r#"{"weights":{"blue":9000,"green":1000}}"#, Command::SetWeights { switch: switch(), weights: WeightChange::Weights(split(&[("blue", 9000), ("green", 1000)])) }),
-        ("set-weights", r#"{"weights":{"green":"12.5%"}}"#, Command::SetWeights { switch: switch(), weights: WeightChange::Percent(split(&[("green", 1250)])) }),
+        (
+            "set-weights",
+            r#"{"weights":{"blue":9000,"green":1000}}"#,
+            Command::SetWeights {
+                switch: switch(),
+                weights: WeightChange::Weights(split(&[("blue", 9000), ("green", 1000)])),
+            },
+        ),
+        (
+            "set-weights",
+            r#"{"weights":{"green":"12.5%"}}"#,
+            Command::SetWeights { switch: switch(), weights: WeightChange::Percent(split(&[("green", 1250)])) },
+        ),
         ("undo", "", Command::Undo { switch: switch() }),
         ("prepare", "{}", Command::Prepare { switch: switch() }),
         ("reset", r#"{"reason":"files are right"}"#, Command::Reset { switch: switch() }),
-        ("overrides", r#"{"pool":"green","hold":"force-down","for":"2h","reason":"disk"}"#, hold(None, Some(OverrideKind::ForceDown), Some(7_200_000))),
-        ("overrides", r#"{"pool":"green","member":"192.0.2.20","hold":"force-up","for":"90s","reason":"probe"}"#, hold(Some("192.0.2.20"), Some(OverrideKind::ForceUp), Some(90_000))),
+        (
+            "overrides",
+            r#"{"pool":"green","hold":"force-down","for":"2h","reason":"disk"}"#,
+            hold(None, Some(OverrideKind::ForceDown), Some(7_200_000)),
+        ),
+        (
+            "overrides",
+            r#"{"pool":"green","member":"192.0.2.20","hold":"force-up","for":"90s","reason":"probe"}"#,
+            hold(Some("192.0.2.20"), Some(OverrideKind::ForceUp), Some(90_000)),
+        ),
         ("overrides", r#"{"pool":"green","hold":"none"}"#, hold(None, None, None)),
         ("expect-version", r#"{"pool":"green","version":"v2"}"#, version(Some("v2"))),
         ("expect-version", r#"{"pool":"green","version":null}"#, version(None)),
@@ -61,7 +103,12 @@ async fn every_verb_becomes_its_command() {
         assert_eq!(reply.status, 200, "{verb} {body}: {reply:?}");
         assert_eq!(running.last().request.command, command, "{verb} {body}");
     }
-    let wrong = [("set-weights", r#"{"weights":{}}"#, "weights"), ("set-weights", r#"{"weights":{"a":1,"b":"5%"}}"#, "weights"), ("overrides", r#"{"pool":"g","hold":"none","for":"soon"}"#, "for"), ("expect-version", r#"{"pool":"g","version":""}"#, "version")];
+    let wrong = [
+        ("set-weights", r#"{"weights":{}}"#, "weights"),
+        ("set-weights", r#"{"weights":{"a":1,"b":"5%"}}"#, "weights"),
+        ("overrides", r#"{"pool":"g","hold":"none","for":"soon"}"#, "for"),
+        ("expect-version", r#"{"pool":"g","version":""}"#, "version"),
+    ];
     for (verb, body, field) in wrong {
         let reply = running.post(&format!("/v1/switches/model/{verb}"), body).await;
         assert_eq!((reply.status, reply.json()["field"].as_str()), (422, Some(field)), "{verb} {body}");
@@ -71,7 +118,9 @@ async fn every_verb_becomes_its_command() {
 #[tokio::test]
 async fn several_switches_flip_in_one_command() {
     let running = start().await;
-    let reply = running.post("/v1/flip", r#"{"switches":[{"switch":"model","to":"green"},{"switch":"other","to":"blue"}]}"#).await;
+    let reply = running
+        .post("/v1/flip", r#"{"switches":[{"switch":"model","to":"green"},{"switch":"other","to":"blue"}]}"#)
+        .await;
     assert_eq!(reply.status, 200);
     assert_eq!(running.last().request.command, Command::Flip(vec![target("model", "green"), target("other", "blue")]));
 }
@@ -79,17 +128,22 @@ async fn several_switches_flip_in_one_command() {
 #[tokio::test]
 async fn a_refusal_says_which_guard_and_whether_force_would_do() {
     let running = start().await;
-    running.memory.lock().unwrap().refuse = Some(Rejection::TooSoon { switch: "model".into(), ago_ms: 1200, wait_ms: 3800 });
+    running.memory.lock().unwrap().refuse =
+        Some(Rejection::TooSoon { switch: "model".into(), ago_ms: 1200, wait_ms: 3800 });
     let reply = running.post("/v1/switches/model/flip", r#"{"to":"green"}"#).await;
     let body = reply.json();
     assert_eq!((reply.status, reply.header("retry-after")), (409, Some("4")));
-    assert_eq!((&body["guard"], &body["forceable"], &body["wait_ms"]), (&"too-soon".into(), &true.into(), &3800.into()));
+    assert_eq!(
+        (&body["guard"], &body["forceable"], &body["wait_ms"]),
+        (&"too-soon".into(), &true.into(), &3800.into())
+    );
 }
 
 #[tokio::test]
 async fn a_prepared_flip_fails_early_or_waits_and_then_flips_on_its_own_revision() {
     let running = start().await;
-    running.memory.lock().unwrap().refuse = Some(Rejection::Unmonitored { switch: "model".into(), pool: "green".into() });
+    running.memory.lock().unwrap().refuse =
+        Some(Rejection::Unmonitored { switch: "model".into(), pool: "green".into() });
     let body = r#"{"to":"green","prepare":true}"#;
     assert_eq!(running.post("/v1/switches/model/flip", body).await.status, 409);
     let flip = Command::Flip(vec![target("model", "green")]);
@@ -100,7 +154,9 @@ async fn a_prepared_flip_fails_early_or_waits_and_then_flips_on_its_own_revision
         memory.asked.clear();
         memory.prepared_in_ms = vec![Some(60), Some(30), Some(0)];
     }
-    let reply = running.ask(&running.operator, "POST /v1/switches/model/flip", &["If-Match: 11", "Idempotency-Key: k"], body).await;
+    let reply = running
+        .ask(&running.operator, "POST /v1/switches/model/flip", &["If-Match: 11", "Idempotency-Key: k"], body)
+        .await;
     assert_eq!(reply.status, 200);
     let prepare = Command::Prepare { switch: "model".into() };
     assert_eq!(running.commands(), [(flip.clone(), true), (prepare, false), (flip, false)]);

@@ -59,7 +59,11 @@ impl Reply {
 
     /// A header's value.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().filter_map(|line| line.split_once(": ")).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim())
+        self.head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.trim())
     }
 }
 
@@ -152,15 +156,25 @@ async fn control(mut inbox: mpsc::Receiver<Ask>, memory: Arc<Mutex<Memory>>) {
                 let revision = 12 + u64::try_from(memory.asked.len()).unwrap();
                 let dry_run = asked.dry_run;
                 memory.asked.push(*asked);
-                let _ = reply.send(refusal.map_or_else(|| Ok(replied(revision, dry_run)), |why| Err(Refused::Rejected(why))));
+                let _ = reply
+                    .send(refusal.map_or_else(|| Ok(replied(revision, dry_run)), |why| Err(Refused::Rejected(why))));
             }
             Ask::Reload(_, reply) => drop(reply.send(Err(Refused::Files(vec!["a.toml:3:1: no".into()])))),
             Ask::Status(reply) => drop(reply.send(status())),
             Ask::Switch(name, reply) => {
-                let left = if memory.prepared_in_ms.len() > 1 { memory.prepared_in_ms.remove(0) } else { memory.prepared_in_ms.first().copied().flatten() };
-                let unknown = Rejection::UnknownSwitch { name: name.clone(), known: vec!["model".into(), "other".into()] };
+                let left = if memory.prepared_in_ms.len() > 1 {
+                    memory.prepared_in_ms.remove(0)
+                } else {
+                    memory.prepared_in_ms.first().copied().flatten()
+                };
+                let unknown =
+                    Rejection::UnknownSwitch { name: name.clone(), known: vec!["model".into(), "other".into()] };
                 let known = matches!(name.as_str(), "model" | "other");
-                drop(reply.send(if known { Ok(SwitchView { prepared_in_ms: left, ..switch(&name) }) } else { Err(unknown) }));
+                drop(reply.send(if known {
+                    Ok(SwitchView { prepared_in_ms: left, ..switch(&name) })
+                } else {
+                    Err(unknown)
+                }));
             }
             Ask::Tokens(reply) => drop(reply.send(memory.tokens.clone())),
             Ask::PutToken(row, reply) => {
@@ -175,7 +189,9 @@ async fn control(mut inbox: mpsc::Receiver<Ask>, memory: Arc<Mutex<Memory>>) {
             Ask::History(_, reply) => drop(reply.send(Ok(Vec::new()))),
             Ask::Backup(_, reply) => drop(reply.send(Ok(()))),
             Ask::AcceptCopy(_, reply) => drop(reply.send(Ok(()))),
-            Ask::Drain { switch, pool, reply, .. } => drop(reply.send(Err(Rejection::UnknownPool { switch, name: pool, known: vec![] }))),
+            Ask::Drain { switch, pool, reply, .. } => {
+                drop(reply.send(Err(Rejection::UnknownPool { switch, name: pool, known: vec![] })));
+            }
         }
     }
 }

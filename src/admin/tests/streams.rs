@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 
 async fn subscribe(running: &Running, token: &str) -> Lines<BufReader<TcpStream>> {
     let mut stream = TcpStream::connect(running.address).await.unwrap();
-    let request = format!("GET /v1/events HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\nLast-Event-ID: 4\r\n\r\n");
+    let request =
+        format!("GET /v1/events HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\nLast-Event-ID: 4\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut lines = BufReader::new(stream).lines();
     until(&mut lines, "event: connected").await;

@@ -8,7 +8,8 @@ pub(in crate::cli) fn show(page: &mut Page, done: &str, replied: &Replied) {
     let revision = replied.revision;
     match (replied.changed, replied.dry_run) {
         (false, _) => page.line(Tone::Plain, &format!("nothing to change: revision {revision} is already as asked")),
-        (true, true) => page.line(Tone::Warn, &format!("would be {done}; this was a dry run, nothing changed (revision {revision})")),
+        (true, true) => page
+            .line(Tone::Warn, &format!("would be {done}; this was a dry run, nothing changed (revision {revision})")),
         (true, false) => page.line(Tone::Good, &format!("{done}, revision {revision}")),
     }
     if replied.replayed {
@@ -26,7 +27,10 @@ pub(in crate::cli) fn show(page: &mut Page, done: &str, replied: &Replied) {
     if replied.changed && !replied.dry_run {
         let waits = replied.old_answers_expire_at.as_ref().filter(|_| replied.old_answers_expire_in_ms != Some(0));
         let text = match waits {
-            Some(at) => format!("older answers leave the last cache that honours TTLs {}", times::both_of(at, page.now_unix_ms())),
+            Some(at) => format!(
+                "older answers leave the last cache that honours TTLs {}",
+                times::both_of(at, page.now_unix_ms())
+            ),
             None => "no cache that honours TTLs holds an older answer".to_owned(),
         };
         page.paragraph(Tone::Plain, "  ", &text);
@@ -55,7 +59,12 @@ mod tests {
             serials: BTreeMap::from([("example.test.".to_owned(), 2_026_112_004)]),
             old_answers_expire_at: Some("1970-01-01T00:00:30Z".into()),
             old_answers_expire_in_ms: Some(30_000),
-            switches: vec![SplitView { switch: "model".into(), before: weights(10_000, 0), after: weights(0, 10_000), ttl_s: 10 }],
+            switches: vec![SplitView {
+                switch: "model".into(),
+                before: weights(10_000, 0),
+                after: weights(0, 10_000),
+                ttl_s: 10,
+            }],
             notes: vec!["weights in example.test.toml were not applied".into()],
             replayed: false,
         }

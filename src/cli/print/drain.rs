@@ -9,7 +9,11 @@ use crate::drain::DrainState;
 pub(in crate::cli) fn show(page: &mut Page, view: &DrainView) {
     let (report, name) = (&view.report, format!("{}/{}", view.switch, view.pool));
     if report.safe_to_close {
-        let how = if report.verified { "confirmed by the idle reading" } else { "by time alone, no idle reading confirms it" };
+        let how = if report.verified {
+            "confirmed by the idle reading"
+        } else {
+            "by time alone, no idle reading confirms it"
+        };
         page.paragraph(Tone::Good, "", &format!("{name} may be closed ({how})"));
     } else {
         page.paragraph(Tone::Warn, "", &format!("{name} may not be closed yet: {}", state_word(report.state)));
@@ -34,7 +38,10 @@ pub(in crate::cli) fn show(page: &mut Page, view: &DrainView) {
     if let Some(idle) = &report.idle {
         let value = idle.last_value.map_or_else(|| "none yet".to_owned(), |value| value.to_string());
         let floor = idle.floor.map_or_else(String::new, |floor| format!(", floor {floor}"));
-        page.line(Tone::Plain, &format!("  idle reading: {value}{floor}, {} of {} below in a row", idle.in_a_row, idle.needed));
+        page.line(
+            Tone::Plain,
+            &format!("  idle reading: {value}{floor}, {} of {} below in a row", idle.in_a_row, idle.needed),
+        );
         if let Some(error) = &idle.error {
             page.paragraph(Tone::Bad, "  idle reading: ", error);
         }
@@ -78,7 +85,12 @@ mod tests {
     use crate::admin::report::MemberDrain;
 
     fn view(report: DrainReport) -> DrainView {
-        let members = vec![MemberDrain { member: "192.0.2.10".into(), addresses: vec![], safe_to_close: false, reasons: vec!["switch web names its address".into()] }];
+        let members = vec![MemberDrain {
+            member: "192.0.2.10".into(),
+            addresses: vec![],
+            safe_to_close: false,
+            reasons: vec!["switch web names its address".into()],
+        }];
         DrainView { switch: "model".into(), pool: "blue".into(), report, members }
     }
 

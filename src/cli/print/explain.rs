@@ -13,7 +13,10 @@ pub(in crate::cli) fn show(page: &mut Page, explained: &Explained) {
     if let Some(rule) = &why.rule {
         page.line(Tone::Plain, &format!("  rule: {rule}"));
     }
-    page.line(Tone::Plain, &format!("  switch {}, {}, key {}, ECS scope /{}", why.switch, policy(why.policy), why.key, why.scope));
+    page.line(
+        Tone::Plain,
+        &format!("  switch {}, {}, key {}, ECS scope /{}", why.switch, policy(why.policy), why.key, why.scope),
+    );
     page.line(Tone::Plain, &format!("  TTL {} s ({}), revision {}", why.ttl_s, why.ttl_cause, explained.revision));
     page.gap();
     let mut table = Table::new(2, &["POOL", "WEIGHT", "TOOK PART", "SCORE", "ELIGIBLE"]);
@@ -46,7 +49,14 @@ mod tests {
 
     #[test]
     fn an_explanation_names_pool_reason_key_and_scores() {
-        let pool = |name: &str, weight, score: Option<f64>| PoolExplanation { name: name.into(), weight, eligible: true, why: None, took_part_with: score.map(|_| weight), score };
+        let pool = |name: &str, weight, score: Option<f64>| PoolExplanation {
+            name: name.into(),
+            weight,
+            eligible: true,
+            why: None,
+            took_part_with: score.map(|_| weight),
+            score,
+        };
         let explanation = Explanation {
             switch: "model".into(),
             pool: Some("blue".into()),
@@ -60,7 +70,13 @@ mod tests {
             ttl_cause: "steady".into(),
             pools: vec![pool("blue", 9000, Some(0.25)), pool("green", 0, None)],
         };
-        let explained = Explained { owner: "model.example.test.".into(), client: "203.0.113.7".into(), snapshot: 3, revision: 42, explanation };
+        let explained = Explained {
+            owner: "model.example.test.".into(),
+            client: "203.0.113.7".into(),
+            snapshot: 3,
+            revision: 42,
+            explanation,
+        };
         let mut page = Page::new(false, 0);
         show(&mut page, &explained);
         assert_eq!(

@@ -120,7 +120,8 @@ pub(super) fn shorten(text: &str, most: usize) -> String {
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
     for word in text.split_whitespace() {
-        let fits = rows.last().is_some_and(|row| row.is_empty() || row.chars().count() + 1 + word.chars().count() <= width);
+        let fits =
+            rows.last().is_some_and(|row| row.is_empty() || row.chars().count() + 1 + word.chars().count() <= width);
         match rows.last_mut() {
             Some(row) if fits => {
                 if !row.is_empty() {
@@ -183,8 +184,14 @@ mod tests {
     fn a_split_shows_what_changed() {
         let weights = |pairs: &[(&str, u16)]| pairs.iter().map(|(p, w)| ((*p).to_owned(), *w)).collect();
         let before = weights(&[("blue", 10_000), ("green", 0), ("red", 5)]);
-        assert_eq!(split_change(&before, &weights(&[("blue", 0), ("green", 10_000), ("red", 5)])), "blue 10000 → 0, green 0 → 10000");
-        assert_eq!(split_change(&before, &weights(&[("blue", 10_000), ("new", 0), ("red", 5)])), "new new, 0, green gone");
+        assert_eq!(
+            split_change(&before, &weights(&[("blue", 0), ("green", 10_000), ("red", 5)])),
+            "blue 10000 → 0, green 0 → 10000"
+        );
+        assert_eq!(
+            split_change(&before, &weights(&[("blue", 10_000), ("new", 0), ("red", 5)])),
+            "new new, 0, green gone"
+        );
         assert_eq!(split_change(&before, &before), "blue 10000, green 0, red 5");
     }
 }

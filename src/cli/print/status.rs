@@ -21,7 +21,11 @@ pub(in crate::cli) fn show(page: &mut Page, status: &Status) {
     }
     let zones: Vec<String> = status.zones.iter().map(|zone| format!("{} serial {}", zone.apex, zone.serial)).collect();
     match zones.get(..NAMED_ZONES).filter(|_| zones.len() > NAMED_ZONES) {
-        Some(first) => page.paragraph(Tone::Faint, "zones: ", &format!("{} and {} more", first.join(", "), zones.len() - NAMED_ZONES)),
+        Some(first) => page.paragraph(
+            Tone::Faint,
+            "zones: ",
+            &format!("{} and {} more", first.join(", "), zones.len() - NAMED_ZONES),
+        ),
         None if zones.is_empty() => page.line(Tone::Warn, "no zones: every query is refused"),
         None => page.paragraph(Tone::Faint, "zones: ", &zones.join(", ")),
     }
@@ -71,7 +75,11 @@ pub(super) fn up_count(pool: &PoolView) -> Cell {
 pub(super) fn remarks(page: &mut Page, switch: &SwitchView) {
     let lead = format!("{}: ", switch.name);
     if switch.fallback_in_use {
-        page.paragraph(Tone::Bad, &lead, &format!("no pool with weight is eligible; the fallback ({}) answers", switch.fallback));
+        page.paragraph(
+            Tone::Bad,
+            &lead,
+            &format!("no pool with weight is eligible; the fallback ({}) answers", switch.fallback),
+        );
     }
     for pool in &switch.pools {
         if let Some(why) = &pool.why {
@@ -102,7 +110,9 @@ fn asides(page: &mut Page, switch: &SwitchView) {
 fn condition(store: &Condition) -> Option<String> {
     match store {
         Condition::Ok => None,
-        Condition::OnCopy { why } => Some(format!("the state file was damaged ({why}); running on the checked copy, changes refused until `tidegate restore --accept-copy`")),
+        Condition::OnCopy { why } => Some(format!(
+            "the state file was damaged ({why}); running on the checked copy, changes refused until `tidegate restore --accept-copy`"
+        )),
         Condition::Full => Some("the disk is full: only undo and abort are taken; free some space".to_owned()),
         Condition::Failing { why } => Some(format!("the last change could not be stored: {why}")),
     }

@@ -10,7 +10,16 @@ use crate::steering::Policy;
 /// The switch.
 pub(in crate::cli) fn show(page: &mut Page, switch: &SwitchView) {
     page.paragraph(Tone::Strong, &format!("{}  ", switch.name), &switch.owners.join(", "));
-    page.line(Tone::Plain, &format!("  {}, TTL {} s ({}), revision {}", policy(switch.policy), switch.ttl_s, switch.ttl_cause, switch.revision));
+    page.line(
+        Tone::Plain,
+        &format!(
+            "  {}, TTL {} s ({}), revision {}",
+            policy(switch.policy),
+            switch.ttl_s,
+            switch.ttl_cause,
+            switch.revision
+        ),
+    );
     page.line(Tone::Plain, &format!("  fallback: {}", switch.fallback));
     if let Some(at) = &switch.changed_at {
         page.line(Tone::Plain, &format!("  weights changed {}", times::both_of(at, page.now_unix_ms())));
@@ -44,7 +53,11 @@ pub(in crate::cli) fn show(page: &mut Page, switch: &SwitchView) {
 fn members(page: &mut Page, switch: &SwitchView) {
     let mut table = Table::new(0, &["POOL", "MEMBER", "HEALTH", "FOR", "PROBE", "VERSION", "CERT"]);
     for (pool, member) in each_member(switch) {
-        let since = member.since.as_deref().and_then(times::unix_ms).map(|at| times::brief(page.now_unix_ms().saturating_sub(at)));
+        let since = member
+            .since
+            .as_deref()
+            .and_then(times::unix_ms)
+            .map(|at| times::brief(page.now_unix_ms().saturating_sub(at)));
         table.row(vec![
             shorten(&pool.name, 10).into(),
             shorten(&member_name(member), 24).into(),
@@ -148,7 +161,9 @@ pub(super) fn dns_state(report: &DrainReport) -> Cell {
     match (report.state, report.remaining_ms) {
         (DrainState::Serving, _) => word.into(),
         (DrainState::Drained, _) if report.safe_to_close => Cell::toned(Tone::Good, "may close"),
-        (_, Some(left)) if left > 0 => Cell::toned(Tone::Warn, format!("{word} {}", times::brief(left.div_ceil(1000) * 1000))),
+        (_, Some(left)) if left > 0 => {
+            Cell::toned(Tone::Warn, format!("{word} {}", times::brief(left.div_ceil(1000) * 1000)))
+        }
         _ => Cell::toned(Tone::Warn, word),
     }
 }

@@ -62,8 +62,9 @@ impl Table {
     /// The text: two spaces between columns, none at the end of lines.
     pub(super) fn render(&self, page: &Page) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<usize> =
-            (0..columns).map(|index| self.rows.iter().filter_map(|row| row.get(index)).map(Cell::width).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..columns)
+            .map(|index| self.rows.iter().filter_map(|row| row.get(index)).map(Cell::width).max().unwrap_or(0))
+            .collect();
         let mut text = String::new();
         for row in &self.rows {
             let mut line = " ".repeat(self.indent);

@@ -71,7 +71,14 @@ mod tests {
 
     #[test]
     fn spans_have_at_most_two_units() {
-        let cases = [(0, "0 s"), (59_999, "59 s"), (60_000, "1 min"), (200_000, "3 min 20 s"), (7_500_000, "2 h 5 min"), (273_600_000, "3 d 4 h")];
+        let cases = [
+            (0, "0 s"),
+            (59_999, "59 s"),
+            (60_000, "1 min"),
+            (200_000, "3 min 20 s"),
+            (7_500_000, "2 h 5 min"),
+            (273_600_000, "3 d 4 h"),
+        ];
         for (ms, text) in cases {
             assert_eq!(span(ms), text);
         }
@@ -79,7 +86,9 @@ mod tests {
 
     #[test]
     fn brief_spans_have_one_unit() {
-        for (ms, text) in [(119_999, "119s"), (120_000, "2m"), (7_199_000, "119m"), (7_200_000, "2h"), (172_800_000, "2d")] {
+        for (ms, text) in
+            [(119_999, "119s"), (120_000, "2m"), (7_199_000, "119m"), (7_200_000, "2h"), (172_800_000, "2d")]
+        {
             assert_eq!(brief(ms), text);
         }
     }

@@ -14,7 +14,14 @@ pub(in crate::cli) fn show(page: &mut Page, list: &TokenList) {
             Some(at) => Cell::from(times::relative_of(at, page.now_unix_ms())),
         };
         let created = times::relative_of(&token.created_at, page.now_unix_ms());
-        table.row(vec![token.id.as_str().into(), shorten(&token.name, 20).into(), token.role.as_str().into(), shorten(&switches, 16).into(), created.into(), expires]);
+        table.row(vec![
+            token.id.as_str().into(),
+            shorten(&token.name, 20).into(),
+            token.role.as_str().into(),
+            shorten(&switches, 16).into(),
+            created.into(),
+            expires,
+        ]);
     }
     page.table(&table);
 }

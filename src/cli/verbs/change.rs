@@ -4,9 +4,12 @@ use super::{Session, guarded};
 use crate::admin::Replied;
 use crate::admin::report::SwitchView;
 use crate::admin::requests::{
-    BackupBody, ExpectVersionBody, FlipBody, FlipManyBody, FlipPart, HoldWord, OverrideBody, PlainBody, SetWeightsBody, Share, weight_change,
+    BackupBody, ExpectVersionBody, FlipBody, FlipManyBody, FlipPart, HoldWord, OverrideBody, PlainBody, SetWeightsBody,
+    Share, weight_change,
 };
-use crate::cli::args::{BackupArgs, ExpectVersionArgs, FlipArgs, Guards, HoldArg, OneSwitchArgs, OverrideArgs, ReloadArgs, SetWeightsArgs};
+use crate::cli::args::{
+    BackupArgs, ExpectVersionArgs, FlipArgs, Guards, HoldArg, OneSwitchArgs, OverrideArgs, ReloadArgs, SetWeightsArgs,
+};
 use crate::cli::client::Call;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::print::{Tone, change, times};
@@ -26,8 +29,12 @@ async fn send(session: &Session, call: Call, done: &str) -> Result<Exit, Failure
 /// Moves all weight of one switch or several.
 pub(super) async fn flip(session: &Session, args: FlipArgs) -> Result<Exit, Failure> {
     let parts = pairs(&args.pairs)?;
-    let (reason, force, dry_run, prepare) = (args.guards.reason.clone(), args.guards.force, args.guards.dry_run, args.prepare);
-    let done = format!("flipped: {}", parts.iter().map(|part| format!("{} to {}", part.switch, part.to)).collect::<Vec<_>>().join(", "));
+    let (reason, force, dry_run, prepare) =
+        (args.guards.reason.clone(), args.guards.force, args.guards.dry_run, args.prepare);
+    let done = format!(
+        "flipped: {}",
+        parts.iter().map(|part| format!("{} to {}", part.switch, part.to)).collect::<Vec<_>>().join(", ")
+    );
     if prepare && !dry_run {
         announce_wait(session, &parts).await?;
     }
@@ -45,7 +52,9 @@ pub(super) async fn flip(session: &Session, args: FlipArgs) -> Result<Exit, Fail
 fn pairs(words: &[String]) -> Result<Vec<FlipPart>, Failure> {
     let (pairs, rest) = words.as_chunks::<2>();
     if let [switch] = rest {
-        return Err(Failure::usage(format!("`{switch}` has no pool: give SWITCH POOL, two by two, as in `tidegate flip model green`")));
+        return Err(Failure::usage(format!(
+            "`{switch}` has no pool: give SWITCH POOL, two by two, as in `tidegate flip model green`"
+        )));
     }
     Ok(pairs.iter().map(|[switch, to]| FlipPart { switch: switch.clone(), to: to.clone() }).collect())
 }
@@ -56,7 +65,11 @@ async fn announce_wait(session: &Session, parts: &[FlipPart]) -> Result<(), Fail
         let view: SwitchView = session.client.send(Call::get(&["switches", &part.switch])).await?.read()?;
         let left = view.prepared_in_ms.unwrap_or(u64::from(view.ttl_s) * 1000);
         if left > 0 {
-            terminal::remark(&format!("{}: lowering the TTL, then waiting up to {} for older answers to expire; Ctrl-C leaves it prepared and not flipped", part.switch, times::span(left)));
+            terminal::remark(&format!(
+                "{}: lowering the TTL, then waiting up to {} for older answers to expire; Ctrl-C leaves it prepared and not flipped",
+                part.switch,
+                times::span(left)
+            ));
         }
     }
     Ok(())
@@ -103,7 +116,9 @@ pub(super) async fn hold(session: &Session, args: OverrideArgs) -> Result<Exit, 
         HoldArg::Clear => (HoldWord::None, "left to its probes"),
     };
     if hold != HoldWord::None && (args.lasts.is_none() || args.guards.reason.is_none()) {
-        return Err(Failure::usage("an override needs --for (1 minute to 72 hours) and --reason: the next person on call must know"));
+        return Err(Failure::usage(
+            "an override needs --for (1 minute to 72 hours) and --reason: the next person on call must know",
+        ));
     }
     let (pool, member) = match args.pool.split_once('/') {
         Some((pool, member)) => (pool.to_owned(), Some(member.to_owned())),
@@ -135,15 +150,24 @@ pub(super) async fn reload(session: &Session, args: ReloadArgs) -> Result<Exit, 
 
 /// Writes a backup on the server.
 pub(super) async fn backup(session: &Session, args: BackupArgs) -> Result<Exit, Failure> {
-    let to = std::path::absolute(&args.file).map_err(|error| Failure::usage(format!("{} is no path: {error}", args.file.display())))?;
+    let to = std::path::absolute(&args.file)
+        .map_err(|error| Failure::usage(format!("{} is no path: {error}", args.file.display())))?;
     let call = Call::post(&["backup"], &BackupBody { to })?.within(Duration::from_secs(600));
-    session.show::<Value>(call, |page, body| page.line(Tone::Good, &format!("backup written on the server: {}", text(body, "written")))).await
+    session
+        .show::<Value>(call, |page, body| {
+            page.line(Tone::Good, &format!("backup written on the server: {}", text(body, "written")));
+        })
+        .await
 }
 
 /// Lets the server go on from its checked copy.
 pub(super) async fn accept_copy(session: &Session) -> Result<Exit, Failure> {
     let call = Call::post(&["accept-copy"], &serde_json::json!({}))?;
-    session.show::<Value>(call, |page, _| page.line(Tone::Good, "the checked copy is the state from here on; changes are taken again")).await
+    session
+        .show::<Value>(call, |page, _| {
+            page.line(Tone::Good, "the checked copy is the state from here on; changes are taken again");
+        })
+        .await
 }
 
 /// A text in a JSON body.
@@ -162,7 +186,13 @@ mod tests {
     #[test]
     fn switches_and_pools_come_two_by_two() {
         let parts = pairs(&words(&["model", "green", "web", "blue"])).unwrap();
-        assert_eq!(parts, [FlipPart { switch: "model".into(), to: "green".into() }, FlipPart { switch: "web".into(), to: "blue".into() }]);
+        assert_eq!(
+            parts,
+            [
+                FlipPart { switch: "model".into(), to: "green".into() },
+                FlipPart { switch: "web".into(), to: "blue".into() }
+            ]
+        );
         let failure = pairs(&words(&["model", "green", "web"])).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.sentence.contains("`web` has no pool"));

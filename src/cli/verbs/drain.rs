@@ -41,7 +41,8 @@ pub(super) async fn run(session: &Session, args: DrainArgs) -> Result<Exit, Fail
 
 /// One look.
 async fn look(session: &Session, args: &DrainArgs) -> Result<(Answer, Next), Failure> {
-    let call = Call::get(&["switches", &args.switch, "drain", &args.pool]).query("release_warm", args.release_warm.then_some(true));
+    let call = Call::get(&["switches", &args.switch, "drain", &args.pool])
+        .query("release_warm", args.release_warm.then_some(true));
     let answer = session.client.send(call).await?;
     let next = judge(&answer.read()?, args.verified);
     Ok((answer, next))
@@ -52,10 +53,16 @@ fn judge(view: &DrainView, verified: bool) -> Next {
     let report = &view.report;
     let name = format!("{}/{}", view.switch, view.pool);
     if report.state == DrainState::Serving {
-        return Next::Never(format!("{name} is serving: {}. Move its traffic first (`tidegate flip {} POOL`)", report.reasons.join("; "), view.switch));
+        return Next::Never(format!(
+            "{name} is serving: {}. Move its traffic first (`tidegate flip {} POOL`)",
+            report.reasons.join("; "),
+            view.switch
+        ));
     }
     if verified && report.idle.is_none() {
-        return Next::Never(format!("{name} has no idle reading that could confirm it: configure one (`idle`), or leave --verified out"));
+        return Next::Never(format!(
+            "{name} has no idle reading that could confirm it: configure one (`idle`), or leave --verified out"
+        ));
     }
     if report.safe_to_close && (report.verified || !verified) { Next::Close } else { Next::Wait }
 }
@@ -78,7 +85,8 @@ async fn wait(session: &Session, args: &DrainArgs) -> Result<(Answer, Next), Fai
                 if since.elapsed() >= AWAY_LIMIT {
                     return Err(failure);
                 }
-                progress.show("away", &format!("{}/{}: the server does not answer, trying again", args.switch, args.pool));
+                progress
+                    .show("away", &format!("{}/{}: the server does not answer, trying again", args.switch, args.pool));
             }
             Err(failure) => return Err(failure),
         }
@@ -97,8 +105,13 @@ async fn timed_out(session: &Session, args: &DrainArgs) -> Result<(Answer, Next)
     match look(session, args).await? {
         (answer, Next::Wait) => {
             session.print::<DrainView>(&answer, drain::show)?;
-            let limit = args.timeout.map_or_else(String::new, |limit| times::span(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)));
-            Err(Failure::new(Exit::TimedOut, format!("{}/{} may not be closed after waiting {limit}", args.switch, args.pool)))
+            let limit = args
+                .timeout
+                .map_or_else(String::new, |limit| times::span(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)));
+            Err(Failure::new(
+                Exit::TimedOut,
+                format!("{}/{} may not be closed after waiting {limit}", args.switch, args.pool),
+            ))
         }
         finished => Ok(finished),
     }

@@ -25,6 +25,9 @@ pub(super) async fn explain(session: &Session, args: ExplainArgs) -> Result<Exit
 
 /// The audit.
 pub(super) async fn history(session: &Session, args: HistoryArgs) -> Result<Exit, Failure> {
-    let call = Call::get(&["history"]).query("switch", args.switch).query("limit", Some(args.limit)).query("before", args.before);
+    let call = Call::get(&["history"])
+        .query("switch", args.switch)
+        .query("limit", Some(args.limit))
+        .query("before", args.before);
     session.show::<HistoryPage>(call, print::history::show).await
 }

@@ -28,7 +28,9 @@ pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
         Verb::History(args) => Some(&args.connection),
         Verb::Reload(args) => Some(&args.connection),
         Verb::Token(args) => Some(match &args.verb {
-            TokenVerb::Create { connection, .. } | TokenVerb::List { connection } | TokenVerb::Revoke { connection, .. } => connection,
+            TokenVerb::Create { connection, .. }
+            | TokenVerb::List { connection }
+            | TokenVerb::Revoke { connection, .. } => connection,
         }),
         Verb::Backup(args) => Some(&args.connection),
         Verb::Restore(args) => Some(&args.connection),
@@ -108,6 +110,6 @@ impl Session {
 
 /// The guards that travel in headers.
 fn guarded(call: Call, guards: &Guards) -> Call {
-    call.header("If-Match", guards.if_match.map(|revision| format!("\"{revision}\""))).header("Idempotency-Key", guards.idempotency_key.clone())
+    call.header("If-Match", guards.if_match.map(|revision| format!("\"{revision}\"")))
+        .header("Idempotency-Key", guards.idempotency_key.clone())
 }
-

@@ -20,11 +20,20 @@ pub(super) async fn run(session: &Session, verb: TokenVerb) -> Result<Exit, Fail
             session
                 .show::<TokenCreated>(call, |page, made| {
                     page.line(Tone::Plain, &made.token);
-                    let expires = made.view.expires_at.as_ref().map(|at| format!(", expires {}", times::both_of(at, page.now_unix_ms())));
+                    let expires = made
+                        .view
+                        .expires_at
+                        .as_ref()
+                        .map(|at| format!(", expires {}", times::both_of(at, page.now_unix_ms())));
                     page.paragraph(
                         Tone::Faint,
                         "",
-                        &format!("token {} ({}){}; keep it now, it is not shown again", made.view.name, made.view.role, expires.unwrap_or_default()),
+                        &format!(
+                            "token {} ({}){}; keep it now, it is not shown again",
+                            made.view.name,
+                            made.view.role,
+                            expires.unwrap_or_default()
+                        ),
                     );
                 })
                 .await
