@@ -29,6 +29,9 @@ const FIRST_ROUND_LIMIT: Duration = Duration::from_secs(30);
 /// Open files wanted: connections, probes and sockets of a busy server.
 const OPEN_FILES: u64 = 65_536;
 
+/// Responses of all kinds to one network, as a multiple of the limit of equal ones.
+const ALL_RATE: u32 = 25;
+
 /// A server that answers.
 pub struct Running {
     /// The way to the control task.
@@ -37,6 +40,8 @@ pub struct Running {
     pub dns: Vec<SocketAddr>,
     /// Where DNS is answered over HTTPS.
     pub doh: Vec<SocketAddr>,
+    /// Where DNS is answered over TLS.
+    pub dot: Vec<SocketAddr>,
     /// Where operators are answered.
     pub admin: SocketAddr,
     /// The file with the first token, when this start wrote one.
@@ -99,15 +104,15 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let certificate = config.doh.as_ref().map(|doh| Certificate::load(&doh.cert, &doh.key)).transpose()?;
-    let bound = Bound::bind(server_settings(config, certificate.as_ref()))?;
+    let certificates = Certificates::load(config)?;
+    let bound = Bound::bind(server_settings(config, &certificates))?;
     let admin_listener = TcpListener::bind(config.admin.listen)
         .await
         .map_err(|source| AppError::AdminBind { address: config.admin.listen, source })?;
     let cells = Arc::new(Registry::default());
     let answers = &config.answers;
     let settings = Settings::new(answers.version.as_deref(), answers.id_server.as_deref(), answers.ecs_from.clone());
-    let start = Start { definitions: Arc::new(loaded.definitions), settings, store, cells: cells.clone(), loader: loader(config, certificate) };
+    let start = Start { definitions: Arc::new(loaded.definitions), settings, store, cells: cells.clone(), loader: loader(config, certificates) };
     let mut started = start.run().await?;
     let (stop, stopped) = watch::channel(false);
     let workers = spawn_observers(&started, &stopped);
@@ -125,6 +130,7 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         handle: started.handle,
         dns: listening.addresses().to_vec(),
         doh: listening.https_addresses().to_vec(),
+        dot: listening.tls_addresses().to_vec(),
         admin,
         first_token,
         listening,
@@ -173,11 +179,42 @@ impl Running {
     }
 }
 
+/// The certificates of the encrypted transports that are offered.
+struct Certificates {
+    doh: Option<Arc<Certificate>>,
+    dot: Option<Arc<Certificate>>,
+}
+
+impl Certificates {
+    fn load(config: &ServerConfig) -> Result<Self, CertificateError> {
+        Ok(Self {
+            doh: config.doh.as_ref().map(|doh| Certificate::load(&doh.cert, &doh.key)).transpose()?,
+            dot: config.dot.as_ref().map(|dot| Certificate::load(&dot.cert, &dot.key)).transpose()?,
+        })
+    }
+
+    /// Reads the files again, for the handshakes to come.
+    fn reload(&self) -> Result<(), CertificateError> {
+        self.doh.iter().chain(&self.dot).try_for_each(|certificate| certificate.reload())
+    }
+}
+
 /// What to listen on, from the server's file and flags.
-fn server_settings(config: &ServerConfig, certificate: Option<&Arc<Certificate>>) -> server::Settings {
-    let https = config.doh.as_ref().zip(certificate).map(|(doh, certificate)| server::Https {
-        encrypted: Encrypted { addresses: doh.listen.clone(), config: certificate.server_config() },
+fn server_settings(config: &ServerConfig, certificates: &Certificates) -> server::Settings {
+    let encrypted = |listen: &[SocketAddr], certificate: &Arc<Certificate>| Encrypted {
+        addresses: listen.to_vec(),
+        config: certificate.server_config(),
+    };
+    let https = config.doh.as_ref().zip(certificates.doh.as_ref()).map(|(doh, certificate)| server::Https {
+        encrypted: encrypted(&doh.listen, certificate),
         path: doh.path.clone(),
+    });
+    let tls = config.dot.as_ref().zip(certificates.dot.as_ref()).map(|(dot, certificate)| encrypted(&dot.listen, certificate));
+    let rate_limit = Some(config.rate.responses_per_second).filter(|rate| *rate > 0).map(|rate| server::RateLimit {
+        responses_per_s: rate,
+        all_per_s: rate.saturating_mul(ALL_RATE),
+        exempt: config.rate.unlimited.clone(),
+        ..server::RateLimit::default()
     });
     let defaults = server::Settings::default();
     server::Settings {
@@ -189,6 +226,8 @@ fn server_settings(config: &ServerConfig, certificate: Option<&Arc<Certificate>>
             idle: Duration::from_millis(config.limits.tcp_idle_ms),
             ..StreamLimits::default()
         },
+        rate_limit,
+        tls,
         https,
         ..defaults
     }
@@ -229,14 +268,12 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
-/// Reads the zone files, and the certificate, again: for reloads.
-fn loader(config: &ServerConfig, certificate: Option<Arc<Certificate>>) -> Loader {
+/// Reads the zone files, and the certificates, again: for reloads.
+fn loader(config: &ServerConfig, certificates: Certificates) -> Loader {
     let zones = config.zones.clone();
     Arc::new(move || {
         let loaded = config::load_zones(&zones).map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        if let Some(certificate) = &certificate {
-            certificate.reload().map_err(|error| vec![error.to_string()])?;
-        }
+        certificates.reload().map_err(|error| vec![error.to_string()])?;
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok(Arc::new(loaded.definitions))
     })

@@ -8,6 +8,7 @@ mod form;
 use super::findings::{Findings, Scope};
 use super::problem::{Problem, Problems, Source};
 use crate::state::AnswerSettings;
+use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -24,8 +25,12 @@ pub struct ServerConfig {
     pub admin: AdminConfig,
     /// DNS over HTTPS, when wanted.
     pub doh: Option<DohConfig>,
+    /// DNS over TLS, if it is offered.
+    pub dot: Option<DotConfig>,
     /// How much is let in.
     pub limits: Limits,
+    /// Response rate limiting.
+    pub rate: RateConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Answers that do not come from zones.
@@ -52,6 +57,26 @@ pub struct DohConfig {
     pub key: PathBuf,
     /// The path of the URI template.
     pub path: String,
+}
+
+/// DNS over TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DotConfig {
+    /// Addresses of TCP.
+    pub listen: Vec<SocketAddr>,
+    /// Certificate chain, PEM.
+    pub cert: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+}
+
+/// How many responses leave over UDP (response rate limiting).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateConfig {
+    /// Equal responses per second to one client network; 0: no limit.
+    pub responses_per_second: u32,
+    /// Networks without a limit, such as those of proxies in front.
+    pub unlimited: Vec<IpNet>,
 }
 
 /// How much is let in.
@@ -108,6 +133,11 @@ impl Default for ServerConfig {
             state: "/var/lib/tidegate".into(),
             admin: AdminConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8053)), insecure: false },
             doh: None,
+            dot: None,
+            rate: RateConfig {
+                responses_per_second: 200,
+                unlimited: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a literal network")).to_vec(),
+            },
             limits: Limits { tcp_total: 1_000, tcp_per_client: 20, tcp_idle_ms: 10_000, udp_workers: None },
             log: LogConfig { format: LogFormat::Text, level: "info".to_owned() },
             answers: AnswerSettings::default(),

@@ -186,7 +186,7 @@ impl Bound {
     /// # Errors
     /// When the system refuses a thread or the runtime a socket.
     pub fn start(self, cell: &Arc<SnapshotCell>, registry: &Registry) -> io::Result<Listening> {
-        let limits = fit(self.settings.limits, udp::raise_open_files()?);
+        let limits = fit(self.settings.limits, rlimit::Resource::NOFILE.get_soft()?);
         let (stop_listeners, stop) = watch::channel(false);
         let local = |listeners: &[TcpListener]| listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
         let mut listening = Listening {
@@ -240,8 +240,8 @@ impl Bound {
 
 /// As many connections as open files allow, with [`OTHER_FILES`] left for everything else: clients
 /// must not be able to take the last one from probes, the store or the admin interface.
-fn fit(limits: StreamLimits, open_files: Option<u64>) -> StreamLimits {
-    let room = open_files.map_or(usize::MAX, |files| usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX));
+fn fit(limits: StreamLimits, open_files: u64) -> StreamLimits {
+    let room = usize::try_from(open_files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
     // The table lets a quarter more in while those asked to leave go.
     let connections = limits.connections.min((room / 5 * 4).max(1));
     if connections < limits.connections {

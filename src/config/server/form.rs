@@ -1,6 +1,6 @@
 //! The file form of `tidegate.toml`, and what its fields do to the defaults.
 
-use super::{DohConfig, LogFormat, ServerConfig};
+use super::{DohConfig, DotConfig, LogFormat, ServerConfig};
 use crate::config::findings::Scope;
 use crate::config::problem::{Problem, Source, nearest};
 use crate::config::v1::{self, Field, Scalar, Texts};
@@ -25,6 +25,8 @@ pub(super) struct ServerForm {
     pub(super) admin: AdminForm,
     /// `[doh]`.
     doh: Option<Spanned<DohForm>>,
+    /// `[dot]`.
+    dot: Option<Spanned<DotForm>>,
     /// `[limits]`.
     limits: LimitsForm,
     /// `[log]`.
@@ -53,6 +55,15 @@ struct DohForm {
     path: Field<String>,
 }
 
+/// `[dot]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DotForm {
+    listen: Option<Texts>,
+    cert: Field<String>,
+    key: Field<String>,
+}
+
 /// `[limits]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -61,6 +72,8 @@ struct LimitsForm {
     tcp_per_client: Field<i64>,
     tcp_idle: Field<Scalar>,
     udp_workers: Field<i64>,
+    responses_per_second: Field<i64>,
+    unlimited: Option<Texts>,
 }
 
 /// `[log]`.
@@ -110,6 +123,7 @@ impl ServerForm {
         }
         config.admin.insecure = self.admin.insecure.unwrap_or(false);
         config.doh = self.doh.as_ref().and_then(|doh| doh_config(doh, folder, scope));
+        config.dot = self.dot.as_ref().and_then(|dot| dot_config(dot, folder, scope));
         self.apply_limits(config, scope);
         self.apply_log(config, scope);
         config.answers.version = self.answers.version.as_ref().and_then(|text| scope.character_string("version", text));
@@ -127,6 +141,12 @@ impl ServerForm {
         limits.tcp_idle_ms = scope.duration_ms("tcp_idle", &form.tcp_idle, limits.tcp_idle_ms, 100..=3_600_000);
         // 0 says what leaving it out says, so that the commented file can show the key.
         limits.udp_workers = Some(scope.number("udp_workers", &form.udp_workers, 0, 0..=1024)).filter(|n| *n > 0);
+        let rate = &mut config.rate;
+        rate.responses_per_second =
+            scope.number("responses_per_second", &form.responses_per_second, rate.responses_per_second, 0..=1_000_000);
+        if let Some(texts) = &form.unlimited {
+            rate.unlimited = scope.networks(texts);
+        }
     }
 
     /// `[log]`.
@@ -155,21 +175,9 @@ impl ServerForm {
 /// `[doh]`: certificate and key are needed, the rest has defaults.
 fn doh_config(form: &Spanned<DohForm>, folder: &Path, scope: &mut Scope<'_>) -> Option<DohConfig> {
     let (span, form) = (form.span(), form.get_ref());
-    let mut file = |key: &str, field: &Field<String>| -> Option<PathBuf> {
-        if field.is_none() {
-            scope.refuse(
-                &span,
-                format!("`[doh]` has no `{key}`"),
-                format!("add `{key} = \"{key}.pem\"`, or remove `[doh]`"),
-            );
-        }
-        field.as_ref().map(|path| folder.join(path.get_ref()))
-    };
-    let (cert, key) = (file("cert", &form.cert), file("key", &form.key));
-    let listen = form
-        .listen
-        .as_ref()
-        .map_or_else(|| vec![SocketAddr::from(([127, 0, 0, 1], 443))], |texts| scope.sockets(texts));
+    let cert = needed_file("doh", "cert", &form.cert, &span, folder, scope);
+    let key = needed_file("doh", "key", &form.key, &span, folder, scope);
+    let listen = listen_or(form.listen.as_ref(), 443, scope);
     let path = form.path.as_ref().map_or("/dns-query".to_owned(), |path| path.get_ref().clone());
     if let Some(given) = &form.path
         && (!path.starts_with('/') || !path.bytes().all(|c| c.is_ascii_graphic() && c != b'{' && c != b'?'))
@@ -177,6 +185,35 @@ fn doh_config(form: &Spanned<DohForm>, folder: &Path, scope: &mut Scope<'_>) -> 
         scope.refuse(&given.span(), format!("`{path}` is no path"), "write \"/dns-query\"");
     }
     Some(DohConfig { listen, cert: cert?, key: key?, path })
+}
+
+/// `[dot]`: certificate and key are needed.
+fn dot_config(form: &Spanned<DotForm>, folder: &Path, scope: &mut Scope<'_>) -> Option<DotConfig> {
+    let (span, form) = (form.span(), form.get_ref());
+    let cert = needed_file("dot", "cert", &form.cert, &span, folder, scope);
+    let key = needed_file("dot", "key", &form.key, &span, folder, scope);
+    Some(DotConfig { listen: listen_or(form.listen.as_ref(), 853, scope), cert: cert?, key: key? })
+}
+
+/// A file that a table cannot do without.
+fn needed_file(
+    table: &str,
+    key: &str,
+    field: &Field<String>,
+    span: &std::ops::Range<usize>,
+    folder: &Path,
+    scope: &mut Scope<'_>,
+) -> Option<PathBuf> {
+    if field.is_none() {
+        let remedy = format!("add `{key} = \"{key}.pem\"`, or remove `[{table}]`");
+        scope.refuse(span, format!("`[{table}]` has no `{key}`"), remedy);
+    }
+    field.as_ref().map(|path| folder.join(path.get_ref()))
+}
+
+/// The addresses given, or loopback.
+fn listen_or(texts: Option<&Texts>, port: u16, scope: &mut Scope<'_>) -> Vec<SocketAddr> {
+    texts.map_or_else(|| vec![SocketAddr::from(([127, 0, 0, 1], port))], |texts| scope.sockets(texts))
 }
 
 impl Scope<'_> {

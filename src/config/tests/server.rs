@@ -1,7 +1,7 @@
 //! The server's file and the flags.
 
 use super::TestFolder;
-use crate::config::server::{DohConfig, LogFormat};
+use crate::config::server::{DohConfig, DotConfig, LogFormat, RateConfig};
 use crate::config::{Overrides, ServerConfig};
 use std::path::Path;
 
@@ -54,6 +54,12 @@ fn every_key_arrives_and_relative_paths_start_at_the_file() {
         tcp_per_client = 2
         tcp_idle = "3s"
         udp_workers = 4
+        responses_per_second = 0
+        unlimited = ["198.51.100.0/24"]
+        [dot]
+        listen = ["192.0.2.53:853"]
+        cert = "cert.pem"
+        key = "/k.pem"
         [log]
         format = "json"
         level = "info,tidegate::probe=debug"
@@ -72,6 +78,11 @@ fn every_key_arrives_and_relative_paths_start_at_the_file() {
     };
     assert_eq!(config.doh, Some(doh));
     assert_eq!((config.limits.tcp_idle_ms, config.limits.udp_workers), (3_000, Some(4)));
+    let dot =
+        DotConfig { listen: vec!["192.0.2.53:853".parse().unwrap()], cert: folder.path().join("cert.pem"), key: "/k.pem".into() };
+    assert_eq!(config.dot, Some(dot));
+    let rate = RateConfig { responses_per_second: 0, unlimited: vec!["198.51.100.0/24".parse().unwrap()] };
+    assert_eq!(config.rate, rate);
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!((config.answers.version.as_deref(), config.answers.ecs_from.len()), (Some("Tidegate"), 1));
 }
@@ -106,6 +117,8 @@ fn faults_are_shown_with_their_place() {
         ("[log]\nlevel = \"a=b=c\"", "`a=b=c` is no log level"),
         ("[doh]\ncert = \"c\"", "`[doh]` has no `key`"),
         ("[doh]\ncert = \"c\"\nkey = \"k\"\npath = \"dns\"", "`dns` is no path"),
+        ("[dot]\nkey = \"k\"", "`[dot]` has no `cert`"),
+        ("[limits]\nresponses_per_second = -1", "`responses_per_second` must be 0 to 1000000"),
         ("[answers]\necs_from = [\"x\"]", "`x` is no address prefix"),
         ("listen = ", "not TOML: "),
     ];

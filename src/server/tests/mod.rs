@@ -89,7 +89,7 @@ fn framed(query: &[u8]) -> Vec<u8> {
 fn connections_leave_open_files_for_the_rest() {
     let limits = StreamLimits { connections: 20_000, ..StreamLimits::default() };
     let fitted = |open_files| super::fit(limits, open_files).connections;
-    assert_eq!([fitted(None), fitted(Some(1 << 20)), fitted(Some(1_512)), fitted(Some(100))], [20_000, 20_000, 800, 1]);
+    assert_eq!([fitted(u64::MAX), fitted(1 << 20), fitted(1_512), fitted(100)], [20_000, 20_000, 800, 1]);
 }
 
 #[tokio::test]

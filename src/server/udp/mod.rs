@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 #[cfg(not(target_os = "linux"))]
 use portable as syscalls;
-pub(super) use syscalls::{raise_open_files, take_listen_fds};
+pub(super) use syscalls::take_listen_fds;
 use syscalls::{Batch, Wait};
 
 /// How long a receive waits before the worker looks whether it should stop.

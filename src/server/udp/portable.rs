@@ -62,12 +62,6 @@ pub(super) fn knows_segments(_socket: &UdpSocket) -> bool {
     false
 }
 
-/// Not known here: the configured limit holds.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn raise_open_files() -> io::Result<Option<u64>> {
-    Ok(None)
-}
-
 /// There is no systemd here.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn take_listen_fds() -> Vec<std::os::fd::OwnedFd> {

@@ -268,23 +268,6 @@ pub(super) fn knows_segments(socket: &UdpSocket) -> bool {
     status == 0
 }
 
-/// Raises the soft limit of open files to the hard one; returns what holds now, `None`: no limit.
-pub(crate) fn raise_open_files() -> io::Result<Option<u64>> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointer is to a live structure of the type the call fills.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    if limit.rlim_cur < limit.rlim_max {
-        let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
-        // SAFETY: the pointer is to a live, initialised structure that the call only reads.
-        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0 {
-            limit = raised;
-        }
-    }
-    Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
-}
-
 /// The sockets that systemd opened for this process (sd_listen_fds(3)); empty on the second call.
 pub(crate) fn take_listen_fds() -> Vec<OwnedFd> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
