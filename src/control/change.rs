@@ -8,7 +8,7 @@ use super::view::rfc3339;
 use crate::clock;
 use crate::moment::Moment;
 use crate::snapshot::Superseded;
-use crate::state::{Change, Command, Desired, Split, SwitchState, apply, v1};
+use crate::state::{Change, Command, Desired, Split, SwitchState, apply, compile, v1};
 use crate::store::{AuditRow, Commit, IdempotencyRow, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -120,7 +120,7 @@ impl Control {
             serials,
             old_answers_expire_at: None,
             old_answers_expire_in_ms: None,
-            switches: self.split_views(change),
+            switches: self.split_views(change, now),
             notes: change.notes.clone(),
             replayed: false,
         };
@@ -133,7 +133,7 @@ impl Control {
     }
 
     /// Before and after of every switch the change touches.
-    fn split_views(&self, change: &Change) -> Vec<SplitView> {
+    fn split_views(&self, change: &Change, now: Moment) -> Vec<SplitView> {
         let plain = |split: &Split| split.iter().map(|(pool, weight)| (pool.to_string(), *weight)).collect();
         let moved: Vec<SplitView> = change
             .splits
@@ -142,16 +142,32 @@ impl Control {
                 switch: split.switch.to_string(),
                 before: plain(&split.before),
                 after: plain(&split.after),
-                ttl_s: self.ttl_of(&split.switch),
+                ttl_s: self.ttl_after(change, &split.switch, now),
             })
             .collect();
         let others = change.switches.iter().filter(|(name, _)| !change.splits.iter().any(|split| split.switch == *name));
         let unmoved = others.filter_map(|(name, _)| {
             let (_, switch) = self.desired.definitions.switch(name)?;
             let split: BTreeMap<String, u16> = plain(&self.desired.split(switch));
-            Some(SplitView { switch: name.to_string(), before: split.clone(), after: split, ttl_s: self.ttl_of(name) })
+            Some(SplitView { switch: name.to_string(), before: split.clone(), after: split, ttl_s: self.ttl_after(change, name, now) })
         });
         moved.into_iter().chain(unmoved).collect()
+    }
+
+    /// The TTL of a switch's answers once the change is in force: for the reply that a retry gets.
+    fn ttl_after(&self, change: &Change, name: &str, now: Moment) -> u32 {
+        let Some((_, switch)) = self.desired.definitions.switch(name) else { return 0 };
+        let before = self.desired.split(switch);
+        let planned = change.splits.iter().find(|split| *split.switch == *name);
+        let after = planned.map_or(&before, |split| &split.after);
+        let weight = |split: &Split, pool: &str| split.get(pool).copied().unwrap_or(0);
+        let draining = switch.pools.iter().enumerate().any(|(at, pool)| {
+            weight(after, &pool.name) == 0 && (weight(&before, &pool.name) > 0 || self.tail_runs(switch, at, now))
+        });
+        let states = change.switches.iter().filter(|(touched, _)| **touched == *name);
+        let switches = states.filter_map(|(touched, state)| Some((touched.clone(), state.clone()?))).collect();
+        let cause = compile::ttl_cause(&Desired { switches, ..Desired::default() }, switch, draining, now);
+        compile::ttl_s(switch, cause)
     }
 
     /// The TTL in force on a switch, 0 for one that is not there.

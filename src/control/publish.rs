@@ -142,6 +142,12 @@ impl Control {
     /// Replaces what is known to be published, and tells of what that changes.
     fn replace_live(&mut self, index: u32, live: Live) {
         let switch = self.switch_at(index).clone();
+        // Known at once, not with the next tick: the next command may come within the same second.
+        if live.cause == TtlCause::Steady {
+            self.observed.moving.remove(&switch.name);
+        } else {
+            self.observed.moving.insert(switch.name.clone());
+        }
         let before = self.live.get(index as usize).cloned();
         for (at, pool) in switch.pools.iter().enumerate() {
             let was = before.as_ref().and_then(|b| b.pools.get(at)).map(|status| status.eligible);

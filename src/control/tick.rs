@@ -92,7 +92,7 @@ impl Control {
     }
 
     /// Whether a pool's promises, or the tail behind them, are still running.
-    fn tail_runs(&self, switch: &Arc<Switch>, at: usize, now: Moment) -> bool {
+    pub(super) fn tail_runs(&self, switch: &Arc<Switch>, at: usize, now: Moment) -> bool {
         let key = PoolKey { switch: switch.name.clone(), pool: switch.pools[at].name.clone() };
         let by_rule = named_by_rules(switch).get(at).copied().unwrap_or(false);
         let input = VerdictInput {

@@ -111,17 +111,17 @@ pub enum Rejection {
     WeightsSumToZero { switch: String },
     #[error("the percentages sum to {hundredths_text} %, not 100 %")]
     PercentSum { hundredths_text: String },
-    #[error("switch `{switch}` changed {ago_ms} ms ago and may change again in {wait_ms} ms (min_interval)")]
+    #[error("switch `{switch}` changed {ago_ms} ms ago and may change again in {wait_ms} ms (min_interval): wait, undo, or force with a reason")]
     TooSoon { switch: String, ago_ms: u64, wait_ms: u64 },
-    #[error("pool `{pool}` of switch `{switch}` is not eligible: {why}")]
+    #[error("pool `{pool}` of switch `{switch}` is not eligible: {why}; heal it, or force with a reason")]
     NotEligible { switch: String, pool: String, why: String },
-    #[error("pool `{pool}` of switch `{switch}` has no monitor, so nothing shows that it is ready")]
+    #[error("pool `{pool}` of switch `{switch}` has no monitor, so nothing shows that it is ready: give it one, or force with a reason")]
     Unmonitored { switch: String, pool: String },
-    #[error("no eligible pool of switch `{switch}` would keep weight")]
+    #[error("no eligible pool of switch `{switch}` would keep weight: bring another one up first, or force with a reason")]
     NoEligibleWeight { switch: String },
-    #[error("{moving} switches of zone {zone} are moving already ({names}); at most {limit} may at once (max_moving)")]
+    #[error("{moving} switches of zone {zone} are moving already ({names}); at most {limit} may at once (max_moving): wait until one has drained, or force with a reason")]
     TooManyMoving { zone: String, moving: u32, limit: u32, names: String },
-    #[error("pool `{pool}` of switch `{switch}` has weight: changing the version it must show could take it out of service")]
+    #[error("pool `{pool}` of switch `{switch}` has weight: changing the version it must show could take it out of service: move its traffic first, or force with a reason")]
     PoolHasWeight { switch: String, pool: String },
     #[error("switch `{switch}` has no earlier split to return to")]
     NothingToUndo { switch: String },
@@ -133,7 +133,7 @@ pub enum Rejection {
     MissingReason { why: &'static str },
     #[error("the reload would remove {what}, which has weight: move its traffic first, or force the reload with a reason")]
     RemovesServing { what: String },
-    #[error("the SOA serial of zone {zone} jumps from {from} to {to}, by more than 2147483647: secondaries would see it go back (RFC 1982)")]
+    #[error("the SOA serial of zone {zone} jumps from {from} to {to}, by more than 2147483647: secondaries would see it go back (RFC 1982): choose one that is at most that much larger")]
     SerialJump { zone: String, from: u32, to: u32 },
     #[error("a flip names switch `{switch}` twice")]
     NamedTwice { switch: String },
