@@ -60,6 +60,8 @@ pub struct Server {
     pub dns: SocketAddr,
     pub admin: SocketAddr,
     pub extra: Vec<String>,
+    /// Environment of the process besides `PATH`.
+    pub environment: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -85,7 +87,7 @@ impl Server {
         }
         let ip = IpAddr::V4(own_address());
         let extra = extra.iter().map(|word| (*word).to_owned()).collect();
-        Self { folder, dns: SocketAddr::new(ip, 5300), admin: SocketAddr::new(ip, 8053), extra, child: None }
+        Self { folder, dns: SocketAddr::new(ip, 5300), admin: SocketAddr::new(ip, 8053), extra, environment: Vec::new(), child: None }
     }
 
     /// The command that serves, without standard streams.
@@ -96,6 +98,7 @@ impl Server {
         command.arg("--state").arg(self.state()).arg("--admin").arg(self.admin.to_string());
         // The admin address of a test is loopback, so nothing needs `insecure`.
         command.args(&self.extra).stdin(Stdio::null()).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
+        command.envs(self.environment.iter().cloned());
         command
     }
 

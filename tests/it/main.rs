@@ -3,12 +3,21 @@
 // Tests read their own clock to bound what they wait for.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::cast_possible_truncation, missing_docs, unreachable_pub)]
 
+mod auth;
+mod backend;
 mod cli;
 mod delegation;
 mod dig;
 mod doh;
+mod draining;
+mod durability;
+mod flips;
+mod guards;
 mod harness;
+mod health;
 mod lab;
+mod pair;
+mod reload;
 mod rfc1034;
 mod rfc1035;
 mod rfc2181;
@@ -24,6 +33,7 @@ mod rfc8906;
 mod rfc8914;
 mod rfc9471;
 mod steered;
+mod switches;
 mod wire;
 mod world;
 mod zones;

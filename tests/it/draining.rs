@@ -1,0 +1,440 @@
+//! May the old side be closed? The verdict, watched by a resolver that keeps what it was told (§4).
+//!
+//! The resolver asks all the time and keeps every answer for its TTL. The verdict is early if it says
+//! `safe_to_close` while the resolver still holds an answer that names the pool, whatever was done to
+//! the switch or the server in between.
+
+use crate::flips::{answer, full, query};
+use crate::harness::{Server, eventually};
+use crate::pair::{CALM, Pair, accepted, serial_of};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// TTL of 5 s always, so that drains end within a test; nothing watches the pools.
+fn zone(switches: &[&str], options: &str) -> String {
+    let mut text = "[zone]\nns = [\"ns1.example.test\"]\n".to_owned();
+    for (at, name) in switches.iter().enumerate() {
+        text += &format!(
+            r#"
+[switch.{name}]
+owners = ["{name}.example.test"]
+policy = "random"
+min_interval = "0s"
+ttl = "5s"
+fast_ttl = "5s"
+{options}
+[switch.{name}.pool.blue]
+members = ["192.0.2.{}"]
+weight = 10000
+[switch.{name}.pool.green]
+members = ["192.0.2.{}"]
+weight = 0
+"#,
+            at * 10 + 1,
+            at * 10 + 2
+        );
+    }
+    text
+}
+
+/// The address of a pool of the switch at this place of [`zone`].
+fn member_of(at: usize, pool: &str) -> Ipv4Addr {
+    Ipv4Addr::new(192, 0, 2, (at * 10 + if pool == "blue" { 1 } else { 2 }) as u8)
+}
+
+/// A caching resolver that never stops asking.
+struct Resolver {
+    /// Until when the last answer naming an address may be used.
+    held_until: Mutex<HashMap<Ipv4Addr, Instant>>,
+    answers: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Resolver {
+    fn start(dns: SocketAddr, names: &[&str]) -> Arc<Self> {
+        let resolver = Arc::new(Self { held_until: Mutex::default(), answers: AtomicU64::new(0), stop: AtomicBool::new(false) });
+        for name in names {
+            let (resolver, message) = (resolver.clone(), query(9, &format!("{name}.example.test")));
+            std::thread::spawn(move || {
+                let socket = UdpSocket::bind((dns.ip(), 0)).unwrap();
+                socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+                while !resolver.stop.load(Ordering::Relaxed) {
+                    resolver.ask(&socket, dns, &message);
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+        }
+        resolver
+    }
+
+    /// One question; a server that is away gives no answer, and none is kept.
+    fn ask(&self, socket: &UdpSocket, dns: SocketAddr, message: &[u8]) {
+        let mut reply = [0; 512];
+        if socket.send_to(message, dns).is_err() {
+            return;
+        }
+        let Ok(len) = socket.recv(&mut reply) else { return };
+        let Some((address, ttl)) = answer(&reply[..len]) else { return };
+        let until = Instant::now() + Duration::from_secs(ttl.into());
+        let mut held = self.held_until.lock().unwrap();
+        let entry = held.entry(address).or_insert(until);
+        *entry = (*entry).max(until);
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How much longer an answer that names the address is kept.
+    fn holds(&self, address: Ipv4Addr) -> Option<Duration> {
+        self.held_until.lock().unwrap().get(&address)?.checked_duration_since(Instant::now())
+    }
+
+    /// Waits until it has been answered with this address.
+    async fn has(&self, address: Ipv4Addr) {
+        eventually(&format!("the resolver holds {address}"), || async { self.holds(address).map(drop) }).await;
+    }
+}
+
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+async fn verdict(server: &Server, switch: &str, pool: &str) -> Value {
+    accepted(server.api("GET", &format!("/v1/switches/{switch}/drain/{pool}"), None).await)
+}
+
+/// The verdicts on all pools, none of them early.
+async fn look(server: &Server, resolver: &Resolver, switches: &[&str]) -> HashMap<(String, String), Value> {
+    let mut seen = HashMap::new();
+    for (at, switch) in switches.iter().enumerate() {
+        for pool in ["blue", "green"] {
+            let report = verdict(server, switch, pool).await;
+            let held = resolver.holds(member_of(at, pool));
+            assert!(report["safe_to_close"] == false || held.is_none(), "early by {held:?}: {switch}/{pool} {report}\n{}", server.log());
+            assert_eq!(report["safe_to_close"] == true, report["state"] == "drained", "{report}");
+            assert!(!report["reasons"].as_array().unwrap().is_empty(), "{report}");
+            assert_eq!(report["members"][0]["safe_to_close"], report["safe_to_close"], "{report}");
+            seen.insert(((*switch).to_owned(), pool.to_owned()), report);
+        }
+    }
+    seen
+}
+
+async fn change(server: &Server, switch: &str, verb: &str, body: Value) {
+    let mut body = body;
+    body["force"] = json!(true);
+    body["reason"] = json!("no monitors here");
+    accepted(server.api("POST", &format!("/v1/switches/{switch}/{verb}"), Some(body)).await);
+}
+
+fn state<'v>(seen: &'v HashMap<(String, String), Value>, switch: &str, pool: &str) -> &'v str {
+    seen[&(switch.to_owned(), pool.to_owned())]["state"].as_str().unwrap()
+}
+
+/// Looks until the verdict on a pool allows closing it.
+async fn until_drained(server: &Server, resolver: &Resolver, switches: &[&str], which: &[(&str, &str)]) {
+    eventually(&format!("{which:?} drained"), || async {
+        let seen = look(server, resolver, switches).await;
+        which.iter().all(|(switch, pool)| state(&seen, switch, pool) == "drained").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_verdict_is_never_early_through_flips_undos_crashes_and_restarts() {
+    let names = ["a", "b", "c", "d", "e"];
+    let mut server = Server::start(&[("example.test.toml", &zone(&names, "tail = \"0s\""))]).await;
+    let resolver = Resolver::start(server.dns, &names);
+    for at in 0..names.len() {
+        resolver.has(member_of(at, "blue")).await;
+    }
+    let seen = look(&server, &resolver, &names).await;
+    assert!(names.iter().all(|name| state(&seen, name, "blue") == "serving" && state(&seen, name, "green") == "drained"), "{seen:?}");
+    // One by one, so that their clocks differ.
+    for name in names {
+        change(&server, name, "flip", json!({ "to": "green" })).await;
+        look(&server, &resolver, &names).await;
+    }
+    let blues: Vec<(&str, &str)> = names.iter().map(|name| (*name, "blue")).collect();
+    until_drained(&server, &resolver, &names, &blues).await;
+    // Back, back and forth at once, a moment of weight, a preparation; one stays as it is.
+    change(&server, "a", "flip", json!({ "to": "blue" })).await;
+    change(&server, "b", "undo", json!({})).await;
+    resolver.has(member_of(1, "blue")).await;
+    change(&server, "b", "undo", json!({})).await;
+    change(&server, "d", "prepare", json!({})).await;
+    look(&server, &resolver, &names).await;
+    // Weight for less than the second between two saves, then a crash: nothing on disk but the changes.
+    change(&server, "c", "set-weights", json!({ "weights": { "blue": "50%" } })).await;
+    resolver.has(member_of(2, "blue")).await;
+    change(&server, "c", "set-weights", json!({ "weights": { "blue": "0%" } })).await;
+    server.kill9();
+    server.restart().await;
+    let seen = look(&server, &resolver, &names).await;
+    assert_ne!(state(&seen, "c", "blue"), "drained", "it was answered just before the crash: {seen:?}");
+    assert_ne!(state(&seen, "b", "blue"), "drained");
+    assert_eq!(state(&seen, "e", "blue"), "drained", "what had drained before the crash has drained: {seen:?}");
+    let left = |seen: &HashMap<(String, String), Value>| seen[&("c".to_owned(), "blue".to_owned())]["remaining_ms"].as_u64().unwrap();
+    assert!(left(&seen) > 55_000, "resolvers may have served stale while nobody answered: {seen:?}");
+    // An ordered restart does not forget either.
+    assert_eq!(server.stop().await, Some(0));
+    server.restart().await;
+    let seen = look(&server, &resolver, &names).await;
+    assert!(left(&seen) > 50_000, "{seen:?}");
+    assert_eq!(state(&seen, "e", "blue"), "drained");
+    let until = Instant::now() + Duration::from_secs(if full() { 90 } else { 8 });
+    while Instant::now() < until {
+        look(&server, &resolver, &names).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    if full() {
+        until_drained(&server, &resolver, &names, &[("a", "green"), ("b", "blue"), ("c", "blue"), ("e", "blue")]).await;
+    }
+    assert!(resolver.answers.load(Ordering::Relaxed) > 1000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_done_at_random_the_verdict_is_never_early() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let mut server = Server::start(&[("example.test.toml", &zone(&names, "tail = \"1s\""))]).await;
+    let resolver = Resolver::start(server.dns, &names);
+    let mut draws = tidegate::clock::Draws::seeded();
+    let mut draw = move |below: u64| draws.next_draw() % below;
+    let (until, mut drained, mut serial) = (Instant::now() + Duration::from_secs(if full() { 300 } else { 30 }), 0, 0);
+    while Instant::now() < until {
+        // Three of the switches are left alone for a while, so that some drains come to their end.
+        let window = until.saturating_duration_since(Instant::now()).as_secs() / 16 % 2;
+        let name = names[(window * 3 + draw(3)) as usize];
+        match draw(60) {
+            0 => change(&server, name, "flip", json!({ "to": "green" })).await,
+            1 => change(&server, name, "flip", json!({ "to": "blue" })).await,
+            2 => change(&server, name, "set-weights", json!({ "weights": { "green": format!("{}%", draw(101)) } })).await,
+            3 => change(&server, name, "reset", json!({})).await,
+            4 => change(&server, name, "prepare", json!({})).await,
+            5 => {
+                accepted(server.api("POST", "/v1/reload", None).await);
+            }
+            6 if full() && draw(4) == 0 => {
+                server.kill9();
+                server.restart().await;
+            }
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+        let seen = look(&server, &resolver, &names).await;
+        drained += seen.values().filter(|report| report["safe_to_close"] == true && report["last_promise_expires_at_ms"].is_number()).count();
+        let now = serial_of(&server);
+        assert!(now >= serial, "the serial went back from {serial} to {now}");
+        serial = now;
+    }
+    assert!(drained > 0 || full(), "no drain came to its end, so nothing was shown");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_with_weight_or_a_rule_is_refused_with_the_reason() {
+    let rule = "[[switch.a.rule]]\nname = \"beta\"\nnetworks = [\"203.0.113.0/24\"]\npool = \"green\"\n";
+    let server = Server::start(&[("example.test.toml", &(zone(&["a"], "tail = \"0s\"") + rule))]).await;
+    for (pool, word) in [("blue", "weight"), ("green", "rule")] {
+        let report = verdict(&server, "a", pool).await;
+        assert_eq!((&report["state"], &report["safe_to_close"], &report["remaining_ms"]), (&json!("serving"), &json!(false), &Value::Null), "{report}");
+        assert!(report["reasons"].to_string().contains(word), "{report}");
+        let output = server.cli(&["drain", "a", pool]);
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+        let waiting = server.cli(&["drain", "a", pool, "--wait"]);
+        assert_eq!(waiting.status.code(), Some(1), "waiting for a pool that serves would never end");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn states_follow_in_order_and_the_command_waits_for_the_end() {
+    let server = Server::start(&[("example.test.toml", &zone(&["a"], "tail = \"12s\""))]).await;
+    server.short(&["A", "a.example.test"]);
+    change(&server, "a", "flip", json!({ "to": "green" })).await;
+    let begun = Instant::now();
+    let mut seen: Vec<String> = Vec::new();
+    let waiting = {
+        let (address, token) = (format!("http://{}", server.admin), server.token());
+        tokio::task::spawn_blocking(move || {
+            let mut command = std::process::Command::new(crate::harness::PROGRAM);
+            command.args(["drain", "a", "blue", "--wait"]).env("TIDEGATE_ADDRESS", address).env("TIDEGATE_TOKEN", token);
+            command.output().expect("the client runs")
+        })
+    };
+    loop {
+        let report = verdict(&server, "a", "blue").await;
+        let state = report["state"].as_str().unwrap().to_owned();
+        if seen.last() != Some(&state) {
+            seen.push(state.clone());
+        }
+        if state == "drained" {
+            assert_eq!((&report["verified"], &report["safe_to_close"]), (&json!(false), &json!(true)), "no idle reading: {report}");
+            break;
+        }
+        assert!(report["remaining_ms"].as_u64().is_some_and(|left| left <= 17_000), "{report}");
+        assert!(begun.elapsed() < Duration::from_secs(40), "{report}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // 5 s of TTL, then 12 s of tail; the 5 s of slack lie within the tail.
+    assert!(begun.elapsed() >= Duration::from_millis(16_500), "{:?}", begun.elapsed());
+    assert_eq!(seen, ["draining", "dns-drained", "drained"], "the tail is over within the first minute");
+    let output = waiting.await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let unverified = server.cli(&["drain", "a", "blue", "--verified"]);
+    assert_eq!(unverified.status.code(), Some(1), "no idle reading has confirmed it");
+}
+
+/// A pair whose old side is read for its load.
+async fn read_for_load(reading: &str) -> Pair {
+    let idle = format!("idle = {{ url = \"http://{{address}}:8080/load\", {reading}, interval = \"1s\", readings = 3 }}");
+    Pair::with(&format!("min_interval = \"0s\"\nttl = \"5s\"\nfast_ttl = \"5s\"\ntail = \"0s\"\n{idle}"), CALM).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_old_side_is_not_drained_until_three_readings_agree() {
+    for reading in ["json = \"/running\", floor = 0", r#"regex = "\"running\":([0-9.]+)", floor = 0"#] {
+        let reading = reading.replace(r#"regex = "\"running\":([0-9.]+)""#, r#"regex = '"running":([0-9.]+)'"#);
+        let pair = read_for_load(&reading).await;
+        pair.blue.behave(|manner| manner.load = "5".to_owned());
+        assert!(pair.answers(&pair.blue));
+        pair.flip("green").await;
+        let report = eventually("promises are over", || async {
+            let report = verdict(&pair.server, "model", "blue").await;
+            assert_eq!(report["safe_to_close"], false, "five requests are running: {report}");
+            (report["state"] == "tail").then_some(report)
+        })
+        .await;
+        assert!(report["reasons"].to_string().contains("idle reading"), "{report}");
+        assert_eq!((&report["idle"]["last_value"], &report["idle"]["in_a_row"]), (&json!(5.0), &json!(0)), "{report}");
+        // A reading that fails is not an idle one.
+        pair.blue.behave(|manner| manner.load = "\"none\"".to_owned());
+        eventually("the failure is told", || async { verdict(&pair.server, "model", "blue").await["idle"]["error"].is_string().then_some(()) }).await;
+        assert_eq!(verdict(&pair.server, "model", "blue").await["safe_to_close"], false);
+        pair.blue.behave(|manner| manner.load = "0".to_owned());
+        let asked = pair.blue.asked();
+        let report = eventually("idle", || async {
+            let report = verdict(&pair.server, "model", "blue").await;
+            (report["safe_to_close"] == true).then_some(report)
+        })
+        .await;
+        assert!(pair.blue.asked() >= asked + 3, "three readings in a row");
+        assert_eq!((&report["state"], &report["verified"]), (&json!("drained"), &json!(true)), "{report}");
+        assert!(pair.server.cli(&["drain", "model", "blue", "--verified"]).status.success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_floor_the_reading_from_before_the_switch_sets_it() {
+    let pair = read_for_load("json = \"/running\"").await;
+    pair.blue.behave(|manner| manner.load = "4000".to_owned());
+    eventually("a baseline", || async { verdict(&pair.server, "model", "blue").await["idle"]["floor"].as_f64().filter(|floor| *floor > 2.0) }).await;
+    assert!(pair.answers(&pair.blue));
+    pair.flip("green").await;
+    pair.blue.behave(|manner| manner.load = "40".to_owned());
+    eventually("promises are over", || async { (verdict(&pair.server, "model", "blue").await["state"] == "tail").then_some(()) }).await;
+    pair.blue.behave(|manner| manner.load = "2".to_owned());
+    eventually("idle below 0.1 % of before", || async { (verdict(&pair.server, "model", "blue").await["verified"] == true).then_some(()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_another_switch_names_stays_until_both_let_go() {
+    let text = zone(&["a", "b"], "tail = \"0s\"").replace("192.0.2.11", "192.0.2.1");
+    let server = Server::start(&[("example.test.toml", &text)]).await;
+    server.short(&["A", "a.example.test"]);
+    server.short(&["A", "b.example.test"]);
+    change(&server, "a", "flip", json!({ "to": "green" })).await;
+    let report = eventually("a's side has drained", || async {
+        let report = verdict(&server, "a", "blue").await;
+        (report["state"] == "drained").then_some(report)
+    })
+    .await;
+    let member = &report["members"][0];
+    assert_eq!(member["safe_to_close"], false, "b answers 192.0.2.1 as well: {report}");
+    assert!(member["reasons"].to_string().contains("b/blue"), "{report}");
+    change(&server, "b", "flip", json!({ "to": "green" })).await;
+    let begun = Instant::now();
+    eventually("both have let go", || async { (verdict(&server, "a", "blue").await["members"][0]["safe_to_close"] == true).then_some(()) }).await;
+    assert!(begun.elapsed() >= Duration::from_secs(4), "b's answers were out: {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_removed_from_the_files_keeps_its_promises() {
+    let two = zone(&["a"], "tail = \"0s\"").replace("[\"192.0.2.1\"]", "[\"192.0.2.1\", \"192.0.2.3\"]");
+    let server = Server::start(&[("example.test.toml", &two)]).await;
+    server.short(&["A", "a.example.test"]);
+    server.folder.write("zones/example.test.toml", &zone(&["a"], "tail = \"0s\""));
+    accepted(server.api("POST", "/v1/reload", None).await);
+    assert_eq!(server.short(&["A", "a.example.test"]), ["192.0.2.1"]);
+    // The same address comes back under another switch: its old promises still count.
+    server.folder.write("zones/example.test.toml", &(zone(&["a"], "tail = \"0s\"") + &zone(&["a", "b"], "tail = \"0s\"").split_once("[switch.b]").map(|(_, b)| format!("[switch.b]{b}")).unwrap().replace("192.0.2.12", "192.0.2.3")));
+    accepted(server.api("POST", "/v1/reload", None).await);
+    let report = verdict(&server, "b", "green").await;
+    assert_eq!((&report["state"], &report["members"][0]["safe_to_close"]), (&json!("drained"), &json!(false)), "{report}");
+    assert!(report["members"][0]["reasons"].to_string().contains("a/blue"), "{report}");
+    eventually("the promises are over", || async { (verdict(&server, "b", "green").await["members"][0]["safe_to_close"] == true).then_some(()) }).await;
+}
+
+/// Shifts CLOCK_REALTIME, and no other clock, by the seconds that a file says.
+const SHIM: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t id, struct timespec *at) {
+  static int (*real)(clockid_t, struct timespec *);
+  if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+  int status = real(id, at);
+  if (id == CLOCK_REALTIME) {
+    char text[32] = {0};
+    int fd = open(getenv("CLOCK_SHIFT"), O_RDONLY);
+    if (fd >= 0) {
+      if (read(fd, text, sizeof text - 1) > 0) at->tv_sec += atol(text);
+      close(fd);
+    }
+  }
+  return status;
+}
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_wall_clock_may_jump_either_way_and_moves_no_verdict() {
+    let mut server = Server::prepare(&[("example.test.toml", &zone(&["a"], "tail = \"0s\""))], &[]);
+    server.folder.write("shim.c", SHIM);
+    let (source, shim, shift) = (server.folder.path().join("shim.c"), server.folder.path().join("shim.so"), server.folder.path().join("shift"));
+    let built = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(&source).arg("-ldl").status().expect("a C compiler, which the build needs too");
+    assert!(built.success());
+    server.environment = vec![("LD_PRELOAD".to_owned(), shim.display().to_string()), ("CLOCK_SHIFT".to_owned(), shift.display().to_string())];
+    let jump = |seconds: i64| {
+        let next = shift.with_extension("next");
+        std::fs::write(&next, seconds.to_string()).unwrap();
+        std::fs::rename(next, &shift).unwrap();
+    };
+    jump(0);
+    server.spawn();
+    server.ready().await;
+    server.short(&["A", "a.example.test"]);
+    let asked = Instant::now();
+    change(&server, "a", "flip", json!({ "to": "green" })).await;
+    for seconds in [7200, -7200, 100_000_000, 0, 86_400] {
+        jump(seconds);
+        let report = verdict(&server, "a", "blue").await;
+        assert!(asked.elapsed() > Duration::from_secs(8) || report["state"] == "draining", "after a jump of {seconds} s: {report}");
+        assert_eq!(report["safe_to_close"], false, "after a jump of {seconds} s: {report}");
+    }
+    change(&server, "a", "prepare", json!({})).await;
+    let at = crate::switches::history(&server, "?limit=1").await[0]["at_unix_ms"].as_u64().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    assert!(at > now + 86_000_000, "the shim works: the audit is on the wall clock");
+    eventually("drained by the clock nobody can move", || async { (verdict(&server, "a", "blue").await["safe_to_close"] == true).then_some(()) }).await;
+    assert!(asked.elapsed() >= Duration::from_millis(9_500), "{:?}", asked.elapsed());
+    // A crash and a jump back to before it all.
+    jump(-100_000_000);
+    server.kill9();
+    server.restart().await;
+    assert_eq!(verdict(&server, "a", "blue").await["state"], "drained");
+    assert_eq!(verdict(&server, "a", "green").await["state"], "serving");
+}

@@ -1,0 +1,403 @@
+//! What was acknowledged stays: kill -9, damaged files, full disks, backups (§3.4, §7.4).
+
+use crate::flips::full;
+use crate::harness::{Server, eventually, http};
+use crate::pair::{accepted, refused, serial_of};
+use crate::switches::history;
+use serde_json::{Value, json};
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// One switch that nothing watches.
+const ZONE: &str = r#"[zone]
+ns = ["ns1.example.test"]
+[switch.model]
+owners = ["model.example.test"]
+min_interval = "0s"
+[switch.model.pool.blue]
+members = ["192.0.2.10"]
+weight = 10000
+[switch.model.pool.green]
+members = ["192.0.2.20"]
+weight = 0
+"#;
+
+async fn start() -> Server {
+    Server::start(&[("example.test.toml", ZONE)]).await
+}
+
+async fn flip(server: &Server, to: &str) -> (u16, Value) {
+    server.api("POST", "/v1/switches/model/flip", Some(body(to))).await
+}
+
+fn body(to: &str) -> Value {
+    json!({ "to": to, "force": true, "reason": "no monitors here" })
+}
+
+fn answer(server: &Server) -> Vec<String> {
+    server.short(&["A", "model.example.test"])
+}
+
+fn address(pool: &str) -> &'static str {
+    if pool == "green" { "192.0.2.20" } else { "192.0.2.10" }
+}
+
+/// What the client of one round knows.
+#[derive(Default)]
+struct Known {
+    /// Revision, serial and pool of the last flip that was acknowledged.
+    acknowledged: Option<(u64, u64, &'static str)>,
+    /// The pool of the flip on its way, if one is.
+    asked: Option<&'static str>,
+}
+
+/// Posts flips one after another until the server is gone.
+async fn flip_on(url: String, token: String, client: reqwest::Client, known: Arc<Mutex<Known>>, mut to: &'static str) {
+    loop {
+        known.lock().unwrap().asked = Some(to);
+        let Ok(reply) = client.post(&url).bearer_auth(&token).json(&body(to)).send().await else { return };
+        let Ok(body) = reply.json::<Value>().await else { return };
+        assert_eq!(body["changed"], true, "{body}");
+        let (revision, serial) = (body["revision"].as_u64().unwrap(), body["serials"]["example.test."].as_u64().unwrap());
+        *known.lock().unwrap() = Known { acknowledged: Some((revision, serial, to)), asked: None };
+        to = if to == "green" { "blue" } else { "green" };
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_flip_is_there_after_kill_nine_at_any_moment() {
+    let mut server = start().await;
+    let (client, url) = (http(), format!("http://{}/v1/switches/model/flip", server.admin));
+    let (mut pool, mut revision, mut serial) = ("blue", 0, u64::from(serial_of(&server)));
+    let (mut acknowledged, mut unknown) = (0, 0);
+    for round in 0..if full() { 200 } else { 25 } {
+        let known = Arc::new(Mutex::new(Known::default()));
+        let next = if pool == "green" { "blue" } else { "green" };
+        let posting = tokio::spawn(flip_on(url.clone(), server.token(), client.clone(), known.clone(), next));
+        let pause = tidegate::clock::random_u64() % 120_000;
+        tokio::time::sleep(Duration::from_micros(pause)).await;
+        server.kill9();
+        posting.await.expect("the client only ends with the server");
+        server.restart().await;
+        let known = std::mem::take(&mut *known.lock().unwrap());
+        let (floor, serial_floor, last) = known.acknowledged.unwrap_or((revision, serial, pool));
+        acknowledged += floor - revision;
+        let status = accepted(server.api("GET", "/v1/status", None).await);
+        let now = status["revision"].as_u64().unwrap();
+        let pause = format!("round {round}, killed after {pause} us");
+        assert!(now == floor || (now == floor + 1 && known.asked.is_some()), "{pause}: revision {now}, acknowledged {floor}");
+        // A change that was decided when the server went down may be there, whole, or not.
+        pool = if now == floor { last } else { known.asked.expect("checked above") };
+        unknown += u32::from(now != floor);
+        assert_eq!(answer(&server), [address(pool)], "{pause}");
+        let served = u64::from(serial_of(&server));
+        assert!(served > serial_floor, "{pause}: serial {served} after {serial_floor}");
+        let rows = history(&server, "?limit=1").await;
+        assert_eq!(rows.first().map_or(0, |row| row["revision"].as_u64().unwrap()), now, "{pause}: the audit is part of the change");
+        assert_eq!(status["store"]["state"], "ok", "{pause}: {status}");
+        (revision, serial) = (now, served);
+    }
+    assert!(acknowledged > 0, "no flip was ever acknowledged");
+    println!("{acknowledged} flips acknowledged and found again, {unknown} without a reply found as well");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn serials_never_go_back_whatever_happens() {
+    let mut server = start().await;
+    let mut last = serial_of(&server);
+    let mut moved = |server: &Server, what: &str, must_move: bool| {
+        let now = serial_of(server);
+        assert!(now > last || (now == last && !must_move), "{what}: from {last} to {now}");
+        last = now;
+    };
+    accepted(flip(&server, "green").await);
+    moved(&server, "flip", true);
+    accepted(server.api("POST", "/v1/switches/model/set-weights", Some(json!({ "weights": { "blue": "10%" }, "force": true, "reason": "r" }))).await);
+    moved(&server, "set-weights", true);
+    accepted(server.api("POST", "/v1/switches/model/prepare", None).await);
+    moved(&server, "prepare", true);
+    accepted(server.api("POST", "/v1/switches/model/undo", Some(json!({ "force": true, "reason": "r" }))).await);
+    moved(&server, "undo", true);
+    let backup = server.folder.path().join("backup.db");
+    accepted(server.api("POST", "/v1/backup", Some(json!({ "to": backup }))).await);
+    server.folder.write("zones/example.test.toml", &ZONE.replace("192.0.2.10", "192.0.2.11"));
+    accepted(server.api("POST", "/v1/reload", None).await);
+    moved(&server, "reload", true);
+    assert_eq!(server.stop().await, Some(0));
+    server.restart().await;
+    moved(&server, "restart", false);
+    accepted(flip(&server, "blue").await);
+    accepted(flip(&server, "green").await);
+    moved(&server, "two flips", true);
+    server.kill9();
+    server.restart().await;
+    moved(&server, "kill -9", false);
+    server.kill9();
+    restore(&server, &backup);
+    server.restart().await;
+    moved(&server, "restore", true);
+    // While the server is away the files get an older serial, then a newer one.
+    server.kill9();
+    server.folder.write("zones/example.test.toml", &ZONE.replace("ns = [", "serial = 1\nns = ["));
+    server.restart().await;
+    moved(&server, "an older serial in the files", false);
+    server.kill9();
+    server.folder.write("zones/example.test.toml", &ZONE.replace("ns = [", "serial = 2026120100\nns = ["));
+    server.restart().await;
+    moved(&server, "a newer serial in the files", true);
+    assert!(serial_of(&server) >= 2_026_120_100);
+}
+
+/// Restores a backup with the server stopped.
+fn restore(server: &Server, backup: &Path) -> Value {
+    let state = server.state();
+    let arguments = ["restore", backup.to_str().unwrap(), "--state", state.to_str().unwrap(), "--reason", "rehearsal", "--json"];
+    let output = Command::new(crate::harness::PROGRAM).args(arguments).output().expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_comes_back_and_no_number_is_used_twice() {
+    let mut server = start().await;
+    accepted(flip(&server, "green").await);
+    let kept = crate::switches::token(&server, "kept", "viewer", &[]).await;
+    let path = server.folder.path().join("copies/one.db");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    accepted(server.api("POST", "/v1/backup", Some(json!({ "to": path }))).await);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "a backup holds token hashes");
+    refused(server.api("POST", "/v1/backup", Some(json!({ "to": path }))).await, 409, "file-exists");
+    refused(server.api("POST", "/v1/backup", Some(json!({ "to": "relative.db" }))).await, 422, "invalid-request");
+    for to in ["blue", "green", "blue"] {
+        accepted(flip(&server, to).await);
+    }
+    let (revision, serial) = (accepted(server.api("GET", "/v1/status", None).await)["revision"].as_u64().unwrap(), serial_of(&server));
+    let busy = Command::new(crate::harness::PROGRAM).args(["restore", path.to_str().unwrap(), "--state", server.state().to_str().unwrap()]).output().unwrap();
+    assert_eq!(busy.status.code(), Some(1), "a running server's state is not replaced");
+    assert!(String::from_utf8_lossy(&busy.stderr).contains("in use"), "{}", String::from_utf8_lossy(&busy.stderr));
+    assert_eq!(server.stop().await, Some(0));
+    let report = restore(&server, &path);
+    server.restart().await;
+    assert_eq!(answer(&server), [address("green")], "the split of the backup");
+    let status = accepted(server.api("GET", "/v1/status", None).await);
+    let restored = status["revision"].as_u64().unwrap();
+    assert!(restored > revision && report["revision"] == restored, "{restored} after {revision}");
+    assert!(serial_of(&server) > serial);
+    let reply = http().get(format!("http://{}/v1/status", server.admin)).bearer_auth(kept).send().await.unwrap();
+    assert_eq!(reply.status(), 200);
+    let rows = history(&server, "").await;
+    assert!(rows.iter().filter(|row| row["verb"] == "flip").count() == 4, "the audit keeps the rows of both: {rows:?}");
+    assert!(rows[0]["verb"].as_str().is_some_and(|verb| verb.contains("restore")) && rows[0]["reason"] == "rehearsal", "{}", rows[0]);
+    accepted(flip(&server, "blue").await);
+}
+
+/// What may happen to a file.
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    Overwrite,
+    Truncate,
+    Empty,
+    Remove,
+}
+
+/// Damages a database and removes what SQLite keeps beside it.
+fn damage(path: &Path, how: Damage) {
+    let len = std::fs::metadata(path).expect("a database").len();
+    let open = || std::fs::OpenOptions::new().write(true).open(path).expect("a database");
+    match how {
+        Damage::Overwrite => {
+            let mut file = open();
+            for page in 0..len / 4096 {
+                file.seek(SeekFrom::Start(page * 4096 + 8)).unwrap();
+                file.write_all(&[0xa5; 600]).unwrap();
+            }
+        }
+        Damage::Truncate => open().set_len(len / 2).unwrap(),
+        Damage::Empty => open().set_len(0).unwrap(),
+        Damage::Remove => std::fs::remove_file(path).unwrap(),
+    }
+    for companion in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(PathBuf::from(format!("{}{companion}", path.display())));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_state_file_is_replaced_by_its_copy_once_somebody_confirms() {
+    for how in [Damage::Overwrite, Damage::Truncate, Damage::Empty, Damage::Remove] {
+        let mut server = start().await;
+        accepted(flip(&server, "green").await);
+        let serial = serial_of(&server);
+        assert_eq!(server.stop().await, Some(0));
+        damage(&server.state().join("state.db"), how);
+        server.restart().await;
+        assert_eq!(answer(&server), [address("green")], "{how:?}: what was acknowledged is answered");
+        assert!(serial_of(&server) >= serial, "{how:?}");
+        let status = accepted(server.api("GET", "/v1/status", None).await);
+        assert_eq!(status["store"]["state"], "on-copy", "{how:?}: {status}");
+        assert!(status["alarms"][0].as_str().is_some_and(|alarm| alarm.contains("accept-copy")), "{how:?}: {status}");
+        let detail = refused(flip(&server, "blue").await, 503, "on-copy");
+        assert!(detail.contains("restore --accept-copy"), "{how:?}: {detail}");
+        let undo = json!({ "force": true, "reason": "r" });
+        refused(server.api("POST", "/v1/switches/model/undo", Some(undo)).await, 503, "on-copy");
+        assert_eq!(answer(&server), [address("green")]);
+        // Somebody confirms, by the command that the sentence names.
+        let output = server.cli(&["restore", "--accept-copy"]);
+        assert!(output.status.success(), "{how:?}: {}", String::from_utf8_lossy(&output.stderr));
+        accepted(flip(&server, "blue").await);
+        let status = accepted(server.api("GET", "/v1/status", None).await);
+        assert_eq!((&status["store"]["state"], &status["alarms"]), (&json!("ok"), &json!([])), "{how:?}");
+        server.kill9();
+        server.restart().await;
+        assert_eq!(answer(&server), [address("blue")], "{how:?}");
+        assert_eq!(accepted(server.api("GET", "/v1/status", None).await)["store"]["state"], "ok");
+    }
+}
+
+/// Starts the server's command and returns exit code and everything it said.
+fn failed_start(server: &Server) -> (Option<i32>, String) {
+    let mut child = server.command().stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let begun = std::time::Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > Duration::from_secs(20) {
+            child.kill().unwrap();
+            panic!("it started: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.code(), said)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_state_and_copy_both_bad_nothing_is_served_rather_than_something_wrong() {
+    let mut server = start().await;
+    accepted(flip(&server, "green").await);
+    assert_eq!(server.stop().await, Some(0));
+    damage(&server.state().join("state.db"), Damage::Overwrite);
+    damage(&server.state().join("state.copy.db"), Damage::Truncate);
+    let (code, said) = failed_start(&server);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("state.db") && said.contains("copy") && said.contains("tidegate restore"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_file_of_a_newer_program_is_left_alone() {
+    let mut server = start().await;
+    accepted(flip(&server, "green").await);
+    assert_eq!(server.stop().await, Some(0));
+    let path = server.state().join("state.db");
+    let newer = |format: u32| rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", format).unwrap();
+    newer(999);
+    let (code, said) = failed_start(&server);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("newer tidegate") && said.contains("999") && said.contains("restore"), "{said}");
+    newer(1);
+    server.restart().await;
+    assert_eq!(answer(&server), [address("green")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_server_on_the_same_state_is_refused_and_the_first_goes_on() {
+    let server = start().await;
+    let second = Server::prepare(&[("example.test.toml", ZONE)], &[]);
+    let mut command = Command::new(crate::harness::PROGRAM);
+    command.args(["serve", "--listen", &second.dns.to_string(), "--admin", &second.admin.to_string()]);
+    command.arg("--zones").arg(second.folder.path().join("zones")).arg("--state").arg(server.state());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("in use by another tidegate"), "{said}");
+    accepted(flip(&server, "green").await);
+    assert_eq!(answer(&server), [address("green")]);
+}
+
+/// A small disk of its own, given back at the end.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Needs root; without it there is nothing to test on.
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(at).expect("a folder");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "tmpfs"]).arg(at).output().expect("mount");
+        if !mounted.status.success() {
+            println!("not tested, since nothing may be mounted here: {}", String::from_utf8_lossy(&mounted.stderr));
+            return None;
+        }
+        Some(Self(at.to_owned()))
+    }
+
+    /// Fills it to the last byte, in a file that can be removed again.
+    fn fill(&self) {
+        let path = self.0.join("somebody-elses-file");
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).expect("a file");
+        let block = vec![1; 64 * 1024];
+        while file.write_all(&block).is_ok() {}
+        while file.write_all(&[1; 512]).is_ok() {}
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.0.join("somebody-elses-file")).expect("removed");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_changes_but_answers_and_undoes() {
+    let mut server = Server::prepare(&[("example.test.toml", ZONE)], &[]);
+    let Some(disk) = SmallDisk::mount(&server.state(), "12m") else { return };
+    server.spawn();
+    server.ready().await;
+    accepted(flip(&server, "green").await);
+    let serial = serial_of(&server);
+    // What SQLite has at hand may take a change or two more.
+    let refusal = eventually("a change is refused", || async {
+        disk.fill();
+        let to = if answer(&server) == [address("green")] { "blue" } else { "green" };
+        let reply = flip(&server, to).await;
+        (reply.0 != 200).then_some(reply)
+    })
+    .await;
+    let detail = refused(refusal, 507, "disk-full");
+    assert!(detail.contains(server.state().to_str().unwrap()) && detail.contains("undo"), "{detail}");
+    let before = answer(&server);
+    let status = accepted(server.api("GET", "/v1/status", None).await);
+    assert!(status["alarms"].to_string().contains("full"), "{status}");
+    // The reserve carries many undos, while somebody else takes every byte that comes free.
+    for round in 0..4 {
+        disk.fill();
+        let undone = server.api("POST", "/v1/switches/model/undo", Some(json!({ "force": true, "reason": "back" }))).await;
+        assert_eq!(undone.0, 200, "undo {round} on a full disk: {}", undone.1);
+        assert_ne!(answer(&server), before, "undo {round} moved the traffic");
+        let again = server.api("POST", "/v1/switches/model/undo", Some(json!({ "force": true, "reason": "and again" }))).await;
+        assert_eq!(again.0, 200, "{}", again.1);
+        assert_eq!(answer(&server), before);
+    }
+    assert!(serial_of(&server) > serial);
+    // A restart on the full disk serves what was acknowledged.
+    disk.fill();
+    server.kill9();
+    server.restart().await;
+    assert_eq!(answer(&server), before);
+    disk.free();
+    eventually("changes are taken again", || async {
+        let to = if before == [address("green")] { "blue" } else { "green" };
+        (flip(&server, to).await.0 == 200).then_some(())
+    })
+    .await;
+    assert_ne!(answer(&server), before);
+    eventually("the store is well", || async {
+        (accepted(server.api("GET", "/v1/status", None).await)["store"]["state"] == "ok").then_some(())
+    })
+    .await;
+    server.kill9();
+}

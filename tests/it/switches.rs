@@ -1,0 +1,392 @@
+//! Flips, splits, undo, prepare, versions and reset, as a client and a resolver see them (§1.5, §3).
+
+use crate::harness::{Server, eventually, http};
+use crate::pair::{CALM, Pair, accepted, guarded, refused};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flip_moves_every_owner_at_once_and_the_reply_proves_it() {
+    let pair = Pair::start().await;
+    let (before, serial) = (pair.revision().await, pair.serial());
+    assert!(pair.answers(&pair.blue));
+    let reply = pair.flip("green").await;
+    assert_eq!(reply["changed"], true);
+    assert_eq!(reply["applied"], true);
+    assert_eq!(reply["revision"], before + 1);
+    assert_eq!(reply["switches"][0]["before"], json!({ "blue": 10000, "green": 0 }));
+    assert_eq!(reply["switches"][0]["after"], json!({ "blue": 0, "green": 10000 }));
+    assert!(reply["old_answers_expire_at"].is_string(), "{reply}");
+    let left = reply["old_answers_expire_in_ms"].as_u64().expect("old answers");
+    assert!((25_000..=30_000).contains(&left), "blue was answered with a TTL of 30 s a moment ago: {left}");
+    for owner in ["model.example.test", "also.example.test", "MODEL.Example.TEST"] {
+        for transport in ["+notcp", "+tcp"] {
+            assert_eq!(pair.server.short(&[transport, "A", owner]), [pair.green.address.to_string()], "{owner} {transport}");
+        }
+    }
+    assert_eq!(reply["serials"]["example.test."], pair.serial());
+    assert!(pair.serial() > serial);
+    // Pins ignore weights.
+    assert_eq!(pair.server.short(&["A", "blue.model.example.test"]), [pair.blue.address.to_string()]);
+    assert_eq!(pair.server.short(&["A", "green.model.example.test"]), [pair.green.address.to_string()]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changes_nothing_makes_no_revision_and_no_serial() {
+    let pair = Pair::start().await;
+    // Answers that are out keep the drain, and so the TTL, as it is for the length of the test.
+    pair.answer();
+    pair.flip("green").await;
+    let (revision, serial, rows) = (pair.revision().await, pair.serial(), history(&pair.server, "").await.len());
+    let nothing = [
+        ("flip", json!({ "to": "green" })),
+        ("flip", json!({ "to": "green", "prepare": true })),
+        ("set-weights", json!({ "weights": { "green": 10000 } })),
+        ("set-weights", json!({ "weights": { "green": "100%" } })),
+        ("expect-version", json!({ "pool": "blue", "version": null })),
+    ];
+    for (verb, body) in nothing {
+        let reply = accepted(pair.post(verb, body.clone()).await);
+        assert_eq!((&reply["changed"], &reply["revision"]), (&json!(false), &json!(revision)), "{verb} {body}: {reply}");
+    }
+    assert_eq!((pair.revision().await, pair.serial(), history(&pair.server, "").await.len()), (revision, serial, rows));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_says_what_would_change_and_changes_nothing() {
+    let pair = Pair::start().await;
+    let (revision, serial) = (pair.revision().await, pair.serial());
+    let reply = accepted(pair.post("flip", json!({ "to": "green", "dry_run": true })).await);
+    assert_eq!(reply["dry_run"], true);
+    assert_eq!(reply["switches"][0]["after"], json!({ "blue": 0, "green": 10000 }));
+    for (verb, body) in [
+        ("set-weights", json!({ "weights": { "green": "10%" }, "dry_run": true })),
+        ("prepare", json!({ "dry_run": true })),
+        ("expect-version", json!({ "pool": "green", "version": "v9", "dry_run": true })),
+        ("overrides", json!({ "pool": "green", "hold": "force-down", "for": "1h", "reason": "trial", "dry_run": true })),
+    ] {
+        assert_eq!(accepted(pair.post(verb, body).await)["dry_run"], true, "{verb}");
+    }
+    assert_eq!((pair.revision().await, pair.serial(), pair.ttl()), (revision, serial, 30));
+    assert!(pair.answers(&pair.blue));
+    assert!(history(&pair.server, "").await.is_empty());
+    // A dry run holds the same guards.
+    refused(pair.post("flip", json!({ "to": "red", "dry_run": true })).await, 404, "unknown-pool");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn undo_returns_at_once_and_undo_of_undo_goes_there_again() {
+    let pair = Pair::with("min_interval = \"1h\"", CALM).await;
+    guarded(pair.post("undo", json!({})).await, "nothing-to-undo", false);
+    accepted(pair.post("set-weights", json!({ "weights": { "blue": 9000, "green": 1000 } })).await);
+    for (blue, green) in [(10000, 0), (9000, 1000), (10000, 0)] {
+        let reply = accepted(pair.post("undo", json!({})).await);
+        assert_eq!(reply["switches"][0]["after"], json!({ "blue": blue, "green": green }));
+        assert_eq!(pair.weights().await, split(blue, green));
+    }
+    let verbs: Vec<_> = history(&pair.server, "").await.iter().map(|row| row["verb"].clone()).collect();
+    assert_eq!(verbs, ["undo", "undo", "undo", "set-weights"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn splits_are_weights_or_percentages_and_land_exactly() {
+    let pair = Pair::start().await;
+    for (weights, blue, green) in [
+        (json!({ "green": "10%" }), 9000, 1000),
+        (json!({ "green": "0.01%" }), 9999, 1),
+        (json!({ "blue": "33.33%" }), 3333, 6667),
+        (json!({ "blue": "50%", "green": "50%" }), 5000, 5000),
+        (json!({ "green": 1 }), 5000, 1),
+        (json!({ "green": "25%" }), 7500, 2500),
+        (json!({ "blue": 1, "green": 2 }), 1, 2),
+        (json!({ "blue": 0 }), 0, 2),
+        (json!({ "blue": "0%" }), 0, 10000),
+        (json!({ "blue": "100%" }), 10000, 0),
+        (json!({ "green": "100.00%" }), 0, 10000),
+    ] {
+        accepted(pair.post("set-weights", json!({ "weights": weights })).await);
+        assert_eq!(pair.weights().await, split(blue, green), "{weights}");
+    }
+    // Zero is exactly zero.
+    for _ in 0..50 {
+        assert!(pair.answers(&pair.green));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_pools_share_the_rest_in_their_old_ratio() {
+    let zone = r#"
+[zone]
+ns = ["ns1.example.test"]
+[switch.model]
+owners = ["model.example.test"]
+min_interval = "0s"
+[switch.model.pool.a]
+members = ["192.0.2.1"]
+weight = 6000
+[switch.model.pool.b]
+members = ["192.0.2.2"]
+weight = 3000
+[switch.model.pool.c]
+members = ["192.0.2.3"]
+weight = 1000
+"#;
+    let server = Server::start(&[("example.test.toml", zone)]).await;
+    for (weights, expected) in [
+        (json!({ "c": "40%" }), json!({ "a": 4000, "b": 2000, "c": 4000 })),
+        (json!({ "c": "0.01%" }), json!({ "a": 6666, "b": 3333, "c": 1 })),
+        (json!({ "a": "0%", "b": "50%" }), json!({ "a": 0, "b": 5000, "c": 5000 })),
+        (json!({ "a": "33.34%" }), json!({ "a": 3334, "b": 3333, "c": 3333 })),
+    ] {
+        let body = json!({ "weights": weights, "force": true, "reason": "no monitors here" });
+        let reply = accepted(server.api("POST", "/v1/switches/model/set-weights", Some(body)).await);
+        let after = &reply["switches"][0]["after"];
+        assert_eq!(after, &expected, "{weights}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prepare_lowers_the_ttl_and_an_unused_one_lapses() {
+    let pair = Pair::with("min_interval = \"0s\"\nprepare = \"3s\"", CALM).await;
+    assert_eq!(pair.ttl(), 30);
+    let reply = accepted(pair.post("prepare", json!({ "reason": "release" })).await);
+    assert_eq!(pair.ttl(), 10);
+    assert_eq!(reply["switches"][0]["ttl_s"], 10);
+    let left = reply["old_answers_expire_in_ms"].as_u64().expect("answers of 30 s are out");
+    assert!((25_000..=30_000).contains(&left), "{left}");
+    let view = pair.view().await;
+    assert!(view["prepared_until"].is_string() && view["prepared_in_ms"].as_u64().is_some_and(|ms| ms > 0), "{view}");
+    assert!(pair.answers(&pair.blue));
+    let serial = pair.serial();
+    eventually("the preparation lapses", || async { (pair.ttl() == 30).then_some(()) }).await;
+    assert!(pair.serial() > serial, "answers changed, so the serial must move");
+    assert!(pair.view().await["prepared_until"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prepared_flip_waits_for_longer_lived_answers_and_the_ttl_rises_after_the_drain() {
+    let pair = Pair::with("min_interval = \"0s\"\nttl = \"6s\"\nfast_ttl = \"5s\"\ntail = \"0s\"", CALM).await;
+    assert_eq!(pair.ttl(), 6);
+    let client = http();
+    let url = format!("http://{}/v1/switches/model/flip", pair.server.admin);
+    let begun = std::time::Instant::now();
+    let asked = client.post(url).bearer_auth(pair.server.token()).json(&json!({ "to": "green", "prepare": true })).send();
+    let flipping = tokio::spawn(asked);
+    eventually("the TTL is low", || async { (pair.ttl() == 5).then_some(()) }).await;
+    assert!(pair.answers(&pair.blue), "nothing moves while longer-lived answers are out");
+    let reply: Value = flipping.await.unwrap().unwrap().json().await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(5_900), "answers of 6 s were out");
+    assert_eq!(reply["changed"], true, "{reply}");
+    assert!(reply["old_answers_expire_in_ms"].as_u64().is_some_and(|ms| ms <= 5_000), "{reply}");
+    assert!(pair.answers(&pair.green));
+    assert_eq!(pair.ttl(), 5, "low while the old side drains, so that undo is fast");
+    eventually("the TTL is steady again", || async { (pair.ttl() == 6).then_some(()) }).await;
+    assert_eq!(pair.pool("blue").await["drain"]["state"], "drained");
+    let verbs: Vec<_> = history(&pair.server, "").await.iter().map(|row| row["verb"].clone()).collect();
+    assert_eq!(verbs, ["flip", "prepare"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_set_at_run_time_must_be_shown_before_the_pool_counts() {
+    let pair = Pair::with("min_interval = \"0s\"", r#"interval = "250ms", timeout = "250ms", fall = 2, rise = 2"#).await;
+    accepted(pair.post("expect-version", json!({ "pool": "green", "version": "v3" })).await);
+    pair.down("green").await;
+    let detail = guarded(pair.post("flip", json!({ "to": "green" })).await, "not-eligible", true);
+    assert!(detail.contains("green") && detail.contains("model"), "{detail}");
+    eventually("the reason names both versions", || async {
+        let why = pair.pool("green").await["why"].as_str().unwrap_or_default().to_owned();
+        (why.contains("v2") && why.contains("v3")).then_some(())
+    })
+    .await;
+    pair.green.behave(|manner| manner.version = "v3".to_owned());
+    pair.up("green").await;
+    pair.flip("green").await;
+    // A pool with weight keeps the version it is known to show, unless forced.
+    guarded(pair.post("expect-version", json!({ "pool": "green", "version": "v4" })).await, "pool-has-weight", true);
+    assert_eq!(pair.pool("green").await["expect_version"], "v3");
+    assert!(pair.view().await["differs"].to_string().contains("v3"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reset_returns_to_the_files_and_undo_still_comes_back() {
+    let pair = Pair::start().await;
+    let untouched = accepted(pair.post("reset", json!({})).await);
+    assert_eq!(untouched["changed"], false);
+    pair.flip("green").await;
+    let hold = json!({ "pool": "blue", "hold": "force-up", "for": "1h", "reason": "held" });
+    accepted(pair.post("overrides", hold).await);
+    accepted(pair.post("expect-version", json!({ "pool": "blue", "version": "v1" })).await);
+    assert!(!pair.view().await["differs"].as_array().unwrap().is_empty());
+    accepted(pair.post("reset", json!({ "reason": "back to the files" })).await);
+    assert_eq!(pair.weights().await, split(10000, 0));
+    assert!(pair.answers(&pair.blue));
+    let view = pair.view().await;
+    assert_eq!(view["differs"], json!([]));
+    assert!(pair.pool("blue").await["hold"].is_null());
+    accepted(pair.post("undo", json!({})).await);
+    assert!(pair.answers(&pair.green));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idempotency_key_gives_the_first_reply_again() {
+    let pair = Pair::start().await;
+    let key = [("Idempotency-Key", "release-7")];
+    let path = "/v1/switches/model/flip";
+    // Answers that are out keep the drain, and so the TTL, as it is for the length of the test.
+    pair.answer();
+    let first = accepted(pair.server.api_with("POST", path, Some(json!({ "to": "green" })), &key).await);
+    pair.answer();
+    pair.flip("blue").await;
+    let (revision, serial) = (pair.revision().await, pair.serial());
+    let again = accepted(pair.server.api_with("POST", path, Some(json!({ "to": "green" })), &key).await);
+    assert_eq!(again["replayed"], true);
+    assert_eq!((&again["revision"], &again["serials"], &again["switches"]), (&first["revision"], &first["serials"], &first["switches"]));
+    assert_eq!((pair.revision().await, pair.serial()), (revision, serial), "a replay changes nothing");
+    assert!(pair.answers(&pair.blue));
+    refused(pair.server.api_with("POST", path, Some(json!({ "to": "blue" })), &key).await, 422, "idempotency-key-reused");
+    refused(pair.server.api_with("POST", "/v1/switches/model/undo", Some(json!({ "to": "green" })), &key).await, 422, "invalid-request");
+    refused(pair.server.api_with("POST", "/v1/switches/model/undo", Some(json!({})), &key).await, 422, "idempotency-key-reused");
+    // Another token may use the same words.
+    let other = token(&pair.server, "other", "operator", &[]).await;
+    let reply = http().post(format!("http://{}{path}", pair.server.admin)).bearer_auth(other).header("Idempotency-Key", "release-7");
+    let reply: Value = reply.json(&json!({ "to": "green" })).send().await.unwrap().json().await.unwrap();
+    assert_eq!((&reply["changed"], &reply["replayed"]), (&json!(true), &Value::Null), "{reply}");
+    refused(pair.server.api_with("POST", path, Some(json!({ "to": "blue" })), &[("Idempotency-Key", &"k".repeat(256))]).await, 422, "invalid-request");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_key_sent_many_times_at_once_changes_once() {
+    let pair = Pair::start().await;
+    let before = pair.revision().await;
+    for round in 0..5_u32 {
+        let to = if round % 2 == 0 { "green" } else { "blue" };
+        let key = format!("round-{round}");
+        let sent = (0..4).map(|_| {
+            let key = [("Idempotency-Key", key.as_str())];
+            let server = &pair.server;
+            async move { accepted(server.api_with("POST", "/v1/switches/model/flip", Some(json!({ "to": to })), &key).await) }
+        });
+        let replies = futures_util::future::join_all(sent).await;
+        assert_eq!(replies.iter().filter(|reply| reply["replayed"] != true).count(), 1, "{replies:?}");
+        assert!(replies.iter().all(|reply| reply["revision"] == before + u64::from(round) + 1), "{replies:?}");
+    }
+    assert_eq!(history(&pair.server, "").await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_revision_is_refused_even_with_force() {
+    let pair = Pair::start().await;
+    let seen = pair.revision().await;
+    let etag = http().get(format!("http://{}/v1/switches", pair.server.admin)).bearer_auth(pair.server.token()).send().await.unwrap();
+    assert_eq!(etag.headers()["etag"], format!("\"{seen}\""));
+    let path = "/v1/switches/model/flip";
+    let matching = format!("\"{seen}\"");
+    accepted(pair.server.api_with("POST", path, Some(json!({ "to": "green" })), &[("If-Match", &matching)]).await);
+    for body in [json!({ "to": "blue" }), json!({ "to": "blue", "force": true, "reason": "now" }), json!({ "to": "green" })] {
+        let reply = pair.server.api_with("POST", path, Some(body), &[("If-Match", &matching)]).await;
+        assert_eq!(reply.1["revision"], seen + 1);
+        let detail = refused(reply, 412, "stale-revision");
+        assert!(detail.contains(&seen.to_string()) && detail.contains("status"), "{detail}");
+    }
+    assert!(pair.answers(&pair.green));
+    accepted(pair.server.api_with("POST", path, Some(json!({ "to": "blue" })), &[("If-Match", "*")]).await);
+    refused(pair.server.api_with("POST", path, Some(json!({ "to": "blue" })), &[("If-Match", "twelve")]).await, 422, "invalid-request");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn flips_from_two_clients_at_once_serialise_and_never_mix() {
+    let pair = Pair::start().await;
+    let mut last = pair.revision().await;
+    for _ in 0..20 {
+        let (green, blue) = tokio::join!(pair.post("flip", json!({ "to": "green" })), pair.post("flip", json!({ "to": "blue" })));
+        let replies = [accepted(green), accepted(blue)];
+        let mut made: Vec<u64> = replies.iter().filter(|r| r["changed"] == true).map(|r| r["revision"].as_u64().unwrap()).collect();
+        made.sort_unstable();
+        let expected: Vec<u64> = (last + 1..=last + made.len() as u64).collect();
+        assert_eq!(made, expected, "{replies:?}");
+        last += made.len() as u64;
+        let winner = replies.iter().rfind(|reply| reply["revision"] == last).expect("a last one");
+        let after = &winner["switches"][0]["after"];
+        if after.is_object() {
+            assert_eq!(json!(pair.weights().await), *after);
+        }
+        let answer = pair.answer();
+        assert!(answer == [pair.blue.address.to_string()] || answer == [pair.green.address.to_string()], "{answer:?}");
+    }
+    // With the revision both saw, exactly one of two wins.
+    for round in 0..10 {
+        let seen = format!("\"{}\"", pair.revision().await);
+        let guard = [("If-Match", seen.as_str())];
+        let to = |blue: bool| if blue { json!({ "weights": { "blue": 5000 + round, "green": 1 } }) } else { json!({ "weights": { "blue": 1, "green": 5000 + round } }) };
+        let path = "/v1/switches/model/set-weights";
+        let (a, b) = tokio::join!(pair.server.api_with("POST", path, Some(to(true)), &guard), pair.server.api_with("POST", path, Some(to(false)), &guard));
+        let mut statuses = [a.0, b.0];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 412], "{a:?} {b:?}");
+        let winner = if a.0 == 200 { a.1 } else { b.1 };
+        assert_eq!(json!(pair.weights().await), winner["switches"][0]["after"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_change_leaves_one_row_with_who_from_where_when_and_why() {
+    let pair = Pair::start().await;
+    let someone = token(&pair.server, "night-shift", "operator", &["model"]).await;
+    let url = |verb: &str| format!("http://{}/v1/switches/model/{verb}", pair.server.admin);
+    let flip = http().post(url("flip")).bearer_auth(&someone).json(&json!({ "to": "green", "reason": "v2 is proven" }));
+    assert_eq!(flip.send().await.unwrap().status(), 200);
+    accepted(pair.post("flip", json!({ "to": "blue", "force": true, "reason": "v2 is slow" })).await);
+    accepted(pair.post("prepare", json!({})).await);
+    guarded(pair.post("expect-version", json!({ "pool": "blue", "version": "v7" })).await, "pool-has-weight", true);
+    let rows = history(&pair.server, "?switch=model").await;
+    assert_eq!(rows.len(), 3, "refused changes leave none: {rows:?}");
+    let (prepare, back, there) = (&rows[0], &rows[1], &rows[2]);
+    assert_eq!((&there["who"], &there["verb"], &there["reason"], &there["forced"]), (&json!("night-shift"), &json!("flip"), &json!("v2 is proven"), &json!(false)));
+    assert_eq!((&back["who"], &back["reason"], &back["forced"]), (&json!("first"), &json!("v2 is slow"), &json!(true)));
+    assert_eq!((&prepare["verb"], &prepare["reason"]), (&json!("prepare"), &Value::Null));
+    assert_eq!(there["from"], "127.0.0.1");
+    assert_eq!(there["before"]["weights"], json!({ "blue": 10000, "green": 0 }));
+    assert_eq!(there["after"]["weights"], json!({ "blue": 0, "green": 10000 }));
+    let revisions: Vec<u64> = rows.iter().map(|row| row["revision"].as_u64().unwrap()).collect();
+    assert!(revisions.windows(2).all(|pair| pair[0] == pair[1] + 1), "{revisions:?}");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    assert!(rows.iter().all(|row| row["at_unix_ms"].as_u64().is_some_and(|at| at <= now && now - at < 60_000)));
+    let page = accepted(pair.server.api("GET", "/v1/history?limit=2", None).await);
+    assert_eq!(page["rows"].as_array().unwrap().len(), 2);
+    let next = history(&pair.server, &format!("?limit=2&before={}", page["next_before"])).await;
+    assert_eq!(next.len(), 1);
+    assert_eq!(next[0], rows[2]);
+    assert!(history(&pair.server, "?switch=none").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_questions_never_see_half_a_change() {
+    let pair = Pair::start().await;
+    let seen = |server: &Server| server.short(&["A", "model.example.test"]);
+    for to in ["green", "blue", "green", "blue"] {
+        let expected = if to == "green" { pair.green.address } else { pair.blue.address };
+        pair.flip(to).await;
+        assert_eq!(seen(&pair.server), [expected.to_string()]);
+        let explained = accepted(pair.server.api("GET", "/v1/explain?owner=model.example.test&client=192.0.2.1", None).await);
+        assert_eq!(explained["pool"], to, "{explained}");
+    }
+}
+
+/// Rows of the audit, newest first.
+pub async fn history(server: &Server, query: &str) -> Vec<Value> {
+    accepted(server.api("GET", &format!("/v1/history{query}"), None).await)["rows"].as_array().expect("rows").clone()
+}
+
+/// Makes a token and returns its text.
+pub async fn token(server: &Server, name: &str, role: &str, switches: &[&str]) -> String {
+    let body = json!({ "name": name, "role": role, "switches": switches });
+    let (status, made) = server.api("POST", "/v1/tokens", Some(body)).await;
+    assert_eq!(status, 201, "{made}");
+    made["token"].as_str().expect("a token").to_owned()
+}
+
+/// Weights of the two pools.
+fn split(blue: u64, green: u64) -> BTreeMap<String, u64> {
+    BTreeMap::from([("blue".to_owned(), blue), ("green".to_owned(), green)])
+}
