@@ -47,6 +47,9 @@ impl Ledger {
                 if assumed && !first {
                     entry.bound.promise_ms = entry.bound.promise_ms.max(facts.promise_ms);
                     entry.bound.extend(now.saturating_add(signed(entry.bound.promise_ms)));
+                    if !continuous {
+                        entry.bound.restart(now);
+                    }
                     for member in &facts.members {
                         entry.members.insert(member.clone(), 0);
                         entry.left.remove(member);
