@@ -199,8 +199,8 @@ async fn the_last_eligible_pool_with_weight_is_kept_also_against_overrides() {
     accepted(pair.post("set-weights", json!({ "weights": { "green": "50%" } })).await);
     accepted(pair.post("overrides", hold("green", None, false)).await);
     guarded(pair.post("overrides", hold("blue", None, false)).await, "no-eligible-weight", true);
-    // Taking the weight of the eligible one away leaves it with the one that is held down.
-    guarded(pair.post("set-weights", json!({ "weights": { "blue": 0 } })).await, "no-eligible-weight", true);
+    // Taking the weight of the eligible one away would give it all to the one that is held down.
+    guarded(pair.post("set-weights", json!({ "weights": { "blue": 0 } })).await, "not-eligible", true);
     assert!(pair.answers(&pair.blue));
     accepted(pair.post("overrides", hold("blue", None, true)).await);
     assert_eq!(pair.view().await["fallback_in_use"], true);

@@ -62,6 +62,7 @@ pub struct Server {
     pub extra: Vec<String>,
     /// Environment of the process besides `PATH`.
     pub environment: Vec<(String, String)>,
+    client: reqwest::Client,
     child: Option<Child>,
 }
 
@@ -87,7 +88,7 @@ impl Server {
         }
         let ip = IpAddr::V4(own_address());
         let extra = extra.iter().map(|word| (*word).to_owned()).collect();
-        Self { folder, dns: SocketAddr::new(ip, 5300), admin: SocketAddr::new(ip, 8053), extra, environment: Vec::new(), child: None }
+        Self { folder, dns: SocketAddr::new(ip, 5300), admin: SocketAddr::new(ip, 8053), extra, environment: Vec::new(), client: http(), child: None }
     }
 
     /// The command that serves, without standard streams.
@@ -132,7 +133,7 @@ impl Server {
             if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().expect("a child")) {
                 panic!("the server ended with {status}:\n{}", self.log());
             }
-            if http().get(&url).send().await.is_ok_and(|reply| reply.status().is_success()) {
+            if self.client.get(&url).send().await.is_ok_and(|reply| reply.status().is_success()) {
                 return;
             }
             assert!(begun.elapsed() < LIMIT, "the server is not ready:\n{}", self.log());
@@ -187,7 +188,7 @@ impl Server {
     /// As [`Server::api`], with more headers.
     pub async fn api_with(&self, method: &str, path: &str, body: Option<Value>, headers: &[(&str, &str)]) -> (u16, Value) {
         let method = method.parse().expect("a method");
-        let mut request = http().request(method, format!("http://{}{path}", self.admin)).bearer_auth(self.token());
+        let mut request = self.client.request(method, format!("http://{}{path}", self.admin)).bearer_auth(self.token());
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -239,10 +240,10 @@ impl Drop for Server {
     }
 }
 
-/// A client that never goes through a proxy.
+/// A client that never goes through a proxy, and keeps no connection that a restart would break.
 pub fn http() -> reqwest::Client {
     tidegate::probe::install_crypto();
-    reqwest::Client::builder().no_proxy().timeout(LIMIT).build().expect("a client")
+    reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(LIMIT).build().expect("a client")
 }
 
 /// Waits until `condition` gives something; fails with `what` after the limit.

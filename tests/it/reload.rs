@@ -48,7 +48,7 @@ async fn a_reload_applies_everything_and_moves_the_serial_of_changed_zones_only(
     assert_eq!((&rows[0]["verb"], &rows[0]["who"], &rows[0]["reason"]), (&json!("reload"), &json!("first"), &json!("new address")));
     // The file's own serial is taken when it is larger.
     server.folder.write("zones/example.test.toml", &plain("").replace("ns = [", "serial = 2026010100\nns = ["));
-    accepted(server.api("POST", "/v1/reload", None).await);
+    accepted(server.api("POST", "/v1/reload", Some(json!({ "force": true, "reason": "second was a trial" }))).await);
     assert_eq!(serial_of(&server), 2_026_010_100);
     // And an older one never takes it back.
     server.folder.write("zones/example.test.toml", &plain("").replace("ns = [", "serial = 7\nns = ["));
