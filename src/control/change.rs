@@ -9,7 +9,7 @@ use crate::clock;
 use crate::moment::Moment;
 use crate::snapshot::Superseded;
 use crate::state::{Change, Command, Desired, Split, SwitchState, apply, compile, v1};
-use crate::store::{AuditRow, Commit, IdempotencyRow, StoreError};
+use crate::store::{AuditRow, Commit, IdempotencyRow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
