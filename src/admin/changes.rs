@@ -2,18 +2,18 @@
 
 use super::auth::Role;
 use super::context::AdminContext;
-use super::incoming::{Incoming, Wish, reason};
+use super::incoming::{Incoming, Segments, Wish, reason};
 use super::problem::Problem;
 use super::requests::{ExpectVersionBody, PlainBody, SetWeightsBody, weight_change};
 use crate::control::{Reloading, Replied};
 use crate::state::Command;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 /// Sets a split.
 pub(super) async fn set_weights(
     State(context): State<AdminContext>,
-    Path(switch): Path<String>,
+    Segments(switch): Segments<String>,
     incoming: Incoming,
 ) -> Result<Json<Replied>, Problem> {
     incoming.may_change(&switch)?;
@@ -27,7 +27,7 @@ pub(super) async fn set_weights(
 /// Returns to the previous split.
 pub(super) async fn undo(
     State(context): State<AdminContext>,
-    Path(switch): Path<String>,
+    Segments(switch): Segments<String>,
     incoming: Incoming,
 ) -> Result<Json<Replied>, Problem> {
     plain(&context, &incoming, &switch, Command::Undo { switch: switch.clone() }).await
@@ -36,7 +36,7 @@ pub(super) async fn undo(
 /// Lowers the TTL ahead of a flip.
 pub(super) async fn prepare(
     State(context): State<AdminContext>,
-    Path(switch): Path<String>,
+    Segments(switch): Segments<String>,
     incoming: Incoming,
 ) -> Result<Json<Replied>, Problem> {
     plain(&context, &incoming, &switch, Command::Prepare { switch: switch.clone() }).await
@@ -45,7 +45,7 @@ pub(super) async fn prepare(
 /// Forgets what was set at run time.
 pub(super) async fn reset(
     State(context): State<AdminContext>,
-    Path(switch): Path<String>,
+    Segments(switch): Segments<String>,
     incoming: Incoming,
 ) -> Result<Json<Replied>, Problem> {
     plain(&context, &incoming, &switch, Command::Reset { switch: switch.clone() }).await
@@ -67,20 +67,25 @@ async fn plain(
 /// Sets the version a pool's members must show.
 pub(super) async fn expect_version(
     State(context): State<AdminContext>,
-    Path(switch): Path<String>,
+    Segments(switch): Segments<String>,
     incoming: Incoming,
 ) -> Result<Json<Replied>, Problem> {
     incoming.may_change(&switch)?;
     let body: ExpectVersionBody = incoming.json()?;
-    if body.version.as_ref().is_some_and(|version| version.is_empty() || version.len() > 256) {
+    if body.version.as_ref().is_some_and(|version| !is_version(version)) {
         return Err(Problem::invalid_field(
             "version",
-            "a version is a text of 1 to 256 bytes, or null for the one in the files",
+            "a version is a text of 1 to 256 bytes without control characters, or null for the one in the files",
         ));
     }
     let command = Command::ExpectVersion { switch, pool: body.pool, version: body.version };
     let wish = Wish { command, reason: body.reason, force: body.force, dry_run: body.dry_run };
     incoming.change(&context, wish).await.map(Json)
+}
+
+/// Whether a member could show this version.
+fn is_version(text: &str) -> bool {
+    (1..=256).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 /// Reads the files again; all valid, or nothing changes.

@@ -2,11 +2,11 @@
 
 use super::auth::{Principal, Role};
 use super::context::AdminContext;
-use super::incoming::Asking;
+use super::incoming::{Asking, Segments};
 use super::problem::Problem;
 use crate::control::report::DrainView;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 
 /// The query of the resource.
@@ -22,7 +22,7 @@ pub(super) struct DrainQuery {
 pub(super) async fn show(
     State(context): State<AdminContext>,
     principal: Principal,
-    Path((switch, pool)): Path<(String, String)>,
+    Segments((switch, pool)): Segments<(String, String)>,
     Asking(query): Asking<DrainQuery>,
 ) -> Result<Json<DrainView>, Problem> {
     principal.need_on(Role::Viewer, &switch)?;

@@ -5,13 +5,13 @@
 //! while it waits has prepared and not flipped; the preparation lapses by itself.
 
 use super::context::AdminContext;
-use super::incoming::{Incoming, Wish};
+use super::incoming::{Incoming, Segments, Wish};
 use super::problem::Problem;
 use super::requests::{FlipBody, FlipManyBody};
 use crate::control::Replied;
 use crate::state::{Command, FlipTarget};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Moves all weight of one switch to one pool.
 pub(super) async fn one(
     State(context): State<AdminContext>,
-    Path(switch): Path<String>,
+    Segments(switch): Segments<String>,
     incoming: Incoming,
 ) -> Result<Json<Replied>, Problem> {
     incoming.may_change(&switch)?;

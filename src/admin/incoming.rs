@@ -7,7 +7,7 @@ use super::serve::Peer;
 use crate::control::{Asked, IdempotencyKey, Replied};
 use crate::state::{Command, Request};
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, State};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -84,6 +84,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asking<T> {
         let Query(value) = Query::from_request_parts(parts, state)
             .await
             .map_err(|rejection| Problem::invalid(rejection.body_text()).with("in", "query"))?;
+        Ok(Self(value))
+    }
+}
+
+/// Names in the path, refused with a problem when they are no text.
+#[derive(Debug)]
+pub(super) struct Segments<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segments<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(value) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| Problem::invalid(rejection.body_text()).with("in", "path"))?;
         Ok(Self(value))
     }
 }
@@ -220,6 +235,12 @@ pub(super) fn reason(given: Option<String>) -> Result<Option<String>, Problem> {
     let reason = given.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     if reason.as_ref().is_some_and(|text| text.len() > REASON_LIMIT) {
         return Err(Problem::invalid_field("reason", format!("a reason has at most {REASON_LIMIT} bytes")));
+    }
+    if reason.as_ref().is_some_and(|text| text.chars().any(char::is_control)) {
+        return Err(Problem::invalid_field(
+            "reason",
+            "a reason is one line, without control characters: it stands in logs",
+        ));
     }
     Ok(reason)
 }

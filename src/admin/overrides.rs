@@ -1,19 +1,19 @@
 //! `POST /v1/switches/{s}/overrides`: holds on a pool or member (§2.4).
 
 use super::context::AdminContext;
-use super::incoming::{Incoming, Wish};
+use super::incoming::{Incoming, Segments, Wish};
 use super::problem::Problem;
 use super::requests::{HoldWord, OverrideBody};
 use crate::control::Replied;
 use crate::health::OverrideKind;
 use crate::state::Command;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 /// Sets or clears an override.
 pub(super) async fn set(
     State(context): State<AdminContext>,
-    Path(switch): Path<String>,
+    Segments(switch): Segments<String>,
     incoming: Incoming,
 ) -> Result<Json<Replied>, Problem> {
     incoming.may_change(&switch)?;

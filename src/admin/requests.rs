@@ -62,6 +62,7 @@ pub struct FlipPart {
 #[serde(deny_unknown_fields)]
 pub struct SetWeightsBody {
     /// Weights (0 to 10000) or percentages (`"10%"`), not mixed.
+    #[serde(deserialize_with = "each_pool_once")]
     pub weights: BTreeMap<String, Share>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -255,6 +256,30 @@ impl<'de> Deserialize<'de> for Share {
     }
 }
 
+/// A map whose keys are there once: JSON leaves open which of two would count.
+fn each_pool_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Share>, D::Error> {
+    struct MapVisitor;
+    impl<'de> Visitor<'de> for MapVisitor {
+        type Value = BTreeMap<String, Share>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("pools with their weights or percentages, such as {\"green\": \"10%\"}")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut weights = BTreeMap::new();
+            while let Some((pool, share)) = entries.next_entry::<String, Share>()? {
+                if weights.contains_key(&pool) {
+                    return Err(de::Error::custom(format!("pool `{pool}` is named twice")));
+                }
+                weights.insert(pool, share);
+            }
+            Ok(weights)
+        }
+    }
+    deserializer.deserialize_map(MapVisitor)
+}
+
 /// One unit for all pools, or why not.
 ///
 /// # Errors
@@ -314,6 +339,14 @@ mod tests {
         let mixed = BTreeMap::from([("a".to_owned(), Share::Weight(1)), ("b".to_owned(), Share::Percent(100))]);
         assert!(weight_change(&mixed).is_err());
         assert!(weight_change(&BTreeMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_pool_named_twice_is_refused() {
+        let body = r#"{"weights":{"green":1,"blue":2,"green":3}}"#;
+        assert!(
+            serde_json::from_str::<SetWeightsBody>(body).unwrap_err().to_string().contains("`green` is named twice")
+        );
     }
 
     #[test]

@@ -7,9 +7,10 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::collections::HashMap;
 use std::future::Future;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +19,9 @@ use tokio::task::JoinSet;
 
 /// Connections held at once; more wait in the kernel's queue.
 pub(super) const CONNECTIONS: usize = 256;
+
+/// Connections of one address held at once, unless it is this machine: one stranger cannot take all.
+const CONNECTIONS_OF_ONE: usize = 64;
 
 /// Time for a request's header, and for the next request on a kept connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -80,6 +84,7 @@ pub async fn serve(
     exposure.permits(address)?;
     let router = super::router(context.clone(), address.ip().is_loopback());
     let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let crowd = Crowd::default();
     let mut connections = JoinSet::new();
     let (stop, stopped) = watch::channel(false);
     let mut shutdown = std::pin::pin!(shutdown);
@@ -94,9 +99,10 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
+                let Some(place) = crowd.enter(peer.ip()) else { continue };
                 let (router, exposure, stopped) = (router.clone(), exposure.clone(), stopped.clone());
                 connections.spawn(async move {
-                    let _permit = permit;
+                    let _held = (permit, place);
                     connection(stream, peer, router, exposure, stopped).await;
                 });
             }
@@ -115,6 +121,42 @@ pub async fn serve(
         tracing::warn!("admin connections were still busy and are cut off");
     }
     Ok(())
+}
+
+/// How many connections each address holds.
+#[derive(Debug, Clone, Default)]
+struct Crowd(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl Crowd {
+    /// A place for one more connection of this address, if it has not too many.
+    fn enter(&self, address: IpAddr) -> Option<Place> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = held.entry(address).or_insert(0);
+        if *count >= CONNECTIONS_OF_ONE && !address.to_canonical().is_loopback() {
+            return None;
+        }
+        *count += 1;
+        Some(Place { crowd: self.clone(), address })
+    }
+}
+
+/// One connection's place; given back when dropped.
+#[derive(Debug)]
+struct Place {
+    crowd: Crowd,
+    address: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.address);
+            }
+        }
+    }
 }
 
 /// Serves one connection to its end.
@@ -180,6 +222,22 @@ async fn speak(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_stranger_cannot_take_every_place() {
+        let crowd = Crowd::default();
+        let (stranger, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let mut places: Vec<_> = (0..CONNECTIONS_OF_ONE).map(|_| crowd.enter(stranger).expect("a place")).collect();
+        assert!(crowd.enter(stranger).is_none());
+        assert!(crowd.enter(other).is_some());
+        places.pop();
+        assert!(crowd.enter(stranger).is_some());
+        drop(places);
+        assert!(crowd.0.lock().unwrap().is_empty());
+        let local = "::ffff:127.0.0.1".parse().unwrap();
+        let many: Vec<_> = (0..2 * CONNECTIONS_OF_ONE).filter_map(|_| crowd.enter(local)).collect();
+        assert_eq!(many.len(), 2 * CONNECTIONS_OF_ONE);
+    }
 
     #[test]
     fn plain_http_off_loopback_is_refused_unless_spelled_out() {

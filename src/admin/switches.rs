@@ -2,10 +2,11 @@
 
 use super::auth::{Principal, Role};
 use super::context::AdminContext;
+use super::incoming::Segments;
 use super::problem::Problem;
 use crate::control::report::SwitchView;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -55,7 +56,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(context): State<AdminContext>,
     principal: Principal,
-    Path(name): Path<String>,
+    Segments(name): Segments<String>,
 ) -> Result<Tagged<SwitchView>, Problem> {
     principal.need_on(Role::Viewer, &name)?;
     // Read before the view: a change in between makes the tag stale, never the view.

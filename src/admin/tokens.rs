@@ -4,14 +4,14 @@
 
 use super::auth::{Role, hash_of, hex};
 use super::context::AdminContext;
-use super::incoming::Incoming;
+use super::incoming::{Incoming, Segments};
 use super::overrides::duration_ms;
 use super::problem::Problem;
 use super::requests::TokenBody;
 use crate::clock;
 use crate::store::TokenRow;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -215,7 +215,7 @@ pub(super) async fn create(
 /// Removes a token, by id or by name.
 pub(super) async fn revoke(
     State(context): State<AdminContext>,
-    Path(wanted): Path<String>,
+    Segments(wanted): Segments<String>,
     incoming: Incoming,
 ) -> Result<Json<serde_json::Value>, Problem> {
     incoming.principal.need_everywhere(Role::Admin)?;

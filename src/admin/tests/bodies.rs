@@ -42,6 +42,18 @@ async fn wrong_query_parameters_are_422() {
 }
 
 #[tokio::test]
+async fn names_and_texts_that_are_none_are_problems() {
+    let running = start().await;
+    let path = running.ask(&running.operator, "GET /v1/switches/%ff", &[], "").await;
+    assert_eq!((path.status, path.header("content-type")), (422, Some("application/problem+json")), "{path:?}");
+    let reason = running.post("/v1/switches/model/undo", r#"{"reason":"a\nforged line"}"#).await;
+    assert_eq!((reason.status, reason.json()["field"].as_str()), (422, Some("reason")));
+    let version = running.post("/v1/switches/model/expect-version", r#"{"pool":"green","version":"\u001b[2J"}"#).await;
+    assert_eq!((version.status, version.json()["field"].as_str()), (422, Some("version")));
+    assert!(running.commands().is_empty());
+}
+
+#[tokio::test]
 async fn a_name_outside_every_zone_is_not_explained() {
     let running = start().await;
     assert_eq!(running.ask(&running.viewer, "GET /v1/explain?owner=model.example.test", &[], "").await.status, 404);
