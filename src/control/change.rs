@@ -22,6 +22,16 @@ impl Control {
         match self.decide_and_commit(&asked).await {
             Err(refused) => drop(reply.send(Err(refused))),
             Ok(Decided::Done(replied)) => drop(reply.send(Ok(*replied))),
+            Ok(Decided::Recalled(mut replied)) => {
+                let published = self.last_published.clone();
+                tokio::spawn(async move {
+                    replied.applied = match published {
+                        Some(superseded) => quiet_within(&superseded, APPLY_LIMIT).await,
+                        None => true,
+                    };
+                    drop(reply.send(Ok(*replied)));
+                });
+            }
             Ok(Decided::Published { mut replied, superseded, old_slots }) => {
                 let cells = self.cells.clone();
                 tokio::spawn(async move {
@@ -38,14 +48,19 @@ impl Control {
     async fn decide_and_commit(&mut self, asked: &Asked) -> Result<Decided, Refused> {
         self.settle_doubt().await?;
         if let Some(replied) = self.recall(asked).await? {
-            return Ok(Decided::Done(Box::new(replied)));
+            return Ok(Decided::Recalled(Box::new(replied)));
         }
         let now = clock::now();
         let change = apply(&self.desired, &self.observed, &asked.request, now)?;
         let mut replied = self.reply_to(&change, asked, now);
-        if asked.dry_run || change.revision == self.desired.revision {
+        let unchanged = change.revision == self.desired.revision;
+        if asked.dry_run {
             return Ok(Decided::Done(Box::new(replied)));
         }
+        if unchanged && asked.idempotency.is_none() {
+            return Ok(Decided::Recalled(Box::new(replied)));
+        }
+        // A reply that nothing changed is remembered too: the same request may change something later.
         let commit = self.commit_of(&change, asked, &replied, now);
         let outcome = self.store.commit(commit).await;
         self.store_errors += u64::from(outcome.is_err());
@@ -53,6 +68,9 @@ impl Control {
         if let Err(error) = outcome {
             self.doubt(&error).await;
             return Err(error.into());
+        }
+        if unchanged {
+            return Ok(Decided::Recalled(Box::new(replied)));
         }
         let old_slots = self.slots_losing(&change, &asked.request.command);
         if let Command::Prepare { switch } = &asked.request.command {
@@ -75,6 +93,7 @@ impl Control {
         let mut replied: Replied = serde_json::from_str(&row.reply)
             .map_err(|error| crate::store::StoreError::Failed(format!("a remembered reply cannot be read: {error}")))?;
         replied.replayed = true;
+        replied.switches.iter_mut().for_each(|view| view.ttl_s = self.ttl_of(&view.switch));
         Ok(Some(replied))
     }
 
@@ -212,7 +231,7 @@ impl Control {
                 .map(|(name, state)| (name.to_string(), state.as_ref().map(v1::encode_switch)))
                 .collect(),
             serials: change.serials.clone(),
-            audit: self.audit_of(change, asked, now),
+            audit: if replied.changed { self.audit_of(change, asked, now) } else { Vec::new() },
             idempotency: asked.idempotency.as_ref().map(|key| IdempotencyRow {
                 token: asked.caller.token_id.clone(),
                 key: key.key.clone(),
@@ -276,6 +295,8 @@ impl Control {
 enum Decided {
     /// Nothing to publish.
     Done(Box<Replied>),
+    /// Nothing new to publish; what holds may still be on its way to the readers.
+    Recalled(Box<Replied>),
     /// Published; the reply waits for the readers.
     Published { replied: Box<Replied>, superseded: Superseded, old_slots: Vec<u32> },
 }

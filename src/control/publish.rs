@@ -57,6 +57,7 @@ impl Control {
             compiled.push((*index, live.compiled.clone()));
             self.announce(number, *index, &live);
             self.replace_live(*index, live);
+            self.note_moving(*index, now);
         }
         let next = current.with_changes(number, self.desired.revision, &compiled, serials);
         self.put(next, Some(touched.to_vec()))
@@ -77,6 +78,7 @@ impl Control {
             let live = self.compile(index, now);
             self.announce(number, index, &live);
             self.replace_live(index, live);
+            self.note_moving(index, now);
         }
         self.ledger.announce_removed(number, |switch| self.catalogue.by_name.contains_key(switch));
         let zones = &self.desired.definitions.zones;
@@ -96,6 +98,7 @@ impl Control {
     fn put(&mut self, next: Snapshot, touched: Option<Vec<u32>>) -> Superseded {
         let view = next.number;
         let superseded = self.snapshots.publish(Arc::new(next));
+        self.last_published = Some(superseded.clone());
         let (events, waiting) = (self.events.clone(), superseded.clone());
         tokio::spawn(async move {
             // However long a reader takes, the ledger concludes nothing before it has left.

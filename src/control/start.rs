@@ -11,7 +11,7 @@ use crate::health::{IdleReport, IdleTask, ProbeReport, ProbeTarget};
 use crate::metrics::cells::Registry;
 use crate::moment::Moment;
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};
-use crate::state::{Catalogue, Definitions, Desired, Observed, Rejection, apply, initial_serials, v1};
+use crate::state::{Catalogue, Definitions, Desired, Observed, Rejection, apply, initial_serials, serials, v1};
 use crate::store::{Commit, Loaded, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -114,6 +114,7 @@ impl Start {
             condition: self.store.condition(),
             store_errors: 0,
             in_doubt: false,
+            last_published: None,
             store: self.store,
             cells: self.cells,
             snapshots: snapshots.clone(),
@@ -174,7 +175,7 @@ impl Control {
     /// A commit failed in a way that leaves open whether it happened: finds out, now or before the
     /// next change.
     pub(super) async fn doubt(&mut self, error: &StoreError) {
-        self.in_doubt = matches!(error, StoreError::Conflict { .. } | StoreError::Failed(_));
+        self.in_doubt |= matches!(error, StoreError::Conflict { .. } | StoreError::Failed(_));
         if let Err(error) = self.settle_doubt().await {
             tracing::error!(%error, "the store cannot be read to see whether the change happened; asked again before the next one");
         }
@@ -186,19 +187,30 @@ impl Control {
             return Ok(());
         }
         let loaded = self.store.load().await?;
-        self.in_doubt = false;
         if loaded.revision == self.desired.revision {
-            self.desired.serials = loaded.serials.into_iter().collect();
+            self.in_doubt = false;
+            self.take_over_serials(&loaded);
             return Ok(());
         }
         tracing::warn!(ours = self.desired.revision, stored = loaded.revision, "the store has another revision than this process: taking it over");
         let (desired, _) = desired_from(&loaded, self.desired.definitions.clone()).map_err(|error| StoreError::Failed(error.to_string()))?;
-        self.desired = desired;
+        self.in_doubt = false;
+        let ours = std::mem::replace(&mut self.desired, desired).serials;
+        self.desired.serials = ours;
+        self.take_over_serials(&loaded);
         let now = clock::now();
         self.watch.rebuild(&self.catalogue, &self.desired, &BTreeMap::new(), now);
         self.watch.judge_all(&mut self.observed);
         self.publish_all(now);
         Ok(())
+    }
+
+    /// Keeps the newer serial of each zone: ours may be newer when a start could not store its first.
+    fn take_over_serials(&mut self, loaded: &Loaded) {
+        for (apex, stored) in &loaded.serials {
+            let ours = self.desired.serials.entry(apex.clone()).or_insert(*stored);
+            *ours = serials::newest(*ours, *stored);
+        }
     }
 
     /// The ledger of a process that begins to answer at `now`.

@@ -11,7 +11,7 @@ use crate::drain::Ledger;
 use crate::health::{IdleReport, IdleTask, IdleTrack, ProbeReport, ProbeTarget};
 use crate::metrics::cells::Registry;
 use crate::moment::Moment;
-use crate::snapshot::SnapshotCell;
+use crate::snapshot::{SnapshotCell, Superseded};
 use crate::state::{Catalogue, Command, Definitions, Desired, Observed, Request};
 use crate::store::{AuditRow, Commit, Condition, Store, StoreError, TokenRow};
 use std::collections::{BTreeSet, HashMap};
@@ -71,6 +71,8 @@ pub(super) struct Control {
     pub(super) condition: Condition,
     /// A commit's outcome is not known.
     pub(super) in_doubt: bool,
+    /// The last publication.
+    pub(super) last_published: Option<Superseded>,
     /// Store operations that failed.
     pub(super) store_errors: u64,
     /// What the start found out of the ordinary.
@@ -185,8 +187,15 @@ impl Control {
             before: serde_json::Value::Null,
             after: serde_json::Value::Null,
         };
-        self.store.commit(Commit { expected: self.desired.revision, revision, audit: vec![row], ..Commit::default() }).await?;
+        let commit = Commit { expected: self.desired.revision, revision, audit: vec![row], ..Commit::default() };
+        if let Err(error) = self.store.commit(commit).await {
+            self.store_errors += 1;
+            self.doubt(&error).await;
+            self.watch_condition();
+            return Err(error);
+        }
         self.desired.revision = revision;
+        self.publish(&[], &[], clock::now());
         self.watch_condition();
         Ok(())
     }

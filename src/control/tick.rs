@@ -71,13 +71,18 @@ impl Control {
                     self.happen(What::Drain { switch: switch.name.to_string(), pool, state: *state });
                 }
             }
-            let state = self.desired.switches.get(&switch.name);
-            let prepared = state.and_then(|s| s.prepared_until_unix_ms).is_some_and(|until| now.unix_ms < until);
-            if prepared || self.is_draining(index, now) {
-                self.observed.moving.insert(switch.name.clone());
-            } else {
-                self.observed.moving.remove(&switch.name);
-            }
+            self.note_moving(index, now);
+        }
+    }
+
+    /// Keeps the set of moving switches: prepared, or with a pool on its way out.
+    pub(super) fn note_moving(&mut self, index: u32, now: Moment) {
+        let name = self.switch_at(index).name.clone();
+        let prepared = self.desired.switches.get(&name).and_then(|s| s.prepared_until_unix_ms).is_some_and(|until| now.unix_ms < until);
+        if prepared || self.is_draining(index, now) {
+            self.observed.moving.insert(name);
+        } else {
+            self.observed.moving.remove(&name);
         }
     }
 

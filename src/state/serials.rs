@@ -17,6 +17,12 @@ pub fn advance(desired: &Desired, zone: &ZoneDefinition) -> u32 {
     }
 }
 
+/// The newer of two serials of a zone.
+#[must_use]
+pub const fn newest(a: u32, b: u32) -> u32 {
+    serial::newest(a, b)
+}
+
 /// The serial a zone is served with.
 #[must_use]
 pub fn current(desired: &Desired, zone: &ZoneDefinition) -> u32 {
