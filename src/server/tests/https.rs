@@ -180,7 +180,7 @@ async fn what_is_not_dns_over_https_gets_an_http_status() {
 #[tokio::test]
 async fn an_idle_https_connection_is_closed() {
     for http2 in [true, false] {
-        let doh = start_doh(http2, StreamLimits { idle: Duration::from_millis(150), ..StreamLimits::default() });
+        let doh = start_doh(http2, StreamLimits { idle: Duration::from_millis(800), ..StreamLimits::default() });
         doh.post(&question("web", 1, false)).await.bytes().await.unwrap();
         until(|| doh.running.listening.connections() == 0).await;
         doh.running.listening.shutdown().await;
