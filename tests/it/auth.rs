@@ -10,7 +10,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 /// A request with this `Authorization` header, or none.
-async fn ask(server: &Server, authorization: Option<&str>, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+async fn ask(
+    server: &Server,
+    authorization: Option<&str>,
+    method: &str,
+    path: &str,
+    body: Option<Value>,
+) -> (u16, Value) {
     let mut request = http().request(method.parse().unwrap(), format!("http://{}{path}", server.admin));
     if let Some(text) = authorization {
         request = request.header("Authorization", text);
@@ -54,7 +60,11 @@ async fn nothing_under_v1_is_shown_or_changed_without_a_good_token() {
     }
     refused(ask(&pair.server, Some("Basic Zmlyc3Q6"), "GET", "/v1/status", None).await, 401, "token-missing");
     refused(ask(&pair.server, Some("Bearer tg_"), "GET", "/v1/status", None).await, 401, "token-malformed");
-    refused(ask(&pair.server, Some(&forged), "POST", "/v1/switches/model/flip", Some(json!({ "to": "green" }))).await, 401, "token-wrong");
+    refused(
+        ask(&pair.server, Some(&forged), "POST", "/v1/switches/model/flip", Some(json!({ "to": "green" }))).await,
+        401,
+        "token-wrong",
+    );
     refused(ask(&pair.server, Some("Bearer tg_ffffffffff_00"), "GET", "/v1/status", None).await, 401, "token-wrong");
     let reply = http().get(format!("http://{}/v1/status", pair.server.admin)).send().await.unwrap();
     assert!(reply.headers()["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
@@ -79,7 +89,11 @@ async fn the_first_token_is_in_a_file_that_only_its_owner_reads_and_in_no_log() 
     let mut server = Server::start(&[("example.test.toml", ZONE)]).await;
     let file = server.state().join("admin-token");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(std::fs::metadata(server.state()).unwrap().permissions().mode() & 0o077, 0, "the state folder is its owner's");
+    assert_eq!(
+        std::fs::metadata(server.state()).unwrap().permissions().mode() & 0o077,
+        0,
+        "the state folder is its owner's"
+    );
     let first = server.token();
     let secret = first.rsplit_once('_').unwrap().1.to_owned();
     assert_eq!(secret.len(), 48);
@@ -93,7 +107,11 @@ async fn the_first_token_is_in_a_file_that_only_its_owner_reads_and_in_no_log() 
         let path = entry.unwrap().path();
         if path != file && path.is_file() {
             let bytes = std::fs::read(&path).unwrap();
-            assert!(!bytes.windows(secret.len()).any(|piece| piece == secret.as_bytes()), "{} holds the secret", path.display());
+            assert!(
+                !bytes.windows(secret.len()).any(|piece| piece == secret.as_bytes()),
+                "{} holds the secret",
+                path.display()
+            );
         }
     }
 }
@@ -105,22 +123,40 @@ async fn roles_allow_what_they_say_and_refusals_name_the_role_needed() {
     let viewer = token(server, "screen", "viewer", &[]).await;
     let operator = token(server, "oncall", "operator", &[]).await;
     let member = token(server, "gpu-7", "member", &[]).await;
-    for path in ["/v1/status", "/v1/switches", "/v1/switches/model", "/v1/history", "/v1/switches/model/drain/blue", "/v1/explain?owner=model.example.test"] {
+    for path in [
+        "/v1/status",
+        "/v1/switches",
+        "/v1/switches/model",
+        "/v1/history",
+        "/v1/switches/model/drain/blue",
+        "/v1/explain?owner=model.example.test",
+    ] {
         for looking in [&viewer, &operator] {
             accepted(with(server, looking, "GET", path, None).await);
         }
         refused(with(server, &member, "GET", path, None).await, 403, "wrong-role");
     }
     for verb in ["flip", "set-weights", "undo", "prepare", "reset", "overrides", "expect-version"] {
-        let reply = with(server, &viewer, "POST", &format!("/v1/switches/model/{verb}"), Some(json!({ "to": "green" }))).await;
+        let reply =
+            with(server, &viewer, "POST", &format!("/v1/switches/model/{verb}"), Some(json!({ "to": "green" }))).await;
         assert_eq!(reply.1["needed_role"], "operator", "{verb}");
         let detail = refused(reply, 403, "wrong-role");
         assert!(detail.contains("operator") && detail.contains("viewer"), "{detail}");
     }
     refused(with(server, &viewer, "POST", "/v1/flip", Some(json!({ "switches": [] }))).await, 403, "wrong-role");
     refused(with(server, &viewer, "POST", "/v1/reload", None).await, 403, "wrong-role");
-    refused(with(server, &member, "POST", "/v1/switches/model/flip", Some(json!({ "to": "green" }))).await, 403, "wrong-role");
-    for (method, path) in [("GET", "/v1/tokens"), ("POST", "/v1/tokens"), ("DELETE", "/v1/tokens/screen"), ("POST", "/v1/backup"), ("POST", "/v1/accept-copy")] {
+    refused(
+        with(server, &member, "POST", "/v1/switches/model/flip", Some(json!({ "to": "green" }))).await,
+        403,
+        "wrong-role",
+    );
+    for (method, path) in [
+        ("GET", "/v1/tokens"),
+        ("POST", "/v1/tokens"),
+        ("DELETE", "/v1/tokens/screen"),
+        ("POST", "/v1/backup"),
+        ("POST", "/v1/accept-copy"),
+    ] {
         let body = (method == "POST").then(|| json!({}));
         let reply = with(server, &operator, method, path, body).await;
         assert_eq!(reply.1["needed_role"], "admin", "{path}");
@@ -131,7 +167,13 @@ async fn roles_allow_what_they_say_and_refusals_name_the_role_needed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_limited_to_switches_reaches_no_others() {
-    let zone = ZONE.replace("192.0.2.10", "192.0.2.11") + &ZONE.split_once("[switch.model]").unwrap().1.replace("model", "other").replace("owners", "[switch.other]\nowners");
+    let zone = ZONE.replace("192.0.2.10", "192.0.2.11")
+        + &ZONE
+            .split_once("[switch.model]")
+            .unwrap()
+            .1
+            .replace("model", "other")
+            .replace("owners", "[switch.other]\nowners");
     let server = Server::start(&[("example.test.toml", &zone)]).await;
     let model = token(&server, "model-team", "admin", &["model"]).await;
     let force = json!({ "to": "green", "force": true, "reason": "no monitors here" });
@@ -146,7 +188,13 @@ async fn a_token_limited_to_switches_reaches_no_others() {
         ("GET", "/v1/history?switch=other", None),
         ("GET", "/v1/explain?owner=other.example.test", None),
         ("POST", "/v1/switches/other/flip", Some(force.clone())),
-        ("POST", "/v1/flip", Some(json!({ "switches": [{ "switch": "model", "to": "green" }, { "switch": "other", "to": "green" }], "force": true, "reason": "r" }))),
+        (
+            "POST",
+            "/v1/flip",
+            Some(
+                json!({ "switches": [{ "switch": "model", "to": "green" }, { "switch": "other", "to": "green" }], "force": true, "reason": "r" }),
+            ),
+        ),
         ("POST", "/v1/reload", None),
         ("GET", "/v1/tokens", None),
         ("POST", "/v1/backup", Some(json!({ "to": "/tmp/never-written" }))),
@@ -157,7 +205,11 @@ async fn a_token_limited_to_switches_reaches_no_others() {
     accepted(server.api("POST", "/v1/switches/other/flip", Some(force)).await);
     let rows = accepted(with(&server, &model, "GET", "/v1/history", None).await);
     assert!(rows["rows"].as_array().unwrap().iter().all(|row| row["switch"] == "model"), "{rows}");
-    refused(server.api("POST", "/v1/tokens", Some(json!({ "name": "x", "role": "viewer", "switches": ["none"] }))).await, 422, "invalid-request");
+    refused(
+        server.api("POST", "/v1/tokens", Some(json!({ "name": "x", "role": "viewer", "switches": ["none"] }))).await,
+        422,
+        "invalid-request",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,7 +228,11 @@ async fn expired_and_revoked_tokens_let_nobody_in_and_the_last_admin_stays() {
     assert!(detail.contains("token create"), "{detail}");
     let leaver = token(&server, "leaver", "admin", &[]).await;
     accepted(with(&server, &leaver, "GET", "/v1/status", None).await);
-    refused(server.api("POST", "/v1/tokens", Some(json!({ "name": "leaver", "role": "viewer" }))).await, 409, "name-taken");
+    refused(
+        server.api("POST", "/v1/tokens", Some(json!({ "name": "leaver", "role": "viewer" }))).await,
+        409,
+        "name-taken",
+    );
     accepted(server.api("DELETE", "/v1/tokens/leaver", None).await);
     refused(with(&server, &leaver, "GET", "/v1/status", None).await, 401, "token-wrong");
     refused(server.api("DELETE", "/v1/tokens/leaver", None).await, 404, "unknown-token");
@@ -194,7 +250,9 @@ async fn expired_and_revoked_tokens_let_nobody_in_and_the_last_admin_stays() {
 async fn machines_ask_for_metrics_and_health_without_a_token_on_loopback() {
     let pair = Pair::start().await;
     pair.answer();
-    let fetch = |path: &str, accept: &str| http().get(format!("http://{}{path}", pair.server.admin)).header("Accept", accept).send();
+    let fetch = |path: &str, accept: &str| {
+        http().get(format!("http://{}{path}", pair.server.admin)).header("Accept", accept).send()
+    };
     for path in ["/healthz", "/readyz"] {
         assert_eq!(fetch(path, "*/*").await.unwrap().status(), 200);
     }
@@ -220,7 +278,10 @@ async fn bodies_that_are_not_right_are_named_and_change_nothing() {
         let request = http().post(&url).bearer_auth(pair.server.token()).body(body);
         async move {
             let reply = request.send().await.expect("a reply");
-            assert_eq!(reply.headers()["content-type"], if reply.status() == 200 { "application/json" } else { "application/problem+json" });
+            assert_eq!(
+                reply.headers()["content-type"],
+                if reply.status() == 200 { "application/json" } else { "application/problem+json" }
+            );
             (reply.status().as_u16(), reply.json::<Value>().await.expect("JSON"))
         }
     };
@@ -230,7 +291,17 @@ async fn bodies_that_are_not_right_are_named_and_change_nothing() {
     let missing = post(b"{}".to_vec()).await;
     assert_eq!(missing.1["field"], "to");
     refused(missing, 422, "invalid-request");
-    for broken in [&b""[..], b"{", b"[]", b"null", b"\"green\"", br#"{"to":1}"#, br#"{"to":"green"} trailing"#, b"\xff\xfe", br#"{"to":"green","to":"blue"}"#] {
+    for broken in [
+        &b""[..],
+        b"{",
+        b"[]",
+        b"null",
+        b"\"green\"",
+        br#"{"to":1}"#,
+        br#"{"to":"green"} trailing"#,
+        b"\xff\xfe",
+        br#"{"to":"green","to":"blue"}"#,
+    ] {
         let (status, body) = post(broken.to_vec()).await;
         assert!(status == 400 || status == 422, "{}: {status} {body}", String::from_utf8_lossy(broken));
     }
@@ -241,7 +312,11 @@ async fn bodies_that_are_not_right_are_named_and_change_nothing() {
     refused(pair.server.api("GET", "/v1/history?limit=0", None).await, 422, "invalid-request");
     refused(pair.server.api("GET", "/v1/history?limits=5", None).await, 422, "invalid-request");
     refused(pair.server.api("GET", "/v1/explain?client=192.0.2.1", None).await, 422, "invalid-request");
-    refused(pair.server.api("PUT", "/v1/switches/model/flip", Some(json!({ "to": "green" }))).await, 405, "wrong-method");
+    refused(
+        pair.server.api("PUT", "/v1/switches/model/flip", Some(json!({ "to": "green" }))).await,
+        405,
+        "wrong-method",
+    );
     assert!(pair.answers(&pair.blue));
 }
 

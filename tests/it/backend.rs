@@ -42,8 +42,15 @@ impl Backend {
     pub fn start(version: &str) -> Self {
         let address = own_address();
         let listener = TcpListener::bind((address, PORT)).expect("an address of its own");
-        let manner = Manner { status: 200, version: version.to_owned(), delay: Duration::ZERO, dead: false, load: "0".to_owned() };
-        let shared = Arc::new(Shared { manner: Mutex::new(manner), asked: AtomicUsize::new(0), closed: AtomicBool::new(false) });
+        let manner = Manner {
+            status: 200,
+            version: version.to_owned(),
+            delay: Duration::ZERO,
+            dead: false,
+            load: "0".to_owned(),
+        };
+        let shared =
+            Arc::new(Shared { manner: Mutex::new(manner), asked: AtomicUsize::new(0), closed: AtomicBool::new(false) });
         let accepting = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -98,6 +105,10 @@ fn answer(mut stream: TcpStream, shared: &Shared) {
     } else {
         format!("{{\"status\":\"ok\",\"version\":\"{}\"}}\n", manner.version)
     };
-    let head = format!("HTTP/1.1 {} Told\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", manner.status, body.len());
+    let head = format!(
+        "HTTP/1.1 {} Told\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        manner.status,
+        body.len()
+    );
     let _ = stream.write_all(format!("{head}{body}").as_bytes());
 }

@@ -56,7 +56,8 @@ struct Resolver {
 
 impl Resolver {
     fn start(dns: SocketAddr, names: &[&str]) -> Arc<Self> {
-        let resolver = Arc::new(Self { held_until: Mutex::default(), answers: AtomicU64::new(0), stop: AtomicBool::new(false) });
+        let resolver =
+            Arc::new(Self { held_until: Mutex::default(), answers: AtomicU64::new(0), stop: AtomicBool::new(false) });
         for name in names {
             let (resolver, message) = (resolver.clone(), query(9, &format!("{name}.example.test")));
             std::thread::spawn(move || {
@@ -114,7 +115,11 @@ async fn look(server: &Server, resolver: &Resolver, switches: &[&str]) -> HashMa
         for pool in ["blue", "green"] {
             let report = verdict(server, switch, pool).await;
             let held = resolver.holds(member_of(at, pool));
-            assert!(report["safe_to_close"] == false || held.is_none(), "early by {held:?}: {switch}/{pool} {report}\n{}", server.log());
+            assert!(
+                report["safe_to_close"] == false || held.is_none(),
+                "early by {held:?}: {switch}/{pool} {report}\n{}",
+                server.log()
+            );
             assert_eq!(report["safe_to_close"] == true, report["state"] == "drained", "{report}");
             assert!(!report["reasons"].as_array().unwrap().is_empty(), "{report}");
             assert_eq!(report["members"][0]["safe_to_close"], report["safe_to_close"], "{report}");
@@ -162,7 +167,10 @@ async fn the_verdict_is_never_early_through_flips_undos_crashes_and_restarts() {
         resolver.has(member_of(at, "blue")).await;
     }
     let seen = look(&server, &resolver, &names).await;
-    assert!(names.iter().all(|name| state(&seen, name, "blue") == "serving" && state(&seen, name, "green") == "drained"), "{seen:?}");
+    assert!(
+        names.iter().all(|name| state(&seen, name, "blue") == "serving" && state(&seen, name, "green") == "drained"),
+        "{seen:?}"
+    );
     // One by one, so that their clocks differ.
     for name in names {
         change(&server, name, "flip", json!({ "to": "green" })).await;
@@ -189,7 +197,9 @@ async fn the_verdict_is_never_early_through_flips_undos_crashes_and_restarts() {
     assert_ne!(state(&seen, "c", "blue"), "drained", "it was answered just before the crash: {seen:?}");
     assert_ne!(state(&seen, "b", "blue"), "drained");
     assert_eq!(state(&seen, "e", "blue"), "drained", "what had drained before the crash has drained: {seen:?}");
-    let left = |seen: &HashMap<(String, String), Value>| seen[&("c".to_owned(), "blue".to_owned())]["remaining_ms"].as_u64().unwrap();
+    let left = |seen: &HashMap<(String, String), Value>| {
+        seen[&("c".to_owned(), "blue".to_owned())]["remaining_ms"].as_u64().unwrap()
+    };
     assert!(left(&seen) > 55_000, "resolvers may have served stale while nobody answered: {seen:?}");
     // An ordered restart does not forget either.
     assert_eq!(server.stop().await, Some(0));
@@ -219,7 +229,9 @@ async fn whatever_is_done_at_random_the_verdict_is_never_early() {
         match draw(60) {
             0 => change(&server, name, "flip", json!({ "to": "green" })).await,
             1 => change(&server, name, "flip", json!({ "to": "blue" })).await,
-            2 => change(&server, name, "set-weights", json!({ "weights": { "green": format!("{}%", draw(101)) } })).await,
+            2 => {
+                change(&server, name, "set-weights", json!({ "weights": { "green": format!("{}%", draw(101)) } })).await
+            }
             3 => change(&server, name, "reset", json!({})).await,
             4 => change(&server, name, "prepare", json!({})).await,
             5 => {
@@ -252,7 +264,11 @@ async fn a_pool_with_weight_or_a_rule_is_refused_with_the_reason() {
     let server = Server::start(&[("example.test.toml", &(zone(&["a"], "tail = \"0s\"") + rule))]).await;
     for (pool, word) in [("blue", "weight"), ("green", "rule")] {
         let report = verdict(&server, "a", pool).await;
-        assert_eq!((&report["state"], &report["safe_to_close"], &report["remaining_ms"]), (&json!("serving"), &json!(false), &Value::Null), "{report}");
+        assert_eq!(
+            (&report["state"], &report["safe_to_close"], &report["remaining_ms"]),
+            (&json!("serving"), &json!(false), &Value::Null),
+            "{report}"
+        );
         assert!(report["reasons"].to_string().contains(word), "{report}");
         let output = server.cli(&["drain", "a", pool]);
         assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
@@ -272,7 +288,10 @@ async fn states_follow_in_order_and_the_command_waits_for_the_end() {
         let (address, token) = (format!("http://{}", server.admin), server.token());
         tokio::task::spawn_blocking(move || {
             let mut command = std::process::Command::new(crate::harness::PROGRAM);
-            command.args(["drain", "a", "blue", "--wait"]).env("TIDEGATE_ADDRESS", address).env("TIDEGATE_TOKEN", token);
+            command
+                .args(["drain", "a", "blue", "--wait"])
+                .env("TIDEGATE_ADDRESS", address)
+                .env("TIDEGATE_TOKEN", token);
             command.output().expect("the client runs")
         })
     };
@@ -283,7 +302,11 @@ async fn states_follow_in_order_and_the_command_waits_for_the_end() {
             seen.push(state.clone());
         }
         if state == "drained" {
-            assert_eq!((&report["verified"], &report["safe_to_close"]), (&json!(false), &json!(true)), "no idle reading: {report}");
+            assert_eq!(
+                (&report["verified"], &report["safe_to_close"]),
+                (&json!(false), &json!(true)),
+                "no idle reading: {report}"
+            );
             break;
         }
         assert!(report["remaining_ms"].as_u64().is_some_and(|left| left <= 17_000), "{report}");
@@ -301,7 +324,8 @@ async fn states_follow_in_order_and_the_command_waits_for_the_end() {
 
 /// A pair whose old side is read for its load.
 async fn read_for_load(reading: &str) -> Pair {
-    let idle = format!("idle = {{ url = \"http://{{address}}:8080/load\", {reading}, interval = \"1s\", readings = 3 }}");
+    let idle =
+        format!("idle = {{ url = \"http://{{address}}:8080/load\", {reading}, interval = \"1s\", readings = 3 }}");
     Pair::with(&format!("min_interval = \"0s\"\nttl = \"5s\"\nfast_ttl = \"5s\"\ntail = \"0s\"\n{idle}"), CALM).await
 }
 
@@ -323,7 +347,10 @@ async fn a_busy_old_side_is_not_drained_until_three_readings_agree() {
         assert_eq!((&report["idle"]["last_value"], &report["idle"]["in_a_row"]), (&json!(5.0), &json!(0)), "{report}");
         // A reading that fails is not an idle one.
         pair.blue.behave(|manner| manner.load = "\"none\"".to_owned());
-        eventually("the failure is told", || async { verdict(&pair.server, "model", "blue").await["idle"]["error"].is_string().then_some(()) }).await;
+        eventually("the failure is told", || async {
+            verdict(&pair.server, "model", "blue").await["idle"]["error"].is_string().then_some(())
+        })
+        .await;
         assert_eq!(verdict(&pair.server, "model", "blue").await["safe_to_close"], false);
         pair.blue.behave(|manner| manner.load = "0".to_owned());
         let asked = pair.blue.asked();
@@ -342,13 +369,22 @@ async fn a_busy_old_side_is_not_drained_until_three_readings_agree() {
 async fn without_a_floor_the_reading_from_before_the_switch_sets_it() {
     let pair = read_for_load("json = \"/running\"").await;
     pair.blue.behave(|manner| manner.load = "4000".to_owned());
-    eventually("a baseline", || async { verdict(&pair.server, "model", "blue").await["idle"]["floor"].as_f64().filter(|floor| *floor > 2.0) }).await;
+    eventually("a baseline", || async {
+        verdict(&pair.server, "model", "blue").await["idle"]["floor"].as_f64().filter(|floor| *floor > 2.0)
+    })
+    .await;
     assert!(pair.answers(&pair.blue));
     pair.flip("green").await;
     pair.blue.behave(|manner| manner.load = "40".to_owned());
-    eventually("promises are over", || async { (verdict(&pair.server, "model", "blue").await["state"] == "tail").then_some(()) }).await;
+    eventually("promises are over", || async {
+        (verdict(&pair.server, "model", "blue").await["state"] == "tail").then_some(())
+    })
+    .await;
     pair.blue.behave(|manner| manner.load = "2".to_owned());
-    eventually("idle below 0.1 % of before", || async { (verdict(&pair.server, "model", "blue").await["verified"] == true).then_some(()) }).await;
+    eventually("idle below 0.1 % of before", || async {
+        (verdict(&pair.server, "model", "blue").await["verified"] == true).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -369,7 +405,10 @@ async fn a_member_that_another_switch_names_stays_until_both_let_go() {
     server.short(&["A", "b.example.test"]);
     let begun = Instant::now();
     change(&server, "b", "flip", json!({ "to": "green" })).await;
-    eventually("both have let go", || async { (verdict(&server, "a", "blue").await["members"][0]["safe_to_close"] == true).then_some(()) }).await;
+    eventually("both have let go", || async {
+        (verdict(&server, "a", "blue").await["members"][0]["safe_to_close"] == true).then_some(())
+    })
+    .await;
     assert!(begun.elapsed() >= Duration::from_secs(4), "b's answers were out: {:?}", begun.elapsed());
 }
 
@@ -382,12 +421,27 @@ async fn a_member_removed_from_the_files_keeps_its_promises() {
     accepted(server.api("POST", "/v1/reload", None).await);
     assert_eq!(server.short(&["A", "a.example.test"]), ["192.0.2.1"]);
     // The same address comes back under another switch: its old promises still count.
-    server.folder.write("zones/example.test.toml", &(zone(&["a"], "tail = \"0s\"") + &zone(&["a", "b"], "tail = \"0s\"").split_once("[switch.b]").map(|(_, b)| format!("[switch.b]{b}")).unwrap().replace("192.0.2.12", "192.0.2.3")));
+    server.folder.write(
+        "zones/example.test.toml",
+        &(zone(&["a"], "tail = \"0s\"")
+            + &zone(&["a", "b"], "tail = \"0s\"")
+                .split_once("[switch.b]")
+                .map(|(_, b)| format!("[switch.b]{b}"))
+                .unwrap()
+                .replace("192.0.2.12", "192.0.2.3")),
+    );
     accepted(server.api("POST", "/v1/reload", None).await);
     let report = verdict(&server, "b", "green").await;
-    assert_eq!((&report["state"], &report["members"][0]["safe_to_close"]), (&json!("drained"), &json!(false)), "{report}");
+    assert_eq!(
+        (&report["state"], &report["members"][0]["safe_to_close"]),
+        (&json!("drained"), &json!(false)),
+        "{report}"
+    );
     assert!(report["members"][0]["reasons"].to_string().contains("a/blue"), "{report}");
-    eventually("the promises are over", || async { (verdict(&server, "b", "green").await["members"][0]["safe_to_close"] == true).then_some(()) }).await;
+    eventually("the promises are over", || async {
+        (verdict(&server, "b", "green").await["members"][0]["safe_to_close"] == true).then_some(())
+    })
+    .await;
 }
 
 /// Shifts CLOCK_REALTIME, and no other clock, by the seconds that a file says.
@@ -418,10 +472,20 @@ int clock_gettime(clockid_t id, struct timespec *at) {
 async fn the_wall_clock_may_jump_either_way_and_moves_no_verdict() {
     let mut server = Server::prepare(&[("example.test.toml", &zone(&["a"], "tail = \"0s\""))], &[]);
     server.folder.write("shim.c", SHIM);
-    let (source, shim, shift) = (server.folder.path().join("shim.c"), server.folder.path().join("shim.so"), server.folder.path().join("shift"));
-    let built = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(&source).arg("-ldl").status().expect("a C compiler, which the build needs too");
+    let (source, shim, shift) =
+        (server.folder.path().join("shim.c"), server.folder.path().join("shim.so"), server.folder.path().join("shift"));
+    let built = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&shim)
+        .arg(&source)
+        .arg("-ldl")
+        .status()
+        .expect("a C compiler, which the build needs too");
     assert!(built.success());
-    server.environment = vec![("LD_PRELOAD".to_owned(), shim.display().to_string()), ("CLOCK_SHIFT".to_owned(), shift.display().to_string())];
+    server.environment = vec![
+        ("LD_PRELOAD".to_owned(), shim.display().to_string()),
+        ("CLOCK_SHIFT".to_owned(), shift.display().to_string()),
+    ];
     let jump = |seconds: i64| {
         let next = shift.with_extension("next");
         std::fs::write(&next, seconds.to_string()).unwrap();
@@ -436,14 +500,20 @@ async fn the_wall_clock_may_jump_either_way_and_moves_no_verdict() {
     for seconds in [7200, -7200, 100_000_000, 0, 86_400] {
         jump(seconds);
         let report = verdict(&server, "a", "blue").await;
-        assert!(asked.elapsed() > Duration::from_secs(8) || report["state"] == "draining", "after a jump of {seconds} s: {report}");
+        assert!(
+            asked.elapsed() > Duration::from_secs(8) || report["state"] == "draining",
+            "after a jump of {seconds} s: {report}"
+        );
         assert_eq!(report["safe_to_close"], false, "after a jump of {seconds} s: {report}");
     }
     change(&server, "a", "prepare", json!({})).await;
     let at = crate::switches::history(&server, "?limit=1").await[0]["at_unix_ms"].as_u64().unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
     assert!(at > now + 86_000_000, "the shim works: the audit is on the wall clock");
-    eventually("drained by the clock nobody can move", || async { (verdict(&server, "a", "blue").await["safe_to_close"] == true).then_some(()) }).await;
+    eventually("drained by the clock nobody can move", || async {
+        (verdict(&server, "a", "blue").await["safe_to_close"] == true).then_some(())
+    })
+    .await;
     assert!(asked.elapsed() >= Duration::from_millis(9_500), "{:?}", asked.elapsed());
     // A crash and a jump back to before it all, once the verdict is on disk.
     let written = Instant::now();

@@ -62,7 +62,8 @@ async fn flip_on(url: String, token: String, client: reqwest::Client, known: Arc
         let Ok(reply) = client.post(&url).bearer_auth(&token).json(&body(to)).send().await else { return };
         let Ok(body) = reply.json::<Value>().await else { return };
         assert_eq!(body["changed"], true, "{body}");
-        let (revision, serial) = (body["revision"].as_u64().unwrap(), body["serials"]["example.test."].as_u64().unwrap());
+        let (revision, serial) =
+            (body["revision"].as_u64().unwrap(), body["serials"]["example.test."].as_u64().unwrap());
         *known.lock().unwrap() = Known { acknowledged: Some((revision, serial, to)), asked: None };
         to = if to == "green" { "blue" } else { "green" };
     }
@@ -89,7 +90,10 @@ async fn every_acknowledged_flip_is_there_after_kill_nine_at_any_moment() {
         let status = accepted(server.api("GET", "/v1/status", None).await);
         let now = status["revision"].as_u64().unwrap();
         let pause = format!("round {round}, killed after {pause} us");
-        assert!(now == floor || (now == floor + 1 && known.asked.is_some()), "{pause}: revision {now}, acknowledged {floor}");
+        assert!(
+            now == floor || (now == floor + 1 && known.asked.is_some()),
+            "{pause}: revision {now}, acknowledged {floor}"
+        );
         // A change that was decided when the server went down may be there, whole, or not.
         pool = if now == floor { last } else { known.asked.expect("checked above") };
         unknown += u32::from(now != floor);
@@ -97,7 +101,11 @@ async fn every_acknowledged_flip_is_there_after_kill_nine_at_any_moment() {
         let served = u64::from(serial_of(&server));
         assert!(served > serial_floor, "{pause}: serial {served} after {serial_floor}");
         let rows = history(&server, "?limit=1").await;
-        assert_eq!(rows.first().map_or(0, |row| row["revision"].as_u64().unwrap()), now, "{pause}: the audit is part of the change");
+        assert_eq!(
+            rows.first().map_or(0, |row| row["revision"].as_u64().unwrap()),
+            now,
+            "{pause}: the audit is part of the change"
+        );
         assert_eq!(status["store"]["state"], "ok", "{pause}: {status}");
         (revision, serial) = (now, served);
     }
@@ -116,7 +124,15 @@ async fn serials_never_go_back_whatever_happens() {
     };
     accepted(flip(&server, "green").await);
     moved(&server, "flip", true);
-    accepted(server.api("POST", "/v1/switches/model/set-weights", Some(json!({ "weights": { "blue": "10%" }, "force": true, "reason": "r" }))).await);
+    accepted(
+        server
+            .api(
+                "POST",
+                "/v1/switches/model/set-weights",
+                Some(json!({ "weights": { "blue": "10%" }, "force": true, "reason": "r" })),
+            )
+            .await,
+    );
     moved(&server, "set-weights", true);
     accepted(server.api("POST", "/v1/switches/model/prepare", None).await);
     moved(&server, "prepare", true);
@@ -155,7 +171,8 @@ async fn serials_never_go_back_whatever_happens() {
 /// Restores a backup with the server stopped.
 fn restore(server: &Server, backup: &Path) -> Value {
     let state = server.state();
-    let arguments = ["restore", backup.to_str().unwrap(), "--state", state.to_str().unwrap(), "--reason", "rehearsal", "--json"];
+    let arguments =
+        ["restore", backup.to_str().unwrap(), "--state", state.to_str().unwrap(), "--reason", "rehearsal", "--json"];
     let output = Command::new(crate::harness::PROGRAM).args(arguments).output().expect("the program runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")
@@ -175,8 +192,12 @@ async fn a_backup_comes_back_and_no_number_is_used_twice() {
     for to in ["blue", "green", "blue"] {
         accepted(flip(&server, to).await);
     }
-    let (revision, serial) = (accepted(server.api("GET", "/v1/status", None).await)["revision"].as_u64().unwrap(), serial_of(&server));
-    let busy = Command::new(crate::harness::PROGRAM).args(["restore", path.to_str().unwrap(), "--state", server.state().to_str().unwrap()]).output().unwrap();
+    let (revision, serial) =
+        (accepted(server.api("GET", "/v1/status", None).await)["revision"].as_u64().unwrap(), serial_of(&server));
+    let busy = Command::new(crate::harness::PROGRAM)
+        .args(["restore", path.to_str().unwrap(), "--state", server.state().to_str().unwrap()])
+        .output()
+        .unwrap();
     assert_eq!(busy.status.code(), Some(1), "a running server's state is not replaced");
     assert!(String::from_utf8_lossy(&busy.stderr).contains("in use"), "{}", String::from_utf8_lossy(&busy.stderr));
     assert_eq!(server.stop().await, Some(0));
@@ -191,7 +212,11 @@ async fn a_backup_comes_back_and_no_number_is_used_twice() {
     assert_eq!(reply.status(), 200);
     let rows = history(&server, "").await;
     assert!(rows.iter().filter(|row| row["verb"] == "flip").count() == 4, "the audit keeps the rows of both: {rows:?}");
-    assert!(rows[0]["verb"].as_str().is_some_and(|verb| verb.contains("restore")) && rows[0]["reason"] == "rehearsal", "{}", rows[0]);
+    assert!(
+        rows[0]["verb"].as_str().is_some_and(|verb| verb.contains("restore")) && rows[0]["reason"] == "rehearsal",
+        "{}",
+        rows[0]
+    );
     accepted(flip(&server, "blue").await);
 }
 
@@ -259,7 +284,8 @@ async fn a_damaged_state_file_is_replaced_by_its_copy_once_somebody_confirms() {
 
 /// Starts the server's command and returns exit code and everything it said.
 fn failed_start(server: &Server) -> (Option<i32>, String) {
-    let mut child = server.command().stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child =
+        server.command().stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let begun = std::time::Instant::now();
     while child.try_wait().unwrap().is_none() {
         if begun.elapsed() > Duration::from_secs(20) {
@@ -291,7 +317,8 @@ async fn a_state_file_of_a_newer_program_is_left_alone() {
     accepted(flip(&server, "green").await);
     assert_eq!(server.stop().await, Some(0));
     let path = server.state().join("state.db");
-    let newer = |format: u32| rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", format).unwrap();
+    let newer =
+        |format: u32| rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", format).unwrap();
     newer(999);
     let (code, said) = failed_start(&server);
     assert_eq!(code, Some(1), "{said}");
@@ -323,7 +350,11 @@ impl SmallDisk {
     /// Needs root; without it there is nothing to test on.
     fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).expect("a folder");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "tmpfs"]).arg(at).output().expect("mount");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "tmpfs"])
+            .arg(at)
+            .output()
+            .expect("mount");
         if !mounted.status.success() {
             println!("not tested, since nothing may be mounted here: {}", String::from_utf8_lossy(&mounted.stderr));
             return None;
@@ -375,10 +406,12 @@ async fn a_full_disk_refuses_changes_but_answers_and_undoes() {
     // The reserve carries many undos, while somebody else takes every byte that comes free.
     for round in 0..4 {
         disk.fill();
-        let undone = server.api("POST", "/v1/switches/model/undo", Some(json!({ "force": true, "reason": "back" }))).await;
+        let undone =
+            server.api("POST", "/v1/switches/model/undo", Some(json!({ "force": true, "reason": "back" }))).await;
         assert_eq!(undone.0, 200, "undo {round} on a full disk: {}", undone.1);
         assert_ne!(answer(&server), before, "undo {round} moved the traffic");
-        let again = server.api("POST", "/v1/switches/model/undo", Some(json!({ "force": true, "reason": "and again" }))).await;
+        let again =
+            server.api("POST", "/v1/switches/model/undo", Some(json!({ "force": true, "reason": "and again" }))).await;
         assert_eq!(again.0, 200, "{}", again.1);
         assert_eq!(answer(&server), before);
     }

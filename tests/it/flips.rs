@@ -134,7 +134,14 @@ fn fsync_times(folder: &Path) -> Vec<Duration> {
 /// p50, p90, p99 and the largest, in milliseconds.
 fn spread(sorted: &[Duration]) -> String {
     let at = |share: usize| sorted[(sorted.len() * share / 100).min(sorted.len() - 1)].as_secs_f64() * 1000.0;
-    format!("p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, max {:.2} ms (n {})", at(50), at(90), at(99), at(100), sorted.len())
+    format!(
+        "p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, max {:.2} ms (n {})",
+        at(50),
+        at(90),
+        at(99),
+        at(100),
+        sorted.len()
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,13 +178,19 @@ async fn no_query_sent_after_the_reply_to_a_flip_gets_an_old_answer() {
         }
     }
     run.stop.store(true, Ordering::Relaxed);
-    let seen: Vec<Seen> = clients.into_iter().flat_map(|client| client.join().expect("a client that was always answered")).collect();
+    let seen: Vec<Seen> =
+        clients.into_iter().flat_map(|client| client.join().expect("a client that was always answered")).collect();
     let mut certain = 0;
     for one in &seen {
         let first = done.partition_point(|flip| flip.replied < one.sent).saturating_sub(1);
         let last = done.partition_point(|flip| flip.posted < one.received).saturating_sub(1);
         let explained = done[first..=last.max(first)].iter().any(|flip| flip.to == one.address);
-        assert!(explained, "flip {first} was confirmed {:?} before the query was sent, and it got {}", one.sent - done[first].replied, one.address);
+        assert!(
+            explained,
+            "flip {first} was confirmed {:?} before the query was sent, and it got {}",
+            one.sent - done[first].replied,
+            one.address
+        );
         certain += usize::from(first == last);
     }
     assert!(certain >= flips * 50, "{certain} of {} answers had one possible answer only", seen.len());

@@ -51,7 +51,8 @@ async fn crowd(zone_options: &str) -> (Server, Backend, Backend) {
     let server = Server::start(&[("example.test.toml", &crowded(&blue, &green, zone_options))]).await;
     eventually("all pools are eligible", || async {
         let status = server.api("GET", "/v1/switches", None).await.1;
-        let pools = status["switches"].as_array()?.iter().flat_map(|switch| switch["pools"].as_array().into_iter().flatten());
+        let pools =
+            status["switches"].as_array()?.iter().flat_map(|switch| switch["pools"].as_array().into_iter().flatten());
         pools.into_iter().all(|pool| pool["eligible"] == true).then_some(())
     })
     .await;
@@ -114,7 +115,11 @@ async fn weights_that_cannot_be_are_422_and_name_the_field() {
     let reply = pair.post("set-weights", json!({ "weights": { "green": 10001 } })).await;
     assert_eq!(reply.1["field"], "weights");
     assert!(reply.1["detail"].as_str().is_some_and(|detail| detail.contains("green") && detail.contains("0 to 10000")));
-    let sum = refused(pair.post("set-weights", json!({ "weights": { "blue": "50%", "green": "40.25%" } })).await, 422, "percent-sum");
+    let sum = refused(
+        pair.post("set-weights", json!({ "weights": { "blue": "50%", "green": "40.25%" } })).await,
+        422,
+        "percent-sum",
+    );
     assert!(sum.contains("90.25"), "{sum}");
     assert!(pair.answers(&pair.blue));
     assert!(history(&pair.server, "").await.is_empty());
@@ -160,7 +165,10 @@ async fn a_pool_that_is_down_gets_no_weight_unless_forced() {
     pair.green.behave(|manner| manner.status = 503);
     pair.down("green").await;
     let detail = guarded(pair.post("flip", json!({ "to": "green" })).await, "not-eligible", true);
-    assert!(detail.contains("green") && detail.contains(&pair.green.address.to_string()) && detail.contains("503"), "{detail}");
+    assert!(
+        detail.contains("green") && detail.contains(&pair.green.address.to_string()) && detail.contains("503"),
+        "{detail}"
+    );
     assert!(detail.contains("force"), "the sentence says what can be done: {detail}");
     guarded(pair.post("set-weights", json!({ "weights": { "green": "1%" } })).await, "not-eligible", true);
     accepted(pair.post("flip", json!({ "to": "green", "force": true, "reason": "the probe is wrong" })).await);
@@ -184,9 +192,7 @@ async fn a_pool_without_monitor_needs_force() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_eligible_pool_with_weight_is_kept_also_against_overrides() {
     let pair = Pair::with("min_interval = \"0s\"", LIVELY).await;
-    let hold = |pool: &str, member: Option<&str>, force: bool| {
-        json!({ "pool": pool, "member": member, "hold": "force-down", "for": "1h", "reason": "maintenance", "force": force })
-    };
+    let hold = |pool: &str, member: Option<&str>, force: bool| json!({ "pool": pool, "member": member, "hold": "force-down", "for": "1h", "reason": "maintenance", "force": force });
     let detail = guarded(pair.post("overrides", hold("blue", None, false)).await, "no-eligible-weight", true);
     assert!(detail.contains("model"), "{detail}");
     let blue = pair.blue.address.to_string();
@@ -215,10 +221,21 @@ async fn an_override_needs_a_length_between_one_minute_and_three_days() {
         assert_eq!(reply.1["field"], "for");
         refused(reply, 422, "override-duration");
     }
-    refused(pair.post("overrides", json!({ "pool": "green", "hold": "force-up", "for": "soon", "reason": "demo" })).await, 422, "invalid-request");
-    refused(pair.post("overrides", json!({ "pool": "green", "hold": "sideways", "for": "1h", "reason": "demo" })).await, 422, "invalid-request");
+    refused(
+        pair.post("overrides", json!({ "pool": "green", "hold": "force-up", "for": "soon", "reason": "demo" })).await,
+        422,
+        "invalid-request",
+    );
+    refused(
+        pair.post("overrides", json!({ "pool": "green", "hold": "sideways", "for": "1h", "reason": "demo" })).await,
+        422,
+        "invalid-request",
+    );
     for lasts in ["1m", "72h"] {
-        accepted(pair.post("overrides", json!({ "pool": "green", "hold": "force-up", "for": lasts, "reason": "demo" })).await);
+        accepted(
+            pair.post("overrides", json!({ "pool": "green", "hold": "force-up", "for": lasts, "reason": "demo" }))
+                .await,
+        );
     }
 }
 
@@ -226,7 +243,8 @@ async fn an_override_needs_a_length_between_one_minute_and_three_days() {
 async fn several_switches_flip_all_or_none() {
     let (server, _blue, _green) = crowd("").await;
     let flip = |body| server.api("POST", "/v1/flip", Some(body));
-    let both = |second: &str| json!({ "switches": [{ "switch": "one", "to": "green" }, { "switch": second, "to": "green" }] });
+    let both =
+        |second: &str| json!({ "switches": [{ "switch": "one", "to": "green" }, { "switch": second, "to": "green" }] });
     guarded(flip(both("plain")).await, "unmonitored", true);
     refused(flip(both("none")).await, 404, "unknown-switch");
     let detail = refused(flip(both("one")).await, 422, "named-twice");
@@ -237,7 +255,10 @@ async fn several_switches_flip_all_or_none() {
     let reply = accepted(flip(both("two")).await);
     assert_eq!(reply["switches"].as_array().unwrap().len(), 2);
     for name in ["one", "two"] {
-        assert_eq!(server.short(&["A", &format!("{name}.example.test")]), server.short(&["A", &format!("green.{name}.example.test")]));
+        assert_eq!(
+            server.short(&["A", &format!("{name}.example.test")]),
+            server.short(&["A", &format!("green.{name}.example.test")])
+        );
     }
     let rows = history(&server, "").await;
     assert_eq!(rows.len(), 2);

@@ -71,7 +71,8 @@ async fn a_server_that_shows_the_wrong_model_never_counts_as_ready() {
     for wrong in ["", "v2 ", "V2", "v22", "null"] {
         let (_, failed) = counts(&pair, "green").await;
         pair.green.behave(|manner| manner.version = wrong.to_owned());
-        eventually("three more failures", || async { (counts(&pair, "green").await.1 >= failed + 3).then_some(()) }).await;
+        eventually("three more failures", || async { (counts(&pair, "green").await.1 >= failed + 3).then_some(()) })
+            .await;
         assert_eq!(pair.pool("green").await["eligible"], false, "{wrong:?} counted as v2");
     }
     // An open port, an empty list, something that is no JSON: not ready either.
@@ -120,7 +121,10 @@ async fn an_override_holds_and_the_measured_state_stands_beside_it() {
     assert!(pair.server.short(&["A", "green.model.example.test"]).is_empty());
     pair.green.behave(|manner| manner.status = 500);
     accepted(pair.post("overrides", hold("force-up")).await);
-    eventually("the measured state goes on", || async { (first_member(&pair, "green").await["health"] == "down").then_some(()) }).await;
+    eventually("the measured state goes on", || async {
+        (first_member(&pair, "green").await["health"] == "down").then_some(())
+    })
+    .await;
     let pool = pair.pool("green").await;
     assert_eq!((&pool["eligible"], &pool["hold"]["kind"]), (&json!(true), &json!("force-up")), "{pool}");
     pair.flip("green").await;
@@ -179,7 +183,8 @@ weight = 0
     assert!(alarms.contains("model") && alarms.contains("fallback"), "{alarms}");
     assert!(crate::pair::serial_of(&server) > serial, "answers changed, so the serial must move");
     let metrics = http().get(format!("http://{}/metrics", server.admin)).send().await.unwrap().text().await.unwrap();
-    let line = metrics.lines().find(|line| line.contains("fallback") && !line.starts_with('#') && line.contains("model"));
+    let line =
+        metrics.lines().find(|line| line.contains("fallback") && !line.starts_with('#') && line.contains("model"));
     assert!(line.is_some_and(|line| line.ends_with(" 1") || line.ends_with(" 1.0")), "{line:?} in {metrics}");
     assert!(server.log().contains("fallback"), "loud in the log too:\n{}", server.log());
     for at in [1, 2] {
@@ -234,7 +239,12 @@ async fn health_and_its_age_survive_a_restart_and_answer_at_once() {
 async fn at_a_first_start_a_whole_round_of_probes_ends_before_anybody_is_answered() {
     let (blue, green) = (Backend::start("v1"), Backend::start("v1"));
     green.behave(|manner| manner.delay = Duration::from_millis(700));
-    let zone = crate::pair::zone(&member(&blue), &member(&green), "min_interval = \"0s\"", r#"interval = "5s", timeout = "2s""#);
+    let zone = crate::pair::zone(
+        &member(&blue),
+        &member(&green),
+        "min_interval = \"0s\"",
+        r#"interval = "5s", timeout = "2s""#,
+    );
     let mut server = Server::prepare(&[("example.test.toml", &zone)], &[]);
     server.spawn();
     // The first answer that comes must already know that green shows the wrong model.

@@ -109,12 +109,18 @@ impl Pair {
 
     /// Waits until a pool is eligible.
     pub async fn up(&self, pool: &str) {
-        eventually(&format!("{pool} is eligible"), || async { (self.pool(pool).await["eligible"] == true).then_some(()) }).await;
+        eventually(&format!("{pool} is eligible"), || async {
+            (self.pool(pool).await["eligible"] == true).then_some(())
+        })
+        .await;
     }
 
     /// Waits until a pool is not eligible.
     pub async fn down(&self, pool: &str) {
-        eventually(&format!("{pool} is not eligible"), || async { (self.pool(pool).await["eligible"] == false).then_some(()) }).await;
+        eventually(&format!("{pool} is not eligible"), || async {
+            (self.pool(pool).await["eligible"] == false).then_some(())
+        })
+        .await;
     }
 
     /// The addresses dig gets.

@@ -45,7 +45,10 @@ async fn a_reload_applies_everything_and_moves_the_serial_of_changed_zones_only(
     assert!(serial_of(&server) > before);
     assert_eq!(org(), org_before);
     let rows = crate::switches::history(&server, "").await;
-    assert_eq!((&rows[0]["verb"], &rows[0]["who"], &rows[0]["reason"]), (&json!("reload"), &json!("first"), &json!("new address")));
+    assert_eq!(
+        (&rows[0]["verb"], &rows[0]["who"], &rows[0]["reason"]),
+        (&json!("reload"), &json!("first"), &json!("new address"))
+    );
     // The file's own serial is taken when it is larger.
     server.folder.write("zones/example.test.toml", &plain("").replace("ns = [", "serial = 2026010100\nns = ["));
     accepted(server.api("POST", "/v1/reload", Some(json!({ "force": true, "reason": "second was a trial" }))).await);
@@ -61,11 +64,15 @@ async fn sighup_reloads_and_one_with_errors_leaves_everything_as_it_was() {
     let server = Server::start(&[("example.test.toml", &plain(""))]).await;
     server.folder.write("zones/example.test.toml", &plain("").replace("192.0.2.10", "192.0.2.12"));
     server.signal("HUP");
-    eventually("the new address", || async { (server.short(&["A", "model.example.test"]) == ["192.0.2.12"]).then_some(()) }).await;
+    eventually("the new address", || async {
+        (server.short(&["A", "model.example.test"]) == ["192.0.2.12"]).then_some(())
+    })
+    .await;
     assert_eq!(crate::switches::history(&server, "").await[0]["who"], "file");
     server.folder.write("zones/example.test.toml", "[zone]\nns = 5\n");
     server.signal("HUP");
-    eventually("the log names the place", || async { server.log().contains("example.test.toml:2:").then_some(()) }).await;
+    eventually("the log names the place", || async { server.log().contains("example.test.toml:2:").then_some(()) })
+        .await;
     assert_eq!(server.short(&["A", "model.example.test"]), ["192.0.2.12"]);
     assert_eq!(crate::switches::history(&server, "").await.len(), 1);
 }
@@ -75,9 +82,20 @@ async fn every_problem_of_every_file_is_listed_with_its_place_and_nothing_change
     let server = Server::start(&[("example.test.toml", &plain("")), ("example.org.zone", MASTER)]).await;
     let serial = serial_of(&server);
     // A good edit beside bad ones must not slip in.
-    server.folder.write("zones/example.test.toml", &plain("").replace("192.0.2.10", "192.0.2.13").replace("weight = 0", "wieght = 0"));
-    server.folder.write("zones/example.org.zone", &MASTER.replace("www A 192.0.2.1", "www A 192.0.2.1\nbad A not-an-address"));
-    server.folder.write("zones/example.net.toml", &plain("").replace("example.test", "example.net").replace("switch.model", "switch.net").replace("192.0.2.10", "192.0.2.300"));
+    server.folder.write(
+        "zones/example.test.toml",
+        &plain("").replace("192.0.2.10", "192.0.2.13").replace("weight = 0", "wieght = 0"),
+    );
+    server
+        .folder
+        .write("zones/example.org.zone", &MASTER.replace("www A 192.0.2.1", "www A 192.0.2.1\nbad A not-an-address"));
+    server.folder.write(
+        "zones/example.net.toml",
+        &plain("")
+            .replace("example.test", "example.net")
+            .replace("switch.model", "switch.net")
+            .replace("192.0.2.10", "192.0.2.300"),
+    );
     let (status, body) = server.api("POST", "/v1/reload", None).await;
     refused((status, body.clone()), 422, "invalid-files");
     let problems: Vec<&str> = body["problems"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
@@ -96,11 +114,17 @@ async fn what_was_set_at_run_time_stays_and_each_hidden_edit_is_named() {
     let pair = Pair::start().await;
     pair.flip("green").await;
     accepted(pair.post("expect-version", json!({ "pool": "blue", "version": "v1" })).await);
-    let zone = crate::pair::zone(&member(&pair.blue), &member(&pair.green), "min_interval = \"0s\"\nttl = \"60s\"", CALM);
-    pair.server.folder.write("zones/example.test.toml", &zone.replace("weight = 0", "weight = 2000").replace("\"v1\"", "\"v9\""));
+    let zone =
+        crate::pair::zone(&member(&pair.blue), &member(&pair.green), "min_interval = \"0s\"\nttl = \"60s\"", CALM);
+    pair.server
+        .folder
+        .write("zones/example.test.toml", &zone.replace("weight = 0", "weight = 2000").replace("\"v1\"", "\"v9\""));
     let reply = accepted(pair.server.api("POST", "/v1/reload", None).await);
     let notes = reply["notes"].to_string();
-    assert!(notes.contains("model") && notes.contains("2000") && notes.contains("not applied") && notes.contains("reset"), "{notes}");
+    assert!(
+        notes.contains("model") && notes.contains("2000") && notes.contains("not applied") && notes.contains("reset"),
+        "{notes}"
+    );
     assert!(notes.contains("blue") && notes.contains("v9") && notes.contains("v1"), "{notes}");
     assert!(pair.answers(&pair.green));
     assert_eq!(pair.weights().await["green"], 10000);
@@ -118,7 +142,9 @@ async fn what_was_set_at_run_time_stays_and_each_hidden_edit_is_named() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_with_weight_is_only_removed_with_force() {
     let server = Server::start(&[("example.test.toml", &plain(""))]).await;
-    let without_blue = plain("").replace("[switch.model.pool.blue]\nmembers = [\"192.0.2.10\"]\nweight = 10000\n", "").replace("weight = 0", "weight = 1");
+    let without_blue = plain("")
+        .replace("[switch.model.pool.blue]\nmembers = [\"192.0.2.10\"]\nweight = 10000\n", "")
+        .replace("weight = 0", "weight = 1");
     server.folder.write("zones/example.test.toml", &without_blue);
     guarded(server.api("POST", "/v1/reload", None).await, "removes-serving", true);
     server.signal("HUP");
@@ -132,7 +158,8 @@ async fn a_pool_with_weight_is_only_removed_with_force() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn definitions_change_under_load_without_a_single_failure() {
     let server = Server::start(&[("example.test.toml", &plain("")), ("example.org.zone", MASTER)]).await;
-    let (stop, asked, wrong) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (stop, asked, wrong) =
+        (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let clients: Vec<_> = ["model.example.test", "www.example.org", "nope.example.org", "green.model.example.test"]
         .into_iter()
         .map(|name| {
@@ -157,7 +184,9 @@ async fn definitions_change_under_load_without_a_single_failure() {
         .collect();
     for round in 0..15_u32 {
         let before = asked.load(Ordering::Relaxed);
-        let text = plain(&format!("[switch.s{round}]\nowners = [\"s{round}.example.test\"]\n[switch.s{round}.pool.p]\nmembers = [\"192.0.2.77\"]\nweight = 1\n"));
+        let text = plain(&format!(
+            "[switch.s{round}]\nowners = [\"s{round}.example.test\"]\n[switch.s{round}.pool.p]\nmembers = [\"192.0.2.77\"]\nweight = 1\n"
+        ));
         server.folder.write("zones/example.test.toml", &text);
         server.folder.write("zones/example.org.zone", &format!("{MASTER}extra{round} A 192.0.2.9\n"));
         let force = (round > 0).then(|| json!({ "force": true, "reason": "the switch of the last round goes" }));

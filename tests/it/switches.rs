@@ -22,7 +22,11 @@ async fn a_flip_moves_every_owner_at_once_and_the_reply_proves_it() {
     assert!((25_000..=30_000).contains(&left), "blue was answered with a TTL of 30 s a moment ago: {left}");
     for owner in ["model.example.test", "also.example.test", "MODEL.Example.TEST"] {
         for transport in ["+notcp", "+tcp"] {
-            assert_eq!(pair.server.short(&[transport, "A", owner]), [pair.green.address.to_string()], "{owner} {transport}");
+            assert_eq!(
+                pair.server.short(&[transport, "A", owner]),
+                [pair.green.address.to_string()],
+                "{owner} {transport}"
+            );
         }
     }
     assert_eq!(reply["serials"]["example.test."], pair.serial());
@@ -48,7 +52,11 @@ async fn what_changes_nothing_makes_no_revision_and_no_serial() {
     ];
     for (verb, body) in nothing {
         let reply = accepted(pair.post(verb, body.clone()).await);
-        assert_eq!((&reply["changed"], &reply["revision"]), (&json!(false), &json!(revision)), "{verb} {body}: {reply}");
+        assert_eq!(
+            (&reply["changed"], &reply["revision"]),
+            (&json!(false), &json!(revision)),
+            "{verb} {body}: {reply}"
+        );
     }
     assert_eq!((pair.revision().await, pair.serial(), history(&pair.server, "").await.len()), (revision, serial, rows));
 }
@@ -64,7 +72,10 @@ async fn a_dry_run_says_what_would_change_and_changes_nothing() {
         ("set-weights", json!({ "weights": { "green": "10%" }, "dry_run": true })),
         ("prepare", json!({ "dry_run": true })),
         ("expect-version", json!({ "pool": "green", "version": "v9", "dry_run": true })),
-        ("overrides", json!({ "pool": "green", "hold": "force-down", "for": "1h", "reason": "trial", "dry_run": true })),
+        (
+            "overrides",
+            json!({ "pool": "green", "hold": "force-down", "for": "1h", "reason": "trial", "dry_run": true }),
+        ),
     ] {
         assert_eq!(accepted(pair.post(verb, body).await)["dry_run"], true, "{verb}");
     }
@@ -171,7 +182,8 @@ async fn a_prepared_flip_waits_for_longer_lived_answers_and_the_ttl_rises_after_
     let client = http();
     let url = format!("http://{}/v1/switches/model/flip", pair.server.admin);
     let begun = std::time::Instant::now();
-    let asked = client.post(url).bearer_auth(pair.server.token()).json(&json!({ "to": "green", "prepare": true })).send();
+    let asked =
+        client.post(url).bearer_auth(pair.server.token()).json(&json!({ "to": "green", "prepare": true })).send();
     let flipping = tokio::spawn(asked);
     eventually("the TTL is low", || async { (pair.ttl() == 5).then_some(()) }).await;
     assert!(pair.answers(&pair.blue), "nothing moves while longer-lived answers are out");
@@ -189,7 +201,8 @@ async fn a_prepared_flip_waits_for_longer_lived_answers_and_the_ttl_rises_after_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_set_at_run_time_must_be_shown_before_the_pool_counts() {
-    let pair = Pair::with("min_interval = \"0s\"", r#"interval = "250ms", timeout = "250ms", fall = 2, rise = 2"#).await;
+    let pair =
+        Pair::with("min_interval = \"0s\"", r#"interval = "250ms", timeout = "250ms", fall = 2, rise = 2"#).await;
     accepted(pair.post("expect-version", json!({ "pool": "green", "version": "v3" })).await);
     pair.down("green").await;
     let detail = guarded(pair.post("flip", json!({ "to": "green" })).await, "not-eligible", true);
@@ -241,18 +254,42 @@ async fn an_idempotency_key_gives_the_first_reply_again() {
     let (revision, serial) = (pair.revision().await, pair.serial());
     let again = accepted(pair.server.api_with("POST", path, Some(json!({ "to": "green" })), &key).await);
     assert_eq!(again["replayed"], true);
-    assert_eq!((&again["revision"], &again["serials"], &again["switches"]), (&first["revision"], &first["serials"], &first["switches"]));
+    assert_eq!(
+        (&again["revision"], &again["serials"], &again["switches"]),
+        (&first["revision"], &first["serials"], &first["switches"])
+    );
     assert_eq!((pair.revision().await, pair.serial()), (revision, serial), "a replay changes nothing");
     assert!(pair.answers(&pair.blue));
-    refused(pair.server.api_with("POST", path, Some(json!({ "to": "blue" })), &key).await, 422, "idempotency-key-reused");
-    refused(pair.server.api_with("POST", "/v1/switches/model/undo", Some(json!({ "to": "green" })), &key).await, 422, "invalid-request");
-    refused(pair.server.api_with("POST", "/v1/switches/model/undo", Some(json!({})), &key).await, 422, "idempotency-key-reused");
+    refused(
+        pair.server.api_with("POST", path, Some(json!({ "to": "blue" })), &key).await,
+        422,
+        "idempotency-key-reused",
+    );
+    refused(
+        pair.server.api_with("POST", "/v1/switches/model/undo", Some(json!({ "to": "green" })), &key).await,
+        422,
+        "invalid-request",
+    );
+    refused(
+        pair.server.api_with("POST", "/v1/switches/model/undo", Some(json!({})), &key).await,
+        422,
+        "idempotency-key-reused",
+    );
     // Another token may use the same words.
     let other = token(&pair.server, "other", "operator", &[]).await;
-    let reply = http().post(format!("http://{}{path}", pair.server.admin)).bearer_auth(other).header("Idempotency-Key", "release-7");
+    let reply = http()
+        .post(format!("http://{}{path}", pair.server.admin))
+        .bearer_auth(other)
+        .header("Idempotency-Key", "release-7");
     let reply: Value = reply.json(&json!({ "to": "green" })).send().await.unwrap().json().await.unwrap();
     assert_eq!((&reply["changed"], &reply["replayed"]), (&json!(true), &Value::Null), "{reply}");
-    refused(pair.server.api_with("POST", path, Some(json!({ "to": "blue" })), &[("Idempotency-Key", &"k".repeat(256))]).await, 422, "invalid-request");
+    refused(
+        pair.server
+            .api_with("POST", path, Some(json!({ "to": "blue" })), &[("Idempotency-Key", &"k".repeat(256))])
+            .await,
+        422,
+        "invalid-request",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -265,7 +302,9 @@ async fn the_same_key_sent_many_times_at_once_changes_once() {
         let sent = (0..4).map(|_| {
             let key = [("Idempotency-Key", key.as_str())];
             let server = &pair.server;
-            async move { accepted(server.api_with("POST", "/v1/switches/model/flip", Some(json!({ "to": to })), &key).await) }
+            async move {
+                accepted(server.api_with("POST", "/v1/switches/model/flip", Some(json!({ "to": to })), &key).await)
+            }
         });
         let replies = futures_util::future::join_all(sent).await;
         assert_eq!(replies.iter().filter(|reply| reply["replayed"] != true).count(), 1, "{replies:?}");
@@ -278,12 +317,19 @@ async fn the_same_key_sent_many_times_at_once_changes_once() {
 async fn a_stale_revision_is_refused_even_with_force() {
     let pair = Pair::start().await;
     let seen = pair.revision().await;
-    let etag = http().get(format!("http://{}/v1/switches", pair.server.admin)).bearer_auth(pair.server.token()).send().await.unwrap();
+    let etag = http()
+        .get(format!("http://{}/v1/switches", pair.server.admin))
+        .bearer_auth(pair.server.token())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(etag.headers()["etag"], format!("\"{seen}\""));
     let path = "/v1/switches/model/flip";
     let matching = format!("\"{seen}\"");
     accepted(pair.server.api_with("POST", path, Some(json!({ "to": "green" })), &[("If-Match", &matching)]).await);
-    for body in [json!({ "to": "blue" }), json!({ "to": "blue", "force": true, "reason": "now" }), json!({ "to": "green" })] {
+    for body in
+        [json!({ "to": "blue" }), json!({ "to": "blue", "force": true, "reason": "now" }), json!({ "to": "green" })]
+    {
         let reply = pair.server.api_with("POST", path, Some(body), &[("If-Match", &matching)]).await;
         assert_eq!(reply.1["revision"], seen + 1);
         let detail = refused(reply, 412, "stale-revision");
@@ -291,7 +337,11 @@ async fn a_stale_revision_is_refused_even_with_force() {
     }
     assert!(pair.answers(&pair.green));
     accepted(pair.server.api_with("POST", path, Some(json!({ "to": "blue" })), &[("If-Match", "*")]).await);
-    refused(pair.server.api_with("POST", path, Some(json!({ "to": "blue" })), &[("If-Match", "twelve")]).await, 422, "invalid-request");
+    refused(
+        pair.server.api_with("POST", path, Some(json!({ "to": "blue" })), &[("If-Match", "twelve")]).await,
+        422,
+        "invalid-request",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -299,9 +349,11 @@ async fn flips_from_two_clients_at_once_serialise_and_never_mix() {
     let pair = Pair::start().await;
     let mut last = pair.revision().await;
     for _ in 0..20 {
-        let (green, blue) = tokio::join!(pair.post("flip", json!({ "to": "green" })), pair.post("flip", json!({ "to": "blue" })));
+        let (green, blue) =
+            tokio::join!(pair.post("flip", json!({ "to": "green" })), pair.post("flip", json!({ "to": "blue" })));
         let replies = [accepted(green), accepted(blue)];
-        let mut made: Vec<u64> = replies.iter().filter(|r| r["changed"] == true).map(|r| r["revision"].as_u64().unwrap()).collect();
+        let mut made: Vec<u64> =
+            replies.iter().filter(|r| r["changed"] == true).map(|r| r["revision"].as_u64().unwrap()).collect();
         made.sort_unstable();
         let expected: Vec<u64> = (last + 1..=last + made.len() as u64).collect();
         assert_eq!(made, expected, "{replies:?}");
@@ -318,9 +370,18 @@ async fn flips_from_two_clients_at_once_serialise_and_never_mix() {
     for round in 0..10 {
         let seen = format!("\"{}\"", pair.revision().await);
         let guard = [("If-Match", seen.as_str())];
-        let to = |blue: bool| if blue { json!({ "weights": { "blue": 5000 + round, "green": 1 } }) } else { json!({ "weights": { "blue": 1, "green": 5000 + round } }) };
+        let to = |blue: bool| {
+            if blue {
+                json!({ "weights": { "blue": 5000 + round, "green": 1 } })
+            } else {
+                json!({ "weights": { "blue": 1, "green": 5000 + round } })
+            }
+        };
         let path = "/v1/switches/model/set-weights";
-        let (a, b) = tokio::join!(pair.server.api_with("POST", path, Some(to(true)), &guard), pair.server.api_with("POST", path, Some(to(false)), &guard));
+        let (a, b) = tokio::join!(
+            pair.server.api_with("POST", path, Some(to(true)), &guard),
+            pair.server.api_with("POST", path, Some(to(false)), &guard)
+        );
         let mut statuses = [a.0, b.0];
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 412], "{a:?} {b:?}");
@@ -342,7 +403,10 @@ async fn every_change_leaves_one_row_with_who_from_where_when_and_why() {
     let rows = history(&pair.server, "?switch=model").await;
     assert_eq!(rows.len(), 3, "refused changes leave none: {rows:?}");
     let (prepare, back, there) = (&rows[0], &rows[1], &rows[2]);
-    assert_eq!((&there["who"], &there["verb"], &there["reason"], &there["forced"]), (&json!("night-shift"), &json!("flip"), &json!("v2 is proven"), &json!(false)));
+    assert_eq!(
+        (&there["who"], &there["verb"], &there["reason"], &there["forced"]),
+        (&json!("night-shift"), &json!("flip"), &json!("v2 is proven"), &json!(false))
+    );
     assert_eq!((&back["who"], &back["reason"], &back["forced"]), (&json!("first"), &json!("v2 is slow"), &json!(true)));
     assert_eq!((&prepare["verb"], &prepare["reason"]), (&json!("prepare"), &Value::Null));
     assert_eq!(there["from"], "127.0.0.1");
@@ -368,7 +432,8 @@ async fn concurrent_questions_never_see_half_a_change() {
         let expected = if to == "green" { pair.green.address } else { pair.blue.address };
         pair.flip(to).await;
         assert_eq!(seen(&pair.server), [expected.to_string()]);
-        let explained = accepted(pair.server.api("GET", "/v1/explain?owner=model.example.test&client=192.0.2.1", None).await);
+        let explained =
+            accepted(pair.server.api("GET", "/v1/explain?owner=model.example.test&client=192.0.2.1", None).await);
         assert_eq!(explained["pool"], to, "{explained}");
     }
 }
