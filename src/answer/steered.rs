@@ -25,7 +25,7 @@ impl<'a> Answering<'a, '_> {
         if self.choice.is_some() {
             return Next::Done;
         }
-        let Some((owner, switch)) = self.snapshot.steered(id) else {
+        let Some((owner, switch)) = self.snapshot.steered(located.steered(id)) else {
             self.answer_nodata(located, None);
             return Next::Done;
         };

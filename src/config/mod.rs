@@ -189,14 +189,9 @@ fn define(zones: Vec<ReadZone>) -> Definitions {
     let zones = zones
         .into_iter()
         .map(|zone| {
-            Arc::new(ZoneDefinition {
-                apex: zone.apex,
-                text: Arc::new(zone.text),
-                file_serial: zone.serial,
-                switches: zone.switches.into_iter().map(|marked| Arc::new(marked.switch)).collect(),
-                max_moving: zone.max_moving,
-            })
+            let switches = zone.switches.into_iter().map(|marked| Arc::new(marked.switch)).collect();
+            Arc::new(ZoneDefinition::compile(zone.apex, &zone.text, zone.serial, switches, zone.max_moving))
         })
         .collect();
-    Definitions { zones }
+    Definitions::new(zones)
 }

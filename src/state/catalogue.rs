@@ -1,11 +1,11 @@
 //! The part of a snapshot that only a reload changes: zones, steered names, where each switch stands.
 
-use super::definitions::{Definitions, ZoneDefinition};
+use super::definitions::Definitions;
 use crate::dns::{Name, Qname, RecordType};
 use crate::snapshot::{OwnerRole, SteeredOwner};
 use crate::steering::Switch;
 use crate::zone::{Found, NameHash};
-use crate::zone::{SteerId, Zone, ZoneSet};
+use crate::zone::ZoneSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub struct Catalogue {
     /// Static data of every zone, in the order of the definitions.
     pub zones: Arc<ZoneSet>,
-    /// Steered names, by [`SteerId`].
+    /// Steered names, zone after zone ([`crate::zone::Located::steered`]).
     pub owners: Arc<[SteeredOwner]>,
     /// Switches in the order of the definitions.
     pub switches: Vec<Placed>,
@@ -34,7 +34,7 @@ pub struct Placed {
 }
 
 impl Catalogue {
-    /// Compiles all definitions.
+    /// Indexes all definitions, whose zones are compiled already.
     #[must_use]
     pub fn build(definitions: &Definitions) -> Self {
         let mut owners = Vec::new();
@@ -49,9 +49,9 @@ impl Catalogue {
                 steered_names(switch, index, &mut owners);
             }
             catalogue.zone_by_apex.insert(definition.apex.clone(), number(zones.len()));
-            zones.push(build_zone(definition, &owners[first..], first));
+            zones.push((definition.data.clone(), number(first)));
         }
-        catalogue.zones = Arc::new(ZoneSet::build(zones));
+        catalogue.zones = Arc::new(ZoneSet::with_steered(zones));
         catalogue.owners = owners.into();
         catalogue
     }
@@ -61,12 +61,12 @@ impl Catalogue {
     pub fn target_ttl(&self, name: &Name) -> Option<u32> {
         let mut qname = Qname::default();
         qname.set(name.wire())?;
-        let zone = self.zones.find(&qname)?.zone;
+        let located = self.zones.find(&qname)?;
         let hash = NameHash::of(&qname);
-        let ttl_of = |rtype| match zone.lookup(&qname, hash, rtype) {
+        let ttl_of = |rtype| match located.zone.lookup(&qname, hash, rtype) {
             Found::Hit(rrset) | Found::Cname(rrset) => Some(rrset.ttl()),
             Found::Steered(id, _) => {
-                let owner = self.owners.get(id.0 as usize)?;
+                let owner = self.owners.get(located.steered(id).0 as usize)?;
                 self.switches.get(owner.switch as usize).map(|placed| placed.switch.ttl_s)
             }
             Found::Referral(_) | Found::Redirect(_) => None,
@@ -76,18 +76,11 @@ impl Catalogue {
     }
 }
 
-/// Compiles one zone with its steered names.
-fn build_zone(definition: &ZoneDefinition, owners: &[SteeredOwner], first: usize) -> Arc<Zone> {
-    let steered: Vec<(Name, SteerId)> =
-        owners.iter().enumerate().map(|(at, owner)| (owner.owner.clone(), SteerId(number(first + at)))).collect();
-    Arc::new(Zone::build(&definition.apex, &definition.text, &steered))
-}
-
 /// Every name a switch answers at: owners, pins and, where anyone may ask, explanations (§1.4, §6.1).
 ///
 /// A wildcard owner `*.base` has pins `<pool>.base` and `*.<pool>.base`, and explanations at
 /// `_explain.base` and `*._explain.base`, whose leftmost label stands for the client's.
-fn steered_names(switch: &Switch, index: u32, owners: &mut Vec<SteeredOwner>) {
+pub(super) fn steered_names(switch: &Switch, index: u32, owners: &mut Vec<SteeredOwner>) {
     for owner in &switch.owners {
         let mut add = |name: Option<Name>, role, wildcard| {
             if let Some(owner) = name {

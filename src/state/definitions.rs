@@ -1,9 +1,11 @@
 //! What the operator's files say, checked: the static half of the desired state.
 
+use super::catalogue::steered_names;
 use crate::dns::Name;
 use crate::steering::Switch;
-use crate::zone::ZoneText;
+use crate::zone::{SteerId, Zone, ZoneText};
 use ipnet::IpNet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// All zones, as one reload brings them: all valid, or it never gets here.
@@ -11,6 +13,8 @@ use std::sync::Arc;
 pub struct Definitions {
     /// Sorted by apex.
     pub zones: Vec<Arc<ZoneDefinition>>,
+    /// Where each switch stands: index of its zone, and of itself in there.
+    places: HashMap<Arc<str>, (usize, usize)>,
 }
 
 /// One zone: `zones/<name>.zone` and `zones/<name>.toml` together.
@@ -18,8 +22,9 @@ pub struct Definitions {
 pub struct ZoneDefinition {
     /// The top of the zone.
     pub apex: Name,
-    /// Static records, SOA and NS included (made from `[zone]` when there is no master file).
-    pub text: Arc<ZoneText>,
+    /// Static records, SOA and NS included (made from `[zone]` when there is no master file), compiled
+    /// with the steered names of `switches`: a name's [`SteerId`] counts from the zone's first one.
+    pub data: Arc<Zone>,
     /// The serial the SOA record of the files carries.
     pub file_serial: u32,
     /// The switches whose owners lie in this zone.
@@ -40,9 +45,33 @@ pub struct AnswerSettings {
 }
 
 impl Definitions {
+    /// Gathers zones, sorted by apex.
+    #[must_use]
+    pub fn new(zones: Vec<Arc<ZoneDefinition>>) -> Self {
+        let mut places = HashMap::new();
+        for (at, zone) in zones.iter().enumerate() {
+            places.extend(zone.switches.iter().enumerate().map(|(index, switch)| (switch.name.clone(), (at, index))));
+        }
+        Self { zones, places }
+    }
+
     /// The switch of this name, with its zone.
     #[must_use]
     pub fn switch(&self, name: &str) -> Option<(&Arc<ZoneDefinition>, &Arc<Switch>)> {
-        self.zones.iter().find_map(|zone| zone.switches.iter().find(|s| &*s.name == name).map(|s| (zone, s)))
+        let (zone, index) = *self.places.get(name)?;
+        let zone = self.zones.get(zone)?;
+        Some((zone, zone.switches.get(index)?))
+    }
+}
+
+impl ZoneDefinition {
+    /// Compiles a zone. The text is not kept: it takes more memory than what is made of it.
+    #[must_use]
+    pub fn compile(apex: Name, text: &ZoneText, file_serial: u32, switches: Vec<Arc<Switch>>, max_moving: Option<u32>) -> Self {
+        let mut owners = Vec::new();
+        switches.iter().for_each(|switch| steered_names(switch, 0, &mut owners));
+        let steered: Vec<(Name, SteerId)> = owners.into_iter().zip((0..).map(SteerId)).map(|(steered, id)| (steered.owner, id)).collect();
+        let data = Arc::new(Zone::build(&apex, text, &steered));
+        Self { apex, data, file_serial, switches, max_moving }
     }
 }

@@ -223,7 +223,7 @@ impl<'a> Builder<'a> {
     fn write(&self) -> (Box<[u8]>, Slots, Vec<u32>) {
         // An estimate: owners and RDATA as they are, and what each record adds.
         let mut arena = Vec::with_capacity(self.text.arena_len() + 12 * self.text.len());
-        arena.extend_from_slice(&[0; 4]);
+        arena.extend_from_slice(&[0; node::FIRST]);
         let mut slots = Slots::with_room(self.owners.len());
         let mut offsets = Vec::with_capacity(self.owners.len());
         let mut records: Vec<RecordRef<'a>> = Vec::new();

@@ -26,6 +26,9 @@ const WITH_AUX: u8 = STEERED | CUT | BELOW;
 /// Octets behind the last node.
 pub(super) const PADDING: usize = 8;
 
+/// Offset of the first node: 0 stands for none.
+pub(super) const FIRST: usize = 4;
+
 /// Octets before the name when there is no aux word.
 const HEAD: usize = 4;
 /// Octets before the records of an Rrset.
@@ -122,6 +125,11 @@ impl<'z> Node<'z> {
                 wire,
             })
         })
+    }
+
+    /// The arena behind this node.
+    pub(super) fn behind(&self) -> &'z [u8] {
+        self.rrsets().fold(self.rest, |rest, rrset| rest.get(RRSET_HEAD + rrset.wire.len()..).unwrap_or(&[]))
     }
 
     /// The Rrset of this type.

@@ -1,6 +1,6 @@
 //! All zones of the server, and which of them a name belongs to.
 
-use super::Zone;
+use super::{SteerId, Zone};
 use super::lookup::NameHash;
 use super::table::Slots;
 use crate::dns::Qname;
@@ -11,6 +11,8 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct ZoneSet {
     zones: Vec<Arc<Zone>>,
+    /// For each zone the number of its first steered name.
+    first_steered: Vec<u32>,
     /// Zones by hash of the apex: index + 1.
     slots: Slots,
     /// Bit n: some apex has n labels. Only suffixes of these lengths are worth a probe.
@@ -26,15 +28,34 @@ pub struct Located<'s> {
     pub index: u32,
     /// Of the name that was looked for.
     pub hash: NameHash,
+    /// The number of the zone's first steered name.
+    first_steered: u32,
+}
+
+impl Located<'_> {
+    /// A steered name of this zone among those of all zones.
+    #[must_use]
+    #[inline]
+    pub fn steered(&self, id: SteerId) -> SteerId {
+        SteerId(self.first_steered + id.0)
+    }
 }
 
 impl ZoneSet {
-    /// Gathers zones; of two with one apex the first is found.
+    /// Gathers zones whose steered names are numbered over all of them.
+    #[must_use]
+    pub fn build(zones: Vec<Arc<Zone>>) -> Self {
+        Self::with_steered(zones.into_iter().map(|zone| (zone, 0)).collect())
+    }
+
+    /// Gathers zones whose steered names are numbered from 0 in each, with what to add to that; of two
+    /// zones with one apex the first is found.
     ///
     /// # Panics
     /// With more than four milliard zones.
     #[must_use]
-    pub fn build(zones: Vec<Arc<Zone>>) -> Self {
+    pub fn with_steered(zones: Vec<(Arc<Zone>, u32)>) -> Self {
+        let (zones, first_steered): (Vec<_>, Vec<_>) = zones.into_iter().unzip();
         let mut slots = Slots::with_room(zones.len());
         let mut depths = 0;
         for (number, zone) in (1u32..).zip(&zones) {
@@ -42,7 +63,7 @@ impl ZoneSet {
             depths |= 1 << zone.apex_labels;
         }
         assert!(u32::try_from(zones.len()).is_ok(), "zones are fewer than 2^32");
-        Self { zones, slots, depths }
+        Self { zones, first_steered, slots, depths }
     }
 
     /// The zone with the longest apex at or above a name (RFC 1034 §4.3.2 step 2).
@@ -75,7 +96,9 @@ impl ZoneSet {
             depths >>= 1;
             hash = NameHash { own: qname.add_label(hash.own, left), parent: hash.own };
         }
-        found.map(|(zone, index)| Located { zone, index, hash })
+        let (zone, index) = found?;
+        let first_steered = *self.first_steered.get(index as usize)?;
+        Some(Located { zone, index, hash, first_steered })
     }
 
     /// The zone whose apex is this name without its first `skip` labels.

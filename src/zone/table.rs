@@ -5,7 +5,7 @@
 //! table is never changed: a reload builds a new one.
 
 use super::build;
-use super::node::Node;
+use super::node::{self, Node, RrsetRef};
 use super::soa::Soa;
 use super::{SteerId, ZoneText};
 use crate::dns::{Name, Qname};
@@ -53,6 +53,13 @@ pub(super) struct Glue {
     pub(super) in_domain: bool,
 }
 
+/// Two zones are equal when they answer alike: everything else follows from the nodes.
+impl PartialEq for Zone {
+    fn eq(&self, other: &Self) -> bool {
+        self.apex == other.apex && self.arena == other.arena
+    }
+}
+
 impl Zone {
     /// Compiles a zone. Records outside the apex are left out; the checks have refused them by then.
     #[must_use]
@@ -71,6 +78,22 @@ impl Zone {
     #[inline]
     pub fn soa(&self) -> Option<&Soa> {
         self.soa.as_ref()
+    }
+
+    /// Every Rrset with its owner, the apex first.
+    ///
+    /// # Panics
+    /// Never: the arena holds whole nodes.
+    pub fn rrsets(&self) -> impl Iterator<Item = (Name, RrsetRef<'_>)> {
+        let mut at = node::FIRST;
+        std::iter::from_fn(move || {
+            let node = Some(at).filter(|at| at + node::PADDING < self.arena.len()).and_then(|at| Node::read(&self.arena, at))?;
+            at = self.arena.len() - node.behind().len();
+            let owner = [node.name, self.apex.wire()].concat();
+            let owner = Name::from_wire(&owner).expect("owners enter the arena in wire form");
+            Some(node.rrsets().map(move |rrset| (owner.clone(), rrset)))
+        })
+        .flatten()
     }
 
     /// Octets of memory the compiled data takes, the table included.

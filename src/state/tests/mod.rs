@@ -202,31 +202,43 @@ fn definitions(change: impl FnOnce(&mut Draft)) -> Definitions {
 
 /// Definitions that can still be changed.
 struct Draft {
-    example: ZoneDefinition,
+    example: DraftZone,
     model: Switch,
     flag: Switch,
-    second: Option<ZoneDefinition>,
+    second: Option<DraftZone>,
     chat: Switch,
 }
 
 impl Draft {
     fn seal(mut self) -> Definitions {
-        self.example.switches = vec![Arc::new(self.flag), Arc::new(self.model)];
-        let mut zones = vec![Arc::new(self.example)];
-        if let Some(mut second) = self.second {
-            second.switches = vec![Arc::new(self.chat)];
-            zones.push(Arc::new(second));
+        let mut zones = vec![Arc::new(self.example.seal(vec![Arc::new(self.flag), Arc::new(self.model)]))];
+        if let Some(second) = self.second {
+            zones.push(Arc::new(second.seal(vec![Arc::new(self.chat)])));
         }
-        Definitions { zones }
+        Definitions::new(zones)
     }
 }
 
-fn zone(apex: &str, serial: u32) -> ZoneDefinition {
+/// A zone without its switches.
+struct DraftZone {
+    apex: Name,
+    text: crate::zone::ZoneText,
+    file_serial: u32,
+    max_moving: Option<u32>,
+}
+
+impl DraftZone {
+    fn seal(self, switches: Vec<Arc<Switch>>) -> ZoneDefinition {
+        ZoneDefinition::compile(self.apex, &self.text, self.file_serial, switches, self.max_moving)
+    }
+}
+
+fn zone(apex: &str, serial: u32) -> DraftZone {
     let apex: Name = apex.parse().unwrap();
     let text = format!("$TTL 3600\n@ IN SOA ns1 hostmaster {serial} 7200 900 1209600 300\n@ IN NS ns1\nns1 IN A 192.0.2.53\nedge 77 IN A 192.0.2.54\n");
     let mut include = |_: &str, _: &str| Err("nothing to include".to_owned());
     let text = master::parse("test.zone", text.as_bytes(), &apex, &mut include).unwrap_or_else(|e| panic!("{}", e[0].render()));
-    ZoneDefinition { apex, text: Arc::new(text), file_serial: serial, switches: Vec::new(), max_moving: None }
+    DraftZone { apex, text, file_serial: serial, max_moving: None }
 }
 
 fn switch(name: &str, owner: &str, pools: Vec<Pool>) -> Switch {
