@@ -51,8 +51,8 @@ async fn flip(
     prepare: bool,
 ) -> Result<Json<Replied>, Problem> {
     if prepare && !wish.dry_run {
-        let trial = incoming.change(context, Wish { dry_run: true, ..wish.clone() }).await?;
-        if trial.changed {
+        let trial = incoming.trial(context, wish.clone()).await?;
+        if trial.changed && !trial.replayed {
             lower_ttls(context, &mut incoming, &wish).await?;
         }
     }

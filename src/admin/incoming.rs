@@ -197,6 +197,13 @@ impl Incoming {
         Ok(context.handle().change(self.asked(wish)?).await?)
     }
 
+    /// Asks what the change would do; a key that was used already gets the first reply, or is refused.
+    pub(super) async fn trial(&self, context: &AdminContext, wish: Wish) -> Result<Replied, Problem> {
+        let mut asked = self.asked(Wish { dry_run: true, ..wish })?;
+        asked.idempotency.clone_from(&self.idempotency);
+        Ok(context.handle().change(asked).await?)
+    }
+
     /// The command as the control task takes it.
     pub(super) fn asked(&self, wish: Wish) -> Result<Asked, Problem> {
         let request = Request {

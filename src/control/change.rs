@@ -75,7 +75,10 @@ impl Control {
         let old_slots = self.slots_losing(&change, &asked.request.command);
         if let Command::Prepare { switch } = &asked.request.command {
             let longest = self.longest_promise_ms(switch).unwrap_or(0);
-            self.prepared_ready.insert(switch.as_str().into(), now.boot_ms + longest);
+            let earlier = self.ready_after_start(switch);
+            let ready = self.prepared_ready.entry(switch.as_str().into()).or_insert(earlier);
+            // Preparing again does not shorten what was answered before the first time.
+            *ready = (*ready).max(now.boot_ms + longest);
         }
         let superseded = self.absorb_and_publish(&change, now);
         replied.switches.iter_mut().for_each(|view| view.ttl_s = self.ttl_of(&view.switch));
@@ -85,7 +88,7 @@ impl Control {
 
     /// The first reply to this key, if there was one.
     async fn recall(&self, asked: &Asked) -> Result<Option<Replied>, Refused> {
-        let Some(key) = asked.idempotency.as_ref().filter(|_| !asked.dry_run) else { return Ok(None) };
+        let Some(key) = &asked.idempotency else { return Ok(None) };
         let Some(row) = self.store.recall(&asked.caller.token_id, &key.key, clock::unix_ms()).await? else { return Ok(None) };
         if row.request_hash != key.request_hash {
             return Err(Refused::KeyReused);
@@ -190,7 +193,7 @@ impl Control {
     }
 
     /// The TTL in force on a switch, 0 for one that is not there.
-    fn ttl_of(&self, name: &str) -> u32 {
+    pub(super) fn ttl_of(&self, name: &str) -> u32 {
         let index = self.catalogue.by_name.get(name);
         index.and_then(|index| self.live.get(*index as usize)).map_or(0, |live| live.compiled.ttl_s)
     }

@@ -111,7 +111,7 @@ impl Control {
             fallback: fallback_words(&switch.fallback),
             fallback_in_use: live.fallback_in_use,
             prepared_until: prepared_until.map(rfc3339),
-            prepared_in_ms: prepared_until.map(|_| self.prepared_in_ms(&switch.name, now)),
+            prepared_in_ms: prepared_until.map(|_| self.prepared_in_ms(switch, now)),
             previous: state.and_then(|s| s.previous.as_ref()).map(plain),
             differs: differs(switch, &split, state),
             pools: switch.pools.iter().enumerate().map(|(at, _)| self.pool_view(switch, at, total, &live.pools[at], now)).collect(),
@@ -119,8 +119,16 @@ impl Control {
     }
 
     /// How long until every answer given before `prepare` is gone.
-    fn prepared_in_ms(&self, switch: &Arc<str>, now: Moment) -> u64 {
-        self.prepared_ready.get(switch).map_or(0, |ready| ready.saturating_sub(now.boot_ms))
+    fn prepared_in_ms(&self, switch: &Switch, now: Moment) -> u64 {
+        let ready = self.prepared_ready.get(&switch.name).copied();
+        ready.unwrap_or_else(|| self.ready_after_start(&switch.name)).saturating_sub(now.boot_ms)
+    }
+
+    /// When every answer of the last process with the steady TTL is gone, boot clock.
+    pub(super) fn ready_after_start(&self, name: &str) -> u64 {
+        let Some((_, switch)) = self.desired.definitions.switch(name) else { return 0 };
+        let longer_ms = u64::from(switch.ttl_s.saturating_sub(self.ttl_of(name))) * 1000;
+        self.started.boot_ms + self.longest_promise_ms(name).unwrap_or(0) + longer_ms
     }
 
     /// One pool.
