@@ -309,6 +309,11 @@ async fn bodies_that_are_not_right_are_named_and_change_nothing() {
     refused(post(deep).await, 422, "invalid-request");
     let large = format!("{{\"to\":\"green\",\"reason\":\"{}\"}}", "x".repeat(70_000));
     refused(post(large.into_bytes()).await, 413, "body-too-large");
+    // The same without a length: the body comes in pieces.
+    let pieces = (0..100).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1024]));
+    let endless = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
+    let reply = http().post(&url).bearer_auth(pair.server.token()).body(endless).send().await.unwrap();
+    assert_eq!(reply.status(), 413);
     refused(pair.server.api("GET", "/v1/history?limit=0", None).await, 422, "invalid-request");
     refused(pair.server.api("GET", "/v1/history?limits=5", None).await, 422, "invalid-request");
     refused(pair.server.api("GET", "/v1/explain?client=192.0.2.1", None).await, 422, "invalid-request");
@@ -346,7 +351,22 @@ async fn slow_and_odd_clients_are_cut_off_while_others_are_served() {
         // Cut off with a reset is as good as an answer.
         let _ = stream.read_to_end(&mut reply);
     });
+    let stalled = tokio::task::spawn_blocking({
+        let token = pair.server.token();
+        move || {
+            let mut stream = TcpStream::connect(admin).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(25))).unwrap();
+            let head =
+                "POST /v1/switches/model/flip HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nAuthorization: Bearer";
+            stream.write_all(format!("{head} {token}\r\n\r\n{{\"to\":\"blue\"").as_bytes()).unwrap();
+            let mut reply = [0; 4096];
+            let len = stream.read(&mut reply).expect("an answer within the limit");
+            String::from_utf8_lossy(&reply[..len]).into_owned()
+        }
+    });
     pair.flip("green").await;
+    let reply = stalled.await.unwrap();
+    assert!(reply.starts_with("HTTP/1.1 408") && reply.contains("body-too-slow"), "{reply}");
     for client in slow {
         let reply = client.await.unwrap().expect("closed by the server within the limit");
         assert!(!reply.contains("200 OK"), "{reply}");

@@ -269,6 +269,11 @@ async fn a_damaged_state_file_is_replaced_by_its_copy_once_somebody_confirms() {
         let undo = json!({ "force": true, "reason": "r" });
         refused(server.api("POST", "/v1/switches/model/undo", Some(undo)).await, 503, "on-copy");
         assert_eq!(answer(&server), [address("green")]);
+        // A restart without an answer from anybody changes nothing of that.
+        server.kill9();
+        server.restart().await;
+        assert_eq!(answer(&server), [address("green")], "{how:?}");
+        refused(flip(&server, "blue").await, 503, "on-copy");
         // Somebody confirms, by the command that the sentence names.
         let output = server.cli(&["restore", "--accept-copy"]);
         assert!(output.status.success(), "{how:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -202,5 +202,26 @@ async fn definitions_change_under_load_without_a_single_failure() {
     assert_eq!(wrong.load(Ordering::Relaxed), 0, "of {} answers", asked.load(Ordering::Relaxed));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flips_and_reloads_at_once_lose_nothing_of_each_other() {
+    let server = Server::start(&[("example.test.toml", &plain(""))]).await;
+    for round in 0..15_u32 {
+        let (to, last) = if round % 2 == 0 { ("green", 20) } else { ("blue", 10) };
+        let shift = 100 + round;
+        let text = plain("").replace("192.0.2.10", &format!("192.0.{shift}.10"));
+        server.folder.write("zones/example.test.toml", &text.replace("192.0.2.20", &format!("192.0.{shift}.20")));
+        let body = json!({ "to": to, "force": true, "reason": "no monitors here" });
+        let (flip, reload) = tokio::join!(
+            server.api("POST", "/v1/switches/model/flip", Some(body)),
+            server.api("POST", "/v1/reload", None)
+        );
+        let (flip, reload) = (accepted(flip), accepted(reload));
+        assert_eq!((&flip["changed"], &reload["changed"]), (&json!(true), &json!(true)));
+        assert_ne!(flip["revision"], reload["revision"]);
+        assert_eq!(server.short(&["A", "model.example.test"]), [format!("192.0.{shift}.{last}")], "round {round}");
+    }
+    assert_eq!(crate::switches::history(&server, "").await.len(), 30);
+}
+
 /// A static zone.
 const MASTER: &str = "@ 3600 SOA ns1 hostmaster 1 3600 900 604800 300\n@ NS ns1\nns1 A 127.0.0.1\nwww A 192.0.2.1\n";

@@ -182,8 +182,12 @@ async fn a_prepared_flip_waits_for_longer_lived_answers_and_the_ttl_rises_after_
     let client = http();
     let url = format!("http://{}/v1/switches/model/flip", pair.server.admin);
     let begun = std::time::Instant::now();
-    let asked =
-        client.post(url).bearer_auth(pair.server.token()).json(&json!({ "to": "green", "prepare": true })).send();
+    let asked = client
+        .post(url)
+        .bearer_auth(pair.server.token())
+        .header("Idempotency-Key", "release-8")
+        .json(&json!({ "to": "green", "prepare": true }))
+        .send();
     let flipping = tokio::spawn(asked);
     eventually("the TTL is low", || async { (pair.ttl() == 5).then_some(()) }).await;
     assert!(pair.answers(&pair.blue), "nothing moves while longer-lived answers are out");
@@ -193,10 +197,22 @@ async fn a_prepared_flip_waits_for_longer_lived_answers_and_the_ttl_rises_after_
     assert!(reply["old_answers_expire_in_ms"].as_u64().is_some_and(|ms| ms <= 5_000), "{reply}");
     assert!(pair.answers(&pair.green));
     assert_eq!(pair.ttl(), 5, "low while the old side drains, so that undo is fast");
+    // A retry of it after all is undone neither prepares nor flips.
+    accepted(pair.post("undo", json!({})).await);
+    let revision = pair.revision().await;
+    let key = [("Idempotency-Key", "release-8")];
+    let path = "/v1/switches/model/flip";
+    let again = pair.server.api_with("POST", path, Some(json!({ "to": "green", "prepare": true })), &key).await;
+    assert_eq!(accepted(again)["replayed"], true);
+    let other =
+        pair.server.api_with("POST", path, Some(json!({ "to": "green", "prepare": true, "reason": "x" })), &key);
+    refused(other.await, 422, "idempotency-key-reused");
+    assert_eq!(pair.revision().await, revision);
+    accepted(pair.post("undo", json!({})).await);
     eventually("the TTL is steady again", || async { (pair.ttl() == 6).then_some(()) }).await;
     assert_eq!(pair.pool("blue").await["drain"]["state"], "drained");
     let verbs: Vec<_> = history(&pair.server, "").await.iter().map(|row| row["verb"].clone()).collect();
-    assert_eq!(verbs, ["flip", "prepare"]);
+    assert_eq!(verbs, ["undo", "undo", "flip", "prepare"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -436,6 +452,43 @@ async fn concurrent_questions_never_see_half_a_change() {
             accepted(pair.server.api("GET", "/v1/explain?owner=model.example.test&client=192.0.2.1", None).await);
         assert_eq!(explained["pool"], to, "{explained}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preparing_again_or_after_a_crash_does_not_make_it_ready_sooner() {
+    let mut pair = Pair::start().await;
+    let left = |view: serde_json::Value| view["prepared_in_ms"].as_u64().expect("prepared");
+    pair.answer();
+    accepted(pair.post("prepare", json!({})).await);
+    accepted(pair.post("prepare", json!({})).await);
+    assert!(left(pair.view().await) > 15_000, "answers of 30 s are out");
+    pair.server.kill9();
+    pair.server.restart().await;
+    assert_eq!(pair.ttl(), 10, "prepared still");
+    assert!(left(pair.view().await) > 15_000, "answers of 30 s may have been given until the crash");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_listens_hears_of_every_change_in_order() {
+    let pair = Pair::start().await;
+    let url = format!("http://{}/v1/events", pair.server.admin);
+    let mut stream = http().get(url).bearer_auth(pair.server.token()).send().await.unwrap();
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let mut heard = String::new();
+    while !heard.contains("event: connected") {
+        heard += &String::from_utf8_lossy(&stream.chunk().await.unwrap().expect("a greeting"));
+    }
+    for to in ["green", "blue"] {
+        pair.flip(to).await;
+    }
+    while heard.matches("event: changed").count() < 2 {
+        heard += &String::from_utf8_lossy(&stream.chunk().await.unwrap().expect("an open stream"));
+    }
+    let data = heard.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| data.contains("\"changed\""));
+    let revisions: Vec<u64> =
+        data.map(|data| serde_json::from_str::<Value>(data).unwrap()["revision"].as_u64().unwrap()).collect();
+    assert_eq!(revisions.len(), 2, "{heard}");
+    assert_eq!(revisions[1], revisions[0] + 1);
 }
 
 /// Rows of the audit, newest first.
