@@ -35,17 +35,6 @@ pub(in crate::cli) fn show(page: &mut Page, view: &DrainView) {
             page.line(Tone::Plain, &format!("  {what} {}", times::both(at, now)));
         }
     }
-    if let Some(idle) = &report.idle {
-        let value = idle.last_value.map_or_else(|| "none yet".to_owned(), |value| value.to_string());
-        let floor = idle.floor.map_or_else(String::new, |floor| format!(", floor {floor}"));
-        page.line(
-            Tone::Plain,
-            &format!("  idle reading: {value}{floor}, {} of {} below in a row", idle.in_a_row, idle.needed),
-        );
-        if let Some(error) = &idle.error {
-            page.paragraph(Tone::Bad, "  idle reading: ", error);
-        }
-    }
     for member in view.members.iter().filter(|member| member.safe_to_close != report.safe_to_close) {
         let verdict = if member.safe_to_close { "may be closed" } else { "may not be closed" };
         page.paragraph(Tone::Warn, "  ", &format!("member {} {verdict}: {}", member.member, member.reasons.join("; ")));

@@ -55,6 +55,7 @@ impl Page {
     pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
         let text = harmless(text);
         let code = match tone {
+            _ if text.is_empty() => return text,
             Tone::Plain => return text,
             Tone::Good => "32",
             Tone::Warn => "33",
