@@ -112,7 +112,13 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     let cells = Arc::new(Registry::default());
     let answers = &config.answers;
     let settings = Settings::new(answers.version.as_deref(), answers.id_server.as_deref(), answers.ecs_from.clone());
-    let start = Start { definitions: Arc::new(loaded.definitions), settings, store, cells: cells.clone(), loader: loader(config, certificates) };
+    let start = Start {
+        definitions: Arc::new(loaded.definitions),
+        settings,
+        store,
+        cells: cells.clone(),
+        loader: loader(config, certificates),
+    };
     let mut started = start.run().await?;
     let (stop, stopped) = watch::channel(false);
     let workers = spawn_observers(&started, &stopped);
@@ -151,7 +157,9 @@ impl Running {
                 tracing::info!(revision = replied.revision, changed = replied.changed, "files reloaded");
                 replied.notes.iter().for_each(|note| tracing::warn!("{note}"));
             }
-            Err(crate::control::Refused::Files(problems)) => problems.iter().for_each(|problem| tracing::error!("{problem}")),
+            Err(crate::control::Refused::Files(problems)) => {
+                problems.iter().for_each(|problem| tracing::error!("{problem}"))
+            }
             Err(refused) => tracing::error!(%refused, "reload refused"),
         }
     }
@@ -209,7 +217,11 @@ fn server_settings(config: &ServerConfig, certificates: &Certificates) -> server
         encrypted: encrypted(&doh.listen, certificate),
         path: doh.path.clone(),
     });
-    let tls = config.dot.as_ref().zip(certificates.dot.as_ref()).map(|(dot, certificate)| encrypted(&dot.listen, certificate));
+    let tls = config
+        .dot
+        .as_ref()
+        .zip(certificates.dot.as_ref())
+        .map(|(dot, certificate)| encrypted(&dot.listen, certificate));
     let rate_limit = Some(config.rate.responses_per_second).filter(|rate| *rate > 0).map(|rate| server::RateLimit {
         responses_per_s: rate,
         all_per_s: rate.saturating_mul(ALL_RATE),
@@ -272,7 +284,8 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 fn loader(config: &ServerConfig, certificates: Certificates) -> Loader {
     let zones = config.zones.clone();
     Arc::new(move || {
-        let loaded = config::load_zones(&zones).map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let loaded = config::load_zones(&zones)
+            .map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         certificates.reload().map_err(|error| vec![error.to_string()])?;
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok(Arc::new(loaded.definitions))

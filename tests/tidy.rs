@@ -34,30 +34,32 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
-            "control", "state", "store", "steering", "rollout", "health", "drain", "snapshot", "answer", "evidence", "dns", "zone", "clock",
-            "metrics",
+            "control", "state", "store", "steering", "rollout", "health", "drain", "snapshot", "answer", "evidence",
+            "dns", "zone", "clock", "metrics",
         ],
     ),
     (
         "app",
         &[
-            "dns", "moment", "stats", "health", "clock", "metrics", "zone", "steering", "dnssec", "drain", "snapshot", "answer", "rollout",
-            "state", "config", "store", "probe", "evidence", "hooks", "server", "control", "transfer", "admin",
+            "dns", "moment", "stats", "health", "clock", "metrics", "zone", "steering", "dnssec", "drain", "snapshot",
+            "answer", "rollout", "state", "config", "store", "probe", "evidence", "hooks", "server", "control",
+            "transfer", "admin",
         ],
     ),
     ("demo", &["app", "config", "store", "control", "clock"]),
     (
         "cli",
         &[
-            "admin", "app", "demo", "config", "store", "zone", "dns", "dnssec", "state", "rollout", "steering", "stats", "health", "drain",
-            "clock",
+            "admin", "app", "demo", "config", "store", "zone", "dns", "dnssec", "state", "rollout", "steering",
+            "stats", "health", "drain", "clock",
         ],
     ),
 ];
 
 /// Rooms that return values and do nothing else.
-const PURE: &[&str] =
-    &["dns", "zone", "steering", "dnssec", "health", "drain", "stats", "rollout", "snapshot", "answer", "state", "moment"];
+const PURE: &[&str] = &[
+    "dns", "zone", "steering", "dnssec", "health", "drain", "stats", "rollout", "snapshot", "answer", "state", "moment",
+];
 
 /// What a pure room never names: time, dice, effects, waiting.
 const BANNED_IN_PURE: &[&str] = &[
@@ -119,7 +121,10 @@ fn sources() -> Vec<Source> {
                 let below = path.strip_prefix(root().join("src")).expect("below src").to_owned();
                 let first = below.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
                 let is_test = below.components().any(|part| {
-                    matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs" | "responder.rs" | "suite.rs" | "reference.rs"))
+                    matches!(
+                        part.as_os_str().to_str(),
+                        Some("tests" | "tests.rs" | "responder.rs" | "suite.rs" | "reference.rs")
+                    )
                 });
                 let room = first.trim_end_matches(".rs").to_owned();
                 found.push(Source { text: fs::read_to_string(&path).expect("UTF-8 source"), path, room, is_test });
@@ -161,7 +166,8 @@ fn rooms_named(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_import_reader_sees_every_form() {
-    let rooms = rooms_named("use crate::dns::Name; use crate::{zone::Zone, answer, server::{self, udp}}; crate::clock::now()");
+    let rooms =
+        rooms_named("use crate::dns::Name; use crate::{zone::Zone, answer, server::{self, udp}}; crate::clock::now()");
     assert_eq!(rooms.into_iter().collect::<Vec<_>>(), ["answer", "clock", "dns", "server", "zone"]);
 }
 
@@ -170,7 +176,9 @@ fn rooms_import_only_what_the_table_allows() {
     let table: BTreeMap<&str, &[&str]> = IMPORTS.iter().copied().collect();
     let mut wrong = Vec::new();
     for source in sources().iter().filter(|s| !s.is_test && !matches!(s.room.as_str(), "main" | "lib")) {
-        let allowed = table.get(source.room.as_str()).unwrap_or_else(|| panic!("room {} has no row in the import table", source.room));
+        let allowed = table
+            .get(source.room.as_str())
+            .unwrap_or_else(|| panic!("room {} has no row in the import table", source.room));
         for named in rooms_named(&source.product()) {
             let known = table.contains_key(named.as_str());
             if known && named != source.room && named != "moment" && !allowed.contains(&named.as_str()) {
@@ -246,7 +254,10 @@ fn unsafe_code_stands_in_the_named_modules_only() {
     let allowed = ["src/clock.rs", "src/server/udp/syscalls.rs"];
     for source in sources() {
         let path = source.path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
-        assert!(!source.product().contains("unsafe ") || allowed.contains(&path.as_str()), "{path}: unsafe code outside {allowed:?}");
+        assert!(
+            !source.product().contains("unsafe ") || allowed.contains(&path.as_str()),
+            "{path}: unsafe code outside {allowed:?}"
+        );
     }
 }
 
@@ -261,7 +272,10 @@ fn each_dependency_says_what_it_is_for() {
         } else if section.ends_with("dependencies]") && line.starts_with(|c: char| c.is_alphabetic()) {
             let family = |line: &str| line.split(['-', ' ']).next().map(str::to_owned);
             let same_family = before.starts_with(|c: char| c.is_alphabetic()) && family(before) == family(line);
-            assert!(before.starts_with('#') || same_family, "Cargo.toml: `{line}` has no comment that says what it is for");
+            assert!(
+                before.starts_with('#') || same_family,
+                "Cargo.toml: `{line}` has no comment that says what it is for"
+            );
         }
         before = line;
     }

@@ -131,9 +131,9 @@ fn find<'s>(
     let missing = |why: String| Problem::new(StatusCode::NOT_FOUND, "not-steered", why);
     let located = snapshot.zones.find(qname).ok_or_else(|| missing(format!("{owner} is in no zone of this server")))?;
     match located.zone.lookup(qname, located.hash, RecordType::A) {
-        Found::Steered(id, _) => {
-            snapshot.steered(located.steered(id)).ok_or_else(|| missing(format!("{owner} is steered by no switch of this snapshot")))
-        }
+        Found::Steered(id, _) => snapshot
+            .steered(located.steered(id))
+            .ok_or_else(|| missing(format!("{owner} is steered by no switch of this snapshot"))),
         _ => Err(missing(format!("{owner} is not steered: its records are static, or it does not exist"))),
     }
 }

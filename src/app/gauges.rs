@@ -13,7 +13,12 @@ use std::sync::Arc;
 
 /// Joins counters and reports into one scrape. While control ends there is nothing to report but
 /// the counters.
-pub(super) fn metrics_text(handle: Handle, cells: Arc<Registry>, started_s: u64, connections: Arc<dyn Fn() -> usize + Send + Sync>) -> MetricsText {
+pub(super) fn metrics_text(
+    handle: Handle,
+    cells: Arc<Registry>,
+    started_s: u64,
+    connections: Arc<dyn Fn() -> usize + Send + Sync>,
+) -> MetricsText {
     Arc::new(move |format| {
         let (handle, cells, connections) = (handle.clone(), cells.clone(), connections.clone());
         async move {
@@ -50,7 +55,8 @@ fn switch(view: &SwitchView) -> SwitchGauges {
 }
 
 fn pool(view: &PoolView) -> PoolGauges {
-    let left_ms = view.drain.last_promise_expires_at_ms.map_or(0, |until| until.saturating_sub(crate::clock::unix_ms()));
+    let left_ms =
+        view.drain.last_promise_expires_at_ms.map_or(0, |until| until.saturating_sub(crate::clock::unix_ms()));
     PoolGauges {
         name: view.name.as_str().into(),
         slot: view.slot,

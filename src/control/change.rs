@@ -36,7 +36,8 @@ impl Control {
                 let cells = self.cells.clone();
                 tokio::spawn(async move {
                     replied.applied = quiet_within(&superseded, APPLY_LIMIT).await;
-                    let until = old_slots.iter().map(|slot| cells.fold_pool(*slot).promised_until_ms).max().unwrap_or(0);
+                    let until =
+                        old_slots.iter().map(|slot| cells.fold_pool(*slot).promised_until_ms).max().unwrap_or(0);
                     replied.expect_old_until(until, clock::now());
                     drop(reply.send(Ok(*replied)));
                 });
@@ -89,7 +90,9 @@ impl Control {
     /// The first reply to this key, if there was one.
     async fn recall(&self, asked: &Asked) -> Result<Option<Replied>, Refused> {
         let Some(key) = &asked.idempotency else { return Ok(None) };
-        let Some(row) = self.store.recall(&asked.caller.token_id, &key.key, clock::unix_ms()).await? else { return Ok(None) };
+        let Some(row) = self.store.recall(&asked.caller.token_id, &key.key, clock::unix_ms()).await? else {
+            return Ok(None);
+        };
         if row.request_hash != key.request_hash {
             return Err(Refused::KeyReused);
         }
@@ -115,7 +118,8 @@ impl Control {
         if change.definitions.is_some() {
             return self.publish_all(now);
         }
-        let touched: Vec<u32> = change.switches.iter().filter_map(|(name, _)| self.catalogue.by_name.get(name).copied()).collect();
+        let touched: Vec<u32> =
+            change.switches.iter().filter_map(|(name, _)| self.catalogue.by_name.get(name).copied()).collect();
         let serials: Vec<(u32, u32)> = change
             .serials
             .iter()
@@ -167,11 +171,17 @@ impl Control {
                 ttl_s: self.ttl_after(change, &split.switch, now),
             })
             .collect();
-        let others = change.switches.iter().filter(|(name, _)| !change.splits.iter().any(|split| split.switch == *name));
+        let others =
+            change.switches.iter().filter(|(name, _)| !change.splits.iter().any(|split| split.switch == *name));
         let unmoved = others.filter_map(|(name, _)| {
             let (_, switch) = self.desired.definitions.switch(name)?;
             let split: BTreeMap<String, u16> = plain(&self.desired.split(switch));
-            Some(SplitView { switch: name.to_string(), before: split.clone(), after: split, ttl_s: self.ttl_after(change, name, now) })
+            Some(SplitView {
+                switch: name.to_string(),
+                before: split.clone(),
+                after: split,
+                ttl_s: self.ttl_after(change, name, now),
+            })
         });
         moved.into_iter().chain(unmoved).collect()
     }
@@ -260,16 +270,34 @@ impl Control {
             before,
             after,
         };
-        let mut after = Desired { revision: self.desired.revision, definitions: self.desired.definitions.clone(), ..Desired::default() };
+        let mut after = Desired {
+            revision: self.desired.revision,
+            definitions: self.desired.definitions.clone(),
+            ..Desired::default()
+        };
         after.absorb(change);
-        let rows: Vec<AuditRow> =
-            change.switches.iter().map(|(name, _)| row(Some(name), describe(&self.desired, name), describe(&after, name))).collect();
+        let rows: Vec<AuditRow> = change
+            .switches
+            .iter()
+            .map(|(name, _)| row(Some(name), describe(&self.desired, name), describe(&after, name)))
+            .collect();
         if rows.is_empty() || change.definitions.is_some() {
             let serials = |list: &[(crate::dns::Name, u32)]| -> serde_json::Value {
-                list.iter().map(|(apex, serial)| (apex.to_string(), serde_json::Value::from(*serial))).collect::<serde_json::Map<_, _>>().into()
+                list.iter()
+                    .map(|(apex, serial)| (apex.to_string(), serde_json::Value::from(*serial)))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
             };
-            let old: Vec<_> = change.serials.iter().map(|(apex, _)| (apex.clone(), self.desired.serials.get(apex).copied().unwrap_or(0))).collect();
-            return vec![row(None, serde_json::json!({ "serials": serials(&old) }), serde_json::json!({ "serials": serials(&change.serials) }))];
+            let old: Vec<_> = change
+                .serials
+                .iter()
+                .map(|(apex, _)| (apex.clone(), self.desired.serials.get(apex).copied().unwrap_or(0)))
+                .collect();
+            return vec![row(
+                None,
+                serde_json::json!({ "serials": serials(&old) }),
+                serde_json::json!({ "serials": serials(&change.serials) }),
+            )];
         }
         rows
     }
@@ -279,7 +307,16 @@ impl Control {
         let Caller { name: who, from, .. } = &asked.caller;
         let switches: Vec<String> = change.switches.iter().map(|(name, _)| name.to_string()).collect();
         let verb = verb(&asked.request.command);
-        tracing::info!(verb, who, from, revision = change.revision, ?switches, reason = asked.request.reason, forced = asked.request.force, "change accepted");
+        tracing::info!(
+            verb,
+            who,
+            from,
+            revision = change.revision,
+            ?switches,
+            reason = asked.request.reason,
+            forced = asked.request.force,
+            "change accepted"
+        );
         if let Command::Reset { switch } | Command::Override { switch, .. } = &asked.request.command {
             let moved = self.watch.resume(switch, clock::now(), &mut self.observed);
             self.note_moved(moved);

@@ -51,7 +51,13 @@ pub(super) struct LastSeen {
 
 impl Watch {
     /// Adopts the probes the catalogue and the versions in force ask for; those that stay keep their history.
-    pub(super) fn rebuild(&mut self, catalogue: &Catalogue, desired: &Desired, saved: &BTreeMap<String, String>, now: Moment) {
+    pub(super) fn rebuild(
+        &mut self,
+        catalogue: &Catalogue,
+        desired: &Desired,
+        saved: &BTreeMap<String, String>,
+        now: Moment,
+    ) {
         let mut before = std::mem::take(&mut self.tracked);
         self.of_member.clear();
         for placed in &catalogue.switches {
@@ -199,7 +205,12 @@ fn fresh(target: ProbeTarget, saved: Option<&String>, now: Moment) -> Tracked {
 }
 
 /// The probes of one member: each monitor at each of its addresses.
-fn targets<'a>(desired: &'a Desired, switch: &'a Switch, pool: &'a Pool, member: &'a Member) -> impl Iterator<Item = ProbeTarget> + 'a {
+fn targets<'a>(
+    desired: &'a Desired,
+    switch: &'a Switch,
+    pool: &'a Pool,
+    member: &'a Member,
+) -> impl Iterator<Item = ProbeTarget> + 'a {
     let version: Option<Arc<str>> =
         member.expect_version.as_deref().or_else(|| desired.expect_version(&switch.name, pool)).map(Arc::from);
     let addresses = [member.ipv4.map(IpAddr::V4), member.ipv6.map(IpAddr::V6)];

@@ -119,7 +119,8 @@ impl Control {
     pub(super) fn facts_of(&self, index: u32, live: &Live) -> Vec<PoolFacts> {
         let switch = self.switch_at(index);
         let weights: Vec<u16> = live.compiled.pools.iter().map(|pool| pool.weight).collect();
-        let active: Vec<usize> = weights.iter().enumerate().filter(|(_, weight)| **weight > 0).map(|(at, _)| at).collect();
+        let active: Vec<usize> =
+            weights.iter().enumerate().filter(|(_, weight)| **weight > 0).map(|(at, _)| at).collect();
         let may = may_be_answered(switch, &weights, &active);
         let by_rule = named_by_rules(switch);
         live.compiled
@@ -131,7 +132,9 @@ impl Control {
                 pool: pool.name.clone(),
                 answered: compiled.weight > 0 || by_rule[at] || (live.fallback_in_use && may[at]),
                 may_answer: may[at],
-                promise_ms: u64::from(compiled.sets.iter().map(|set| set.promise_s).max().unwrap_or(live.compiled.ttl_s)) * 1000,
+                promise_ms: u64::from(
+                    compiled.sets.iter().map(|set| set.promise_s).max().unwrap_or(live.compiled.ttl_s),
+                ) * 1000,
                 tail_ms: u64::from(switch.tail_s) * 1000,
                 members: pool
                     .members
@@ -215,7 +218,8 @@ impl Control {
             if let Some(index) = self.catalogue.by_name.get(&member.switch) {
                 self.unwell.insert(*index);
             }
-            let (switch, pool, member) = (member.switch.to_string(), member.pool.to_string(), member.member.to_string());
+            let (switch, pool, member) =
+                (member.switch.to_string(), member.pool.to_string(), member.member.to_string());
             self.happen(What::Health { switch, pool, member, from, to, failure });
         }
     }
@@ -251,8 +255,10 @@ impl Control {
             .iter()
             .map(|zone| (*zone, serials::advance(&self.desired, &self.desired.definitions.zones[*zone as usize])))
             .collect();
-        let named: Vec<_> =
-            advanced.iter().map(|(zone, serial)| (self.desired.definitions.zones[*zone as usize].apex.clone(), *serial)).collect();
+        let named: Vec<_> = advanced
+            .iter()
+            .map(|(zone, serial)| (self.desired.definitions.zones[*zone as usize].apex.clone(), *serial))
+            .collect();
         let revision = self.desired.revision;
         let commit = Commit { expected: revision, revision, serials: named.clone(), ..Commit::default() };
         match self.store.commit(commit).await {

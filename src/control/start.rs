@@ -95,7 +95,10 @@ impl Start {
         let (events_in, events) = mpsc::channel(256);
         let (probes_in, probes) = mpsc::channel(1024);
         let (idle_in, idle) = mpsc::channel(64);
-        let snapshots = Arc::new(SnapshotCell::new(Arc::new(Snapshot { settings: Arc::new(self.settings.clone()), ..Snapshot::default() })));
+        let snapshots = Arc::new(SnapshotCell::new(Arc::new(Snapshot {
+            settings: Arc::new(self.settings.clone()),
+            ..Snapshot::default()
+        })));
         let (happenings, _) = broadcast::channel(HAPPENINGS_KEPT);
         let (targets, targets_out) = watch::channel(Arc::from([]));
         let (idle_wanted, idle_out) = watch::channel(Arc::from([]));
@@ -137,14 +140,30 @@ impl Start {
         let control = control.pick_up(&loaded, now);
         let handle = Handle::new(asks_in, happenings, snapshots.clone());
         let task = tokio::spawn(control.run(Inputs { asks, events, probes, idle }));
-        Ok(Started { handle, events: events_in, probes: probes_in, idle: idle_in, targets: targets_out, idle_wanted: idle_out, first_round: first_round_out, snapshots, notes, task })
+        Ok(Started {
+            handle,
+            events: events_in,
+            probes: probes_in,
+            idle: idle_in,
+            targets: targets_out,
+            idle_wanted: idle_out,
+            first_round: first_round_out,
+            snapshots,
+            notes,
+            task,
+        })
     }
 
     /// Serves every zone with a serial newer than the last (§3.4). A store that takes no commits now
     /// (copy, full disk) is no reason not to answer.
     async fn advance_serials(&self, desired: &mut Desired) -> Result<(), StartError> {
         let serials = initial_serials(desired)?;
-        let commit = Commit { expected: desired.revision, revision: desired.revision, serials: serials.clone(), ..Commit::default() };
+        let commit = Commit {
+            expected: desired.revision,
+            revision: desired.revision,
+            serials: serials.clone(),
+            ..Commit::default()
+        };
         match self.store.commit(commit).await {
             Ok(()) => {}
             Err(error @ (StoreError::OnCopy { .. } | StoreError::Full { .. })) => {
@@ -192,8 +211,13 @@ impl Control {
             self.take_over_serials(&loaded);
             return Ok(());
         }
-        tracing::warn!(ours = self.desired.revision, stored = loaded.revision, "the store has another revision than this process: taking it over");
-        let (desired, _) = desired_from(&loaded, self.desired.definitions.clone()).map_err(|error| StoreError::Failed(error.to_string()))?;
+        tracing::warn!(
+            ours = self.desired.revision,
+            stored = loaded.revision,
+            "the store has another revision than this process: taking it over"
+        );
+        let (desired, _) = desired_from(&loaded, self.desired.definitions.clone())
+            .map_err(|error| StoreError::Failed(error.to_string()))?;
         self.in_doubt = false;
         let ours = std::mem::replace(&mut self.desired, desired).serials;
         self.desired.serials = ours;
@@ -256,10 +280,13 @@ fn inherited(loaded: &Loaded, desired: &Desired) -> Inherited {
     let boot_id = clock::boot_id();
     let seen_by_image = |state: &crate::state::SwitchState| {
         let changed = state.changed_at.map_or(0, |at| at.boot_ms.saturating_add(LEDGER_LAG_MS));
-        image.as_ref().is_some_and(|image| image.boot_id == boot_id && u64::try_from(image.beat_boot_ms).is_ok_and(|beat| beat > changed))
+        image.as_ref().is_some_and(|image| {
+            image.boot_id == boot_id && u64::try_from(image.beat_boot_ms).is_ok_and(|beat| beat > changed)
+        })
     };
     let unseen = desired.switches.iter().filter(|(_, state)| !seen_by_image(state));
-    let recent = unseen.flat_map(|(name, state)| state.recent.iter().map(|pool| (name.clone(), pool.clone()))).collect();
+    let recent =
+        unseen.flat_map(|(name, state)| state.recent.iter().map(|pool| (name.clone(), pool.clone()))).collect();
     Inherited { image, recent }
 }
 

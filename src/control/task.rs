@@ -138,7 +138,9 @@ impl Control {
             Ask::Reload(reloading, reply) => self.load_files(*reloading, reply),
             Ask::Status(reply) => drop(reply.send(self.status())),
             Ask::Switch(name, reply) => drop(reply.send(self.switch_view_by_name(&name))),
-            Ask::Drain { switch, pool, release_warm, reply } => drop(reply.send(self.drain_view(&switch, &pool, release_warm))),
+            Ask::Drain { switch, pool, release_warm, reply } => {
+                drop(reply.send(self.drain_view(&switch, &pool, release_warm)))
+            }
             Ask::History(query, reply) => {
                 let store = self.store.clone();
                 tokio::spawn(async move { drop(reply.send(store.history(query).await)) });
@@ -228,7 +230,8 @@ impl Control {
                     if_match: None,
                     by: name.clone(),
                 };
-                let asked = super::Asked { request, dry_run: reloading.dry_run, caller: reloading.caller, idempotency: None };
+                let asked =
+                    super::Asked { request, dry_run: reloading.dry_run, caller: reloading.caller, idempotency: None };
                 self.change(asked, reply).await;
             }
         }

@@ -62,7 +62,8 @@ impl Control {
     fn tell_drain_changes(&mut self, now: Moment) {
         for index in self.timed.clone() {
             let switch = self.switch_at(index).clone();
-            let states: Vec<DrainState> = (0..switch.pools.len()).map(|at| self.drain_report(&switch, at, false, now).state).collect();
+            let states: Vec<DrainState> =
+                (0..switch.pools.len()).map(|at| self.drain_report(&switch, at, false, now).state).collect();
             let before = std::mem::replace(&mut self.live[index as usize].drain, states.clone());
             for (at, state) in states.iter().enumerate() {
                 if before.get(at).is_some_and(|was| was != state) {
@@ -78,7 +79,12 @@ impl Control {
     /// Keeps the set of moving switches: prepared, or with a pool on its way out.
     pub(super) fn note_moving(&mut self, index: u32, now: Moment) {
         let name = self.switch_at(index).name.clone();
-        let prepared = self.desired.switches.get(&name).and_then(|s| s.prepared_until_unix_ms).is_some_and(|until| now.unix_ms < until);
+        let prepared = self
+            .desired
+            .switches
+            .get(&name)
+            .and_then(|s| s.prepared_until_unix_ms)
+            .is_some_and(|until| now.unix_ms < until);
         if prepared || self.is_draining(index, now) {
             self.observed.moving.insert(name);
         } else {
@@ -110,7 +116,10 @@ impl Control {
             release_warm: true,
             blocked_by: &[],
         };
-        matches!(self.ledger.verdict(&input, now).state, DrainState::Draining | DrainState::DnsDrained | DrainState::Tail)
+        matches!(
+            self.ledger.verdict(&input, now).state,
+            DrainState::Draining | DrainState::DnsDrained | DrainState::Tail
+        )
     }
 
     /// Whether answers name a pool: weight, a rule, or the fallback in use.
@@ -134,13 +143,16 @@ impl Control {
             let (at, pool) = switch.pools.iter().enumerate().find(|(_, pool)| pool.name == key.pool)?;
             Some((switch, at, pool))
         });
-        let weight = found.map_or(0, |(switch, _, pool)| self.desired.split(switch).get(&pool.name).copied().unwrap_or(0));
+        let weight =
+            found.map_or(0, |(switch, _, pool)| self.desired.split(switch).get(&pool.name).copied().unwrap_or(0));
         let live = index.and_then(|index| self.live.get(index as usize));
         VerdictInput {
             key,
             has_weight: weight > 0,
             has_rule: found.is_some_and(|(switch, at, _)| named_by_rules(switch).get(at).copied().unwrap_or(false)),
-            in_fallback_use: found.is_some_and(|(switch, at, _)| live.is_some_and(|live| live.fallback_in_use) && self.fallback_names(switch, at)),
+            in_fallback_use: found.is_some_and(|(switch, at, _)| {
+                live.is_some_and(|live| live.fallback_in_use) && self.fallback_names(switch, at)
+            }),
             idle: found.and_then(|(switch, _, pool)| self.idle_status(switch, pool)),
             warm_until_unix_ms: None,
             release_warm,
@@ -152,7 +164,8 @@ impl Control {
     fn fallback_names(&self, switch: &Switch, at: usize) -> bool {
         let split = self.desired.split(switch);
         let weights: Vec<u16> = switch.pools.iter().map(|pool| split.get(&pool.name).copied().unwrap_or(0)).collect();
-        let active: Vec<usize> = weights.iter().enumerate().filter(|(_, weight)| **weight > 0).map(|(at, _)| at).collect();
+        let active: Vec<usize> =
+            weights.iter().enumerate().filter(|(_, weight)| **weight > 0).map(|(at, _)| at).collect();
         crate::steering::may_be_answered(switch, &weights, &active).get(at).copied().unwrap_or(false)
     }
 
@@ -165,7 +178,13 @@ impl Control {
             Some((Err(error), _)) => (None, Some(error.clone())),
             None => (None, Some("not read yet".to_owned())),
         };
-        Some(IdleStatus { in_a_row: track.in_a_row, needed: reading.readings, last_value, floor: track.floor(reading), error })
+        Some(IdleStatus {
+            in_a_row: track.in_a_row,
+            needed: reading.readings,
+            last_value,
+            floor: track.floor(reading),
+            error,
+        })
     }
 
     /// Tells when the store's condition changes.

@@ -29,8 +29,9 @@ impl Control {
     /// Everything there is to see.
     pub(super) fn status(&self) -> Status {
         let now = clock::now();
-        let mut switches: Vec<SwitchView> =
-            (0..self.live.len()).map(|index| self.switch_view(u32::try_from(index).expect("few switches"), now)).collect();
+        let mut switches: Vec<SwitchView> = (0..self.live.len())
+            .map(|index| self.switch_view(u32::try_from(index).expect("few switches"), now))
+            .collect();
         switches.sort_by(|a, b| a.name.cmp(&b.name));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -67,12 +68,16 @@ impl Control {
             Condition::Failing { why } => alarms.push(format!("the state store fails: {why}")),
         }
         for switch in switches.iter().filter(|switch| switch.fallback_in_use) {
-            alarms.push(format!("switch {}: no eligible pool has weight; answering by fallback ({})", switch.name, switch.fallback));
+            alarms.push(format!(
+                "switch {}: no eligible pool has weight; answering by fallback ({})",
+                switch.name, switch.fallback
+            ));
         }
         for (switch, pool) in switches.iter().flat_map(|s| s.pools.iter().map(move |p| (s, p))) {
             if pool.weight > 0 && !pool.eligible {
                 let why = pool.why.as_deref().unwrap_or("down");
-                alarms.push(format!("switch {}: pool {} has weight and is not eligible: {why}", switch.name, pool.name));
+                alarms
+                    .push(format!("switch {}: pool {} has weight and is not eligible: {why}", switch.name, pool.name));
             }
         }
         alarms.extend(self.start_notes.iter().cloned());
@@ -114,7 +119,12 @@ impl Control {
             prepared_in_ms: prepared_until.map(|_| self.prepared_in_ms(switch, now)),
             previous: state.and_then(|s| s.previous.as_ref()).map(plain),
             differs: differs(switch, &split, state),
-            pools: switch.pools.iter().enumerate().map(|(at, _)| self.pool_view(switch, at, total, &live.pools[at], now)).collect(),
+            pools: switch
+                .pools
+                .iter()
+                .enumerate()
+                .map(|(at, _)| self.pool_view(switch, at, total, &live.pools[at], now))
+                .collect(),
         }
     }
 
@@ -152,7 +162,12 @@ impl Control {
             answers: counted.answers,
             pin_answers: counted.pinned_answers,
             drain: self.drain_report(switch, at, false, now),
-            members: pool.members.iter().zip(&status.members).map(|(m, eligible)| self.member_view(switch, pool, m, *eligible, now)).collect(),
+            members: pool
+                .members
+                .iter()
+                .zip(&status.members)
+                .map(|(m, eligible)| self.member_view(switch, pool, m, *eligible, now))
+                .collect(),
         }
     }
 
@@ -167,7 +182,8 @@ impl Control {
             weight: member.weight,
             health: seen.map_or(Health::Unknown, |s| s.health),
             eligible,
-            hold: hold_on(&self.desired, &switch.name, &pool.name, Some(&member.name), now.unix_ms).map(|h| h.hold.clone()),
+            hold: hold_on(&self.desired, &switch.name, &pool.name, Some(&member.name), now.unix_ms)
+                .map(|h| h.hold.clone()),
             since: since.map(|at| rfc3339(at.unix_ms)),
             failure: seen.and_then(|s| s.failure.clone()),
             latency_us,

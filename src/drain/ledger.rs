@@ -103,7 +103,15 @@ pub struct Ledger {
 impl Ledger {
     /// An empty ledger that was just seen alive.
     pub(super) fn empty(boot_id: &str, now_ms: i64) -> Self {
-        Self { switches: BTreeMap::new(), pending: BTreeSet::new(), boot_id: boot_id.to_owned(), beat: now_ms, version: 0, closed: false, unsaved: BTreeSet::new() }
+        Self {
+            switches: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            boot_id: boot_id.to_owned(),
+            beat: now_ms,
+            version: 0,
+            closed: false,
+            unsaved: BTreeSet::new(),
+        }
     }
 
     /// Takes note of a view of one switch that is about to be published; `pools` is all of it.
@@ -138,7 +146,9 @@ impl Ledger {
         let settled: Vec<Arc<str>> = self.pending.iter().cloned().collect();
         for switch in settled {
             let Some(rows) = self.switches.get_mut(&switch) else { continue };
-            let Some(newest) = rows.unsettled.iter().copied().filter(|announced| *announced <= view).max() else { continue };
+            let Some(newest) = rows.unsettled.iter().copied().filter(|announced| *announced <= view).max() else {
+                continue;
+            };
             rows.unsettled.retain(|announced| *announced > view);
             let last = rows.unsettled.is_empty();
             for entry in rows.pools.values_mut() {
@@ -217,7 +227,12 @@ impl Ledger {
     /// `None`: nothing is left to remember. Of a large catalogue few change in a second.
     pub fn take_unsaved(&mut self) -> Vec<(Arc<str>, Option<String>)> {
         let unsaved = std::mem::take(&mut self.unsaved);
-        let text = |switch: &Arc<str>| self.switches.get(switch).filter(|rows| !rows.pools.is_empty()).map(|rows| v1::rows_text(switch, rows, self.closed));
+        let text = |switch: &Arc<str>| {
+            self.switches
+                .get(switch)
+                .filter(|rows| !rows.pools.is_empty())
+                .map(|rows| v1::rows_text(switch, rows, self.closed))
+        };
         unsaved.into_iter().map(|switch| (Arc::clone(&switch), text(&switch))).collect()
     }
 
@@ -225,14 +240,20 @@ impl Ledger {
     pub fn forget_drained(&mut self, now_boot_ms: u64, keep: impl Fn(&str, &str) -> bool) {
         let now = signed(now_boot_ms);
         for (switch, rows) in &mut self.switches {
-            let held = |rows: &SwitchRows| (rows.pools.len(), rows.pools.values().map(|entry| entry.left.len()).sum::<usize>());
+            let held = |rows: &SwitchRows| {
+                (rows.pools.len(), rows.pools.values().map(|entry| entry.left.len()).sum::<usize>())
+            };
             let before = held(rows);
             for entry in rows.pools.values_mut() {
                 entry.left.retain(|_, bound| !bound.is_over(now));
             }
             let settled = rows.unsettled.is_empty();
             rows.pools.retain(|pool, entry| {
-                !settled || entry.answered_in.is_some() || !entry.left.is_empty() || keep(switch, pool) || !entry.bound.is_over(now)
+                !settled
+                    || entry.answered_in.is_some()
+                    || !entry.left.is_empty()
+                    || keep(switch, pool)
+                    || !entry.bound.is_over(now)
             });
             if held(rows) != before {
                 self.unsaved.insert(Arc::clone(switch));
@@ -250,7 +271,8 @@ impl Ledger {
 impl Entry {
     /// Takes over a view's facts; whether that is more than is on disk already.
     fn announce(&mut self, view: u64, facts: &PoolFacts) -> bool {
-        let on_disk = |e: &Self| (e.open_in.is_some(), e.bound.promise_ms, e.bound.tail_ms, e.members.len(), e.left.len());
+        let on_disk =
+            |e: &Self| (e.open_in.is_some(), e.bound.promise_ms, e.bound.tail_ms, e.members.len(), e.left.len());
         let before = on_disk(self);
         if facts.answered {
             self.answered_in = Some(view);

@@ -29,7 +29,13 @@ impl Ledger {
     /// backup), pass [`v1::Image::lost`]. `continuous`: the old process answered until this one took
     /// over its sockets.
     #[must_use]
-    pub fn start(image: Option<v1::Image>, boot_id: &str, now: Moment, switches: &[(Arc<str>, Vec<PoolFacts>)], continuous: bool) -> Self {
+    pub fn start(
+        image: Option<v1::Image>,
+        boot_id: &str,
+        now: Moment,
+        switches: &[(Arc<str>, Vec<PoolFacts>)],
+        continuous: bool,
+    ) -> Self {
         let now = signed(now.boot_ms);
         let lost = image.as_ref().is_some_and(|image| image.lost);
         let crashed = image.as_ref().is_some_and(|image| !image.clean);
@@ -78,7 +84,8 @@ impl Ledger {
 
 /// The ledger of an image, on this process's clock.
 fn take_over(image: v1::Image, boot_id: &str, now: i64, continuous: bool) -> Ledger {
-    let passage = Passage { same_boot: image.boot_id == boot_id && boot_id != "unknown", beat: image.beat_boot_ms, now };
+    let passage =
+        Passage { same_boot: image.boot_id == boot_id && boot_id != "unknown", beat: image.beat_boot_ms, now };
     let mut ledger = image.into_ledger();
     for entry in ledger.switches.values_mut().flat_map(|rows| rows.pools.values_mut()) {
         let was_over = entry.bound.is_over(passage.beat);

@@ -127,7 +127,14 @@ impl Image {
 
     /// The form without the pools.
     pub(super) fn head_of(ledger: &Ledger) -> Self {
-        Self { version: 1, boot_id: ledger.boot_id.clone(), beat_boot_ms: ledger.beat, clean: ledger.closed, lost: false, pools: Vec::new() }
+        Self {
+            version: 1,
+            boot_id: ledger.boot_id.clone(),
+            beat_boot_ms: ledger.beat,
+            clean: ledger.closed,
+            lost: false,
+            pools: Vec::new(),
+        }
     }
 
     /// The ledger as the old process had it, on its clock.
@@ -165,7 +172,8 @@ impl SwitchRows {
 
 impl PoolImage {
     fn of(switch: &Arc<str>, pool: &Arc<str>, entry: &Entry, closed: bool) -> Self {
-        let left = |(member, bound): (&MemberFacts, &Bound)| LeftImage { member: member.clone(), bound: (*bound).into() };
+        let left =
+            |(member, bound): (&MemberFacts, &Bound)| LeftImage { member: member.clone(), bound: (*bound).into() };
         Self {
             switch: Arc::clone(switch),
             pool: Arc::clone(pool),

@@ -113,7 +113,10 @@ impl Ledger {
         let left = rows.flat_map(|(switch, (pool, entry))| {
             let key = PoolKey { switch: switch.clone(), pool: pool.clone() };
             let gone = entry.left.iter().filter(|(member, _)| has(member, address));
-            gone.map(move |(_, bound)| judge(*bound, false, Vec::new(), &VerdictInput::of_departed(&key), now).labelled(&key)).collect::<Vec<_>>()
+            gone.map(move |(_, bound)| {
+                judge(*bound, false, Vec::new(), &VerdictInput::of_departed(&key), now).labelled(&key)
+            })
+            .collect::<Vec<_>>()
         });
         in_pools.chain(left).reduce(DrainReport::worse)
     }
@@ -127,7 +130,16 @@ fn has(member: &MemberFacts, address: IpAddr) -> bool {
 impl<'a> VerdictInput<'a> {
     /// A member that left its pool has nothing but its promises.
     fn of_departed(key: &'a PoolKey) -> Self {
-        Self { key, has_weight: false, has_rule: false, in_fallback_use: false, idle: None, warm_until_unix_ms: None, release_warm: false, blocked_by: &[] }
+        Self {
+            key,
+            has_weight: false,
+            has_rule: false,
+            in_fallback_use: false,
+            idle: None,
+            warm_until_unix_ms: None,
+            release_warm: false,
+            blocked_by: &[],
+        }
     }
 }
 
@@ -182,7 +194,9 @@ fn reasons(state: DrainState, answered: Vec<String>, input: &VerdictInput<'_>, w
             reasons.push("the idle reading does not agree yet".to_owned());
         }
         DrainState::Tail => reasons.push("those who do not honour TTLs are waited for".to_owned()),
-        DrainState::Drained if input.idle.is_some() => reasons.push("all promises have ended and the idle reading agrees".to_owned()),
+        DrainState::Drained if input.idle.is_some() => {
+            reasons.push("all promises have ended and the idle reading agrees".to_owned())
+        }
         DrainState::Drained => reasons.push("all promises have ended; no idle reading confirms it".to_owned()),
     }
     if let Some(idle) = input.idle.as_ref().filter(|_| state != DrainState::Serving) {

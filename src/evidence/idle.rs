@@ -157,15 +157,21 @@ fn rate(before: f64, number: f64, over: Duration) -> Option<f64> {
 }
 
 /// Reads one place.
-async fn number_at(reading: &IdleReading, finder: &Finder, place: Option<IpAddr>) -> Result<(Option<IpAddr>, f64, Instant), String> {
+async fn number_at(
+    reading: &IdleReading,
+    finder: &Finder,
+    place: Option<IpAddr>,
+) -> Result<(Option<IpAddr>, f64, Instant), String> {
     let limit = Duration::from_millis(reading.timeout_ms);
     let fetched = async {
         let body = source::fetch(source::url(&reading.url, place)?, limit).await?;
         finder.find(&body)
     };
     // The client keeps the limit itself; this one holds whatever it does before connecting, too.
-    let number = timeout(limit, fetched).await.unwrap_or_else(|_| Err(format!("timed out after {} ms", limit.as_millis())));
-    let number = number.map_err(|problem| place.map_or_else(|| problem.clone(), |address| format!("{address}: {problem}")))?;
+    let number =
+        timeout(limit, fetched).await.unwrap_or_else(|_| Err(format!("timed out after {} ms", limit.as_millis())));
+    let number =
+        number.map_err(|problem| place.map_or_else(|| problem.clone(), |address| format!("{address}: {problem}")))?;
     Ok((place, number, Instant::now()))
 }
 

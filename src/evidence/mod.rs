@@ -6,4 +6,3 @@
 pub mod idle;
 mod number;
 mod source;
-

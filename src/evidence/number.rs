@@ -40,7 +40,8 @@ impl Finder {
                 String::from_utf8_lossy(group.as_bytes()).into_owned()
             }
             Self::Json(pointer) => {
-                let value: Value = serde_json::from_slice(body).map_err(|problem| format!("the reply is not JSON: {problem}"))?;
+                let value: Value =
+                    serde_json::from_slice(body).map_err(|problem| format!("the reply is not JSON: {problem}"))?;
                 match value.pointer(pointer) {
                     Some(Value::String(text)) => text.clone(),
                     Some(other) => other.to_string(),
@@ -86,7 +87,10 @@ mod tests {
         let prometheus = r#"{"data":{"result":[{"value":[1700000000.1,"0.25"]}]},"n":3}"#;
         assert_eq!(find(&json("/data/result/0/value/1"), prometheus), Ok(0.25));
         assert_eq!(find(&json("/n"), prometheus), Ok(3.0));
-        assert_eq!(find(&json("/data/result/1"), prometheus), Err("JSON pointer /data/result/1 is not in the reply".into()));
+        assert_eq!(
+            find(&json("/data/result/1"), prometheus),
+            Err("JSON pointer /data/result/1 is not in the reply".into())
+        );
         assert_eq!(find(&json("/data"), r#"{"data":null}"#), Err("reads \"null\", which is no number".into()));
     }
 

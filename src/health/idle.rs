@@ -65,7 +65,9 @@ impl IdleTrack {
             (None, _) => "no idle reading yet".to_owned(),
             (Some(Err(problem)), _) => format!("idle reading failed: {problem}"),
             (Some(Ok(_)), None) => "no reading from before the switch to compare with: set idle.floor".to_owned(),
-            (Some(Ok(value)), Some(floor)) if value > floor => format!("still busy: reads {value}, idle is at most {floor}"),
+            (Some(Ok(value)), Some(floor)) if value > floor => {
+                format!("still busy: reads {value}, idle is at most {floor}")
+            }
             _ => format!("{} of {wanted} readings in a row are idle", self.in_a_row),
         })
     }

@@ -15,8 +15,8 @@ pub use judgement::{eligible, pool_eligible, worst};
 pub use monitor::{HttpCheck, IdleReading, Monitor, MonitorKind, Number};
 pub use tracker::{Tracker, Transition};
 
-use serde::{Deserialize, Serialize};
 use crate::moment::Moment;
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -332,7 +332,10 @@ mod tests {
         worker.answers(2_000, &[Tally { slot: 3, promise_s: 10, pinned: true }]);
         let pools = registry.fold_pools();
         assert_eq!(pools[&700], PoolTotals { answers: 4, promised_until_ms: 35_000, ..PoolTotals::default() });
-        assert_eq!(pools[&3], PoolTotals { pinned_answers: 1, pinned_promised_until_ms: 12_000, ..PoolTotals::default() });
+        assert_eq!(
+            pools[&3],
+            PoolTotals { pinned_answers: 1, pinned_promised_until_ms: 12_000, ..PoolTotals::default() }
+        );
         assert_eq!(pools.len(), 2);
         assert_eq!(registry.fold_pool(700), pools[&700]);
         assert_eq!(registry.fold_pool(4), PoolTotals::default());
@@ -353,7 +356,10 @@ mod tests {
         let mut worker = registry.sole_writer("udp");
         worker.answers(1_000, &[ANSWER]);
         worker.extend_promises(9_000, &[ANSWER]);
-        assert_eq!(registry.fold_pool(700), PoolTotals { answers: 1, promised_until_ms: 39_000, ..PoolTotals::default() });
+        assert_eq!(
+            registry.fold_pool(700),
+            PoolTotals { answers: 1, promised_until_ms: 39_000, ..PoolTotals::default() }
+        );
     }
 
     #[test]

@@ -121,7 +121,11 @@ impl Format {
     #[must_use]
     pub fn of_accept(accept: &str) -> Self {
         let quality = |wanted: &str| {
-            accept.split(',').filter(|range| range.split(';').next().is_some_and(|kind| kind.trim() == wanted)).map(quality_of).fold(0.0, f64::max)
+            accept
+                .split(',')
+                .filter(|range| range.split(';').next().is_some_and(|kind| kind.trim() == wanted))
+                .map(quality_of)
+                .fold(0.0, f64::max)
         };
         let (open, plain) = (quality("application/openmetrics-text"), quality("text/plain"));
         if open > 0.0 && open >= plain { Self::OpenMetrics } else { Self::Plain }
@@ -139,7 +143,11 @@ impl Format {
 
 /// The `q` of one media range (RFC 9110 §12.4.2); 1 if it has none.
 fn quality_of(range: &str) -> f64 {
-    range.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q=")).map_or(1.0, |q| q.trim().parse().unwrap_or(0.0))
+    range
+        .split(';')
+        .skip(1)
+        .find_map(|parameter| parameter.trim().strip_prefix("q="))
+        .map_or(1.0, |q| q.trim().parse().unwrap_or(0.0))
 }
 
 /// The text of one scrape.
@@ -215,22 +223,40 @@ fn cell_families(registry: &Registry, gauges: &Gauges) -> Vec<Family> {
             responses.push((with(by_transport(transport), "rcode", rcode_name(rcode)), value));
         }
     }
-    let latency = registry.fold_latency().into_iter().map(|(transport, totals)| (by_transport(transport), totals)).collect();
+    let latency =
+        registry.fold_latency().into_iter().map(|(transport, totals)| (by_transport(transport), totals)).collect();
     vec![
         counter("tidegate_answers", "Answers that named a pool", answers),
         counter("tidegate_queries", "Queries that arrived", queries),
         counter("tidegate_responses", "Responses sent", responses),
         counter("tidegate_truncated", "Responses with TC set", truncated),
         counter("tidegate_transport_events", "What else happened at the sockets", events),
-        Family { name: "tidegate_answer_seconds", help: "From receive to the end of send, whole batches", rows: Rows::Histogram(latency) },
+        Family {
+            name: "tidegate_answer_seconds",
+            help: "From receive to the end of send, whole batches",
+            rows: Rows::Histogram(latency),
+        },
     ]
 }
 
 /// RCODE names of the IANA registry; the rest share a name as they share a counter.
 fn rcode_name(rcode: usize) -> &'static str {
-    const NAMES: [&str; 12] =
-        ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI"];
-    const EXTENDED: [&str; 8] = ["BADVERS", "BADKEY", "BADTIME", "BADMODE", "BADNAME", "BADALG", "BADTRUNC", "BADCOOKIE"];
+    const NAMES: [&str; 12] = [
+        "NOERROR",
+        "FORMERR",
+        "SERVFAIL",
+        "NXDOMAIN",
+        "NOTIMP",
+        "REFUSED",
+        "YXDOMAIN",
+        "YXRRSET",
+        "NXRRSET",
+        "NOTAUTH",
+        "NOTZONE",
+        "DSOTYPENI",
+    ];
+    const EXTENDED: [&str; 8] =
+        ["BADVERS", "BADKEY", "BADTIME", "BADMODE", "BADNAME", "BADALG", "BADTRUNC", "BADCOOKIE"];
     let extended = || rcode.checked_sub(16).and_then(|index| EXTENDED.get(index));
     NAMES.get(rcode).or_else(extended).copied().unwrap_or("OTHER")
 }
@@ -243,7 +269,11 @@ fn process_families(gauges: &Gauges) -> Vec<Family> {
         gauge("tidegate_snapshot_number", "Publications since the start", one(gauges.snapshot_number as f64)),
         gauge("tidegate_store_up", "1 if the state store can be written", one(flag(gauges.store_up))),
         counter("tidegate_store_errors", "Store operations that failed", vec![(Labels::new(), gauges.store_errors)]),
-        gauge("tidegate_start_time_seconds", "Start of this process, seconds since 1970", one(gauges.start_time_s as f64)),
+        gauge(
+            "tidegate_start_time_seconds",
+            "Start of this process, seconds since 1970",
+            one(gauges.start_time_s as f64),
+        ),
         gauge("tidegate_build_info", "Always 1", vec![(vec![("version", gauges.version.clone())], 1.0)]),
     ]
 }
@@ -253,25 +283,47 @@ fn pools(gauges: &Gauges) -> impl Iterator<Item = (&SwitchGauges, &PoolGauges)> 
 }
 
 fn switch_families(gauges: &Gauges) -> Vec<Family> {
-    let each = |value: fn(&SwitchGauges) -> f64| gauges.switches.iter().map(|switch| (of_switch(switch), value(switch))).collect();
-    let phases = gauges.switches.iter().filter_map(|switch| Some((with(of_switch(switch), "phase", switch.rollout_phase?), 1.0))).collect();
+    let each = |value: fn(&SwitchGauges) -> f64| {
+        gauges.switches.iter().map(|switch| (of_switch(switch), value(switch))).collect()
+    };
+    let phases = gauges
+        .switches
+        .iter()
+        .filter_map(|switch| Some((with(of_switch(switch), "phase", switch.rollout_phase?), 1.0)))
+        .collect();
     vec![
-        gauge("tidegate_switch_fallback", "1 while no pool is eligible and the fallback answers", each(|switch| flag(switch.fallback))),
-        gauge("tidegate_switch_ttl_seconds", "TTL that answers carry at the moment", each(|switch| f64::from(switch.ttl_s))),
+        gauge(
+            "tidegate_switch_fallback",
+            "1 while no pool is eligible and the fallback answers",
+            each(|switch| flag(switch.fallback)),
+        ),
+        gauge(
+            "tidegate_switch_ttl_seconds",
+            "TTL that answers carry at the moment",
+            each(|switch| f64::from(switch.ttl_s)),
+        ),
         gauge("tidegate_rollout_phase", "1 for the phase of a rollout", phases),
     ]
 }
 
 fn pool_families(gauges: &Gauges) -> Vec<Family> {
-    let each = |value: fn(&PoolGauges) -> f64| pools(gauges).map(|(switch, pool)| (of_pool(switch, pool), value(pool))).collect();
+    let each = |value: fn(&PoolGauges) -> f64| {
+        pools(gauges).map(|(switch, pool)| (of_pool(switch, pool), value(pool))).collect()
+    };
     let states = pools(gauges).flat_map(|(switch, pool)| {
-        DRAIN_STATES.into_iter().map(move |state| (with(of_pool(switch, pool), "state", state), flag(pool.drain_state == state)))
+        DRAIN_STATES
+            .into_iter()
+            .map(move |state| (with(of_pool(switch, pool), "state", state), flag(pool.drain_state == state)))
     });
     vec![
         gauge("tidegate_weight", "Weight in force", each(|pool| f64::from(pool.weight))),
         gauge("tidegate_pool_eligible", "1 if the pool may be answered with", each(|pool| flag(pool.eligible))),
         gauge("tidegate_drain_state", "1 for the state, 0 for the others", states.collect()),
-        gauge("tidegate_drain_remaining_seconds", "Until the last promise has expired", each(|pool| pool.drain_remaining_s)),
+        gauge(
+            "tidegate_drain_remaining_seconds",
+            "Until the last promise has expired",
+            each(|pool| pool.drain_remaining_s),
+        ),
         gauge("tidegate_safe_to_close", "1 if the pool may be closed", each(|pool| flag(pool.safe_to_close))),
     ]
 }
@@ -300,10 +352,24 @@ mod tests {
     use crate::metrics::Tally;
 
     fn gauges() -> Gauges {
-        let member = MemberGauges { name: "blue-1".into(), up: Some(true), probes_passed: 9, probe_s: Some(0.25), ..MemberGauges::default() };
+        let member = MemberGauges {
+            name: "blue-1".into(),
+            up: Some(true),
+            probes_passed: 9,
+            probe_s: Some(0.25),
+            ..MemberGauges::default()
+        };
         let unknown = MemberGauges { name: "blue-2".into(), ..MemberGauges::default() };
-        let pool = PoolGauges { name: "blue".into(), slot: 4, weight: 90, drain_state: "tail", members: vec![member, unknown], ..PoolGauges::default() };
-        let switch = SwitchGauges { name: "shop \"eu\"".into(), ttl_s: 30, pools: vec![pool], ..SwitchGauges::default() };
+        let pool = PoolGauges {
+            name: "blue".into(),
+            slot: 4,
+            weight: 90,
+            drain_state: "tail",
+            members: vec![member, unknown],
+            ..PoolGauges::default()
+        };
+        let switch =
+            SwitchGauges { name: "shop \"eu\"".into(), ttl_s: 30, pools: vec![pool], ..SwitchGauges::default() };
         Gauges { version: "1.2.3".into(), revision: 42, switches: vec![switch], ..Gauges::default() }
     }
 
@@ -360,7 +426,13 @@ mod tests {
     fn the_accept_header_chooses_the_format() {
         let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
         assert_eq!(Format::of_accept(prometheus), Format::OpenMetrics);
-        for plain in ["", "*/*", "text/plain", "application/openmetrics-text;q=0", "application/openmetrics-text;q=0.2,text/plain"] {
+        for plain in [
+            "",
+            "*/*",
+            "text/plain",
+            "application/openmetrics-text;q=0",
+            "application/openmetrics-text;q=0.2,text/plain",
+        ] {
             assert_eq!(Format::of_accept(plain), Format::Plain, "{plain}");
         }
     }

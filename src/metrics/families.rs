@@ -69,7 +69,11 @@ impl Collector for Families {
 }
 
 /// Writes one row; without labels there are no braces.
-fn row(family: &mut MetricEncoder<'_>, labels: &Labels, write: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result) -> fmt::Result {
+fn row(
+    family: &mut MetricEncoder<'_>,
+    labels: &Labels,
+    write: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
+) -> fmt::Result {
     if labels.is_empty() { write(family) } else { write(&mut family.encode_family(labels)?) }
 }
 

@@ -56,7 +56,11 @@ impl PoolCell {
     }
 
     fn pair(&self, pinned: bool) -> (&AtomicU64, &AtomicU64) {
-        if pinned { (&self.pinned_answers, &self.pinned_promised_until_ms) } else { (&self.answers, &self.promised_until_ms) }
+        if pinned {
+            (&self.pinned_answers, &self.pinned_promised_until_ms)
+        } else {
+            (&self.answers, &self.promised_until_ms)
+        }
     }
 
     /// Counts `answers` and moves the promise forward; the caller is the only writer.

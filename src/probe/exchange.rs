@@ -33,7 +33,11 @@ pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 /// Over HTTP/1.1 (RFC 9112).
-pub(super) async fn over_http1(stream: Box<dyn Wire>, request: Request<Full<Bytes>>, deadline: &Deadline) -> Result<Reply, Failure> {
+pub(super) async fn over_http1(
+    stream: Box<dyn Wire>,
+    request: Request<Full<Bytes>>,
+    deadline: &Deadline,
+) -> Result<Reply, Failure> {
     let mut settings = http1::Builder::new();
     settings.max_buf_size(HEADER_LIMIT).max_headers(HEADERS_LIMIT);
     let opened = deadline.step(WAITING, settings.handshake(TokioIo::new(stream))).await?;
@@ -42,10 +46,17 @@ pub(super) async fn over_http1(stream: Box<dyn Wire>, request: Request<Full<Byte
 }
 
 /// Over HTTP/2 (RFC 9113).
-pub(super) async fn over_http2(stream: Box<dyn Wire>, request: Request<Full<Bytes>>, deadline: &Deadline) -> Result<Reply, Failure> {
+pub(super) async fn over_http2(
+    stream: Box<dyn Wire>,
+    request: Request<Full<Bytes>>,
+    deadline: &Deadline,
+) -> Result<Reply, Failure> {
     let tasks = Tasks::default();
     let mut settings = http2::Builder::new(tasks.executor());
-    settings.max_header_list_size(HEADER_LIST_LIMIT).initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
+    settings
+        .max_header_list_size(HEADER_LIST_LIMIT)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW);
     let opened = deadline.step(WAITING, settings.handshake(TokioIo::new(stream))).await?;
     let (mut sender, connection) = opened.map_err(|problem| words::http_failure(&problem, WAITING))?;
     drive(connection, async { read(deadline, sender.send_request(request)).await }).await
@@ -77,7 +88,10 @@ async fn drive(
 }
 
 /// Awaits the reply and reads its first [`READ_LIMIT`] bytes.
-async fn read(deadline: &Deadline, reply: impl Future<Output = hyper::Result<Response<Incoming>>>) -> Result<Reply, Failure> {
+async fn read(
+    deadline: &Deadline,
+    reply: impl Future<Output = hyper::Result<Response<Incoming>>>,
+) -> Result<Reply, Failure> {
     let reply = deadline.step(WAITING, reply).await?.map_err(|problem| words::http_failure(&problem, WAITING))?;
     let (head, mut incoming) = reply.into_parts();
     let mut body = Vec::new();

@@ -36,13 +36,16 @@ pub(super) struct HttpPlan {
 impl HttpPlan {
     /// Prepares an `http` monitor.
     pub(super) fn new(check: &HttpCheck, configs: &mut TlsConfigs) -> Result<Self, String> {
-        let body_regex = check.body_regex.as_deref().map(|text| RegexBuilder::new(text).size_limit(REGEX_LIMIT).build());
-        let body_regex = body_regex.transpose().map_err(|problem| format!("the body expression is not usable: {problem}"))?;
+        let body_regex =
+            check.body_regex.as_deref().map(|text| RegexBuilder::new(text).size_limit(REGEX_LIMIT).build());
+        let body_regex =
+            body_regex.transpose().map_err(|problem| format!("the body expression is not usable: {problem}"))?;
         let needs_tls = check.redirects > 0 || check.url.starts_with("https:");
         let alpn = if check.http2 { "h2" } else { "http/1.1" };
         let needs = TlsNeeds { verify: check.verify, ca_pem: check.ca_pem.clone(), alpn: Some(alpn) };
         Ok(Self {
-            method: Method::from_bytes(check.method.as_bytes()).map_err(|_| format!("{:?} is no HTTP method", check.method))?,
+            method: Method::from_bytes(check.method.as_bytes())
+                .map_err(|_| format!("{:?} is no HTTP method", check.method))?,
             headers: headers(check)?,
             body_regex,
             tls: if needs_tls { Some(configs.config(needs)?) } else { None },
@@ -92,7 +95,14 @@ impl HttpPlan {
     }
 
     /// One request and its reply.
-    async fn exchange(&self, url: &Url, method: &Method, address: IpAddr, deadline: &Deadline, seen: &mut Seen) -> Result<Reply, Failure> {
+    async fn exchange(
+        &self,
+        url: &Url,
+        method: &Method,
+        address: IpAddr,
+        deadline: &Deadline,
+        seen: &mut Seen,
+    ) -> Result<Reply, Failure> {
         let request = self.request(url, method)?;
         let port = url.port_or_known_default().unwrap_or(80);
         let stream = connect(address, port, deadline).await?;
@@ -106,7 +116,11 @@ impl HttpPlan {
         } else {
             Box::new(stream)
         };
-        if self.check.http2 { over_http2(stream, request, deadline).await } else { over_http1(stream, request, deadline).await }
+        if self.check.http2 {
+            over_http2(stream, request, deadline).await
+        } else {
+            over_http1(stream, request, deadline).await
+        }
     }
 
     fn request(&self, url: &Url, method: &Method) -> Result<Request<Full<Bytes>>, String> {
@@ -145,7 +159,9 @@ impl HttpPlan {
 
     fn server_name(&self, url: &Url) -> Result<rustls::pki_types::ServerName<'static>, String> {
         let authority = self.authority(url);
-        let host = authority.parse::<hyper::http::uri::Authority>().map_or_else(|_| authority.clone(), |parsed| parsed.host().to_owned());
+        let host = authority
+            .parse::<hyper::http::uri::Authority>()
+            .map_or_else(|_| authority.clone(), |parsed| parsed.host().to_owned());
         let name = host.trim_start_matches('[').trim_end_matches(']');
         rustls::pki_types::ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is no name for TLS"))
     }
@@ -155,14 +171,12 @@ impl HttpPlan {
 fn headers(check: &HttpCheck) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in &check.headers {
-        let named = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("header name {name:?} is not usable"))?;
+        let named =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("header name {name:?} is not usable"))?;
         let value = HeaderValue::from_str(value).map_err(|_| format!("the value of header {name} is not usable"))?;
         headers.append(named, value);
     }
-    let ours = [
-        (header::USER_AGENT, concat!("tidegate/", env!("CARGO_PKG_VERSION"))),
-        (header::ACCEPT, "*/*"),
-    ];
+    let ours = [(header::USER_AGENT, concat!("tidegate/", env!("CARGO_PKG_VERSION"))), (header::ACCEPT, "*/*")];
     for (name, value) in ours {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }

@@ -52,7 +52,9 @@ impl Plan {
     pub(super) fn new(monitor: &Monitor, tls: &mut TlsConfigs) -> Self {
         let plan = match &monitor.kind {
             MonitorKind::Http(check) => HttpPlan::new(check, tls).map(|plan| Self::Http(Box::new(plan))),
-            MonitorKind::Tcp { port, send, expect } => Ok(Self::Tcp(TcpPlan::new(*port, send.as_deref(), expect.as_deref()))),
+            MonitorKind::Tcp { port, send, expect } => {
+                Ok(Self::Tcp(TcpPlan::new(*port, send.as_deref(), expect.as_deref())))
+            }
             MonitorKind::Tls { port, server_name, verify, ca_pem, min_days } => {
                 TlsPlan::new(*port, server_name.as_deref(), *verify, ca_pem.as_deref(), *min_days, tls).map(Self::Tls)
             }

@@ -33,7 +33,9 @@ pub(super) fn judge(
     let json = Json::read(check, reply);
     if let Some(at) = &check.version_at {
         seen.version = match at.strip_prefix("header:") {
-            Some(name) => reply.headers.get(name.trim()).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            Some(name) => {
+                reply.headers.get(name.trim()).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            }
             None => json.at(at).ok(),
         };
     }
@@ -139,7 +141,12 @@ mod tests {
         }
     }
 
-    fn verdict(check: &HttpCheck, expect: Option<&str>, status: u16, body: &str) -> (Result<(), String>, Option<String>) {
+    fn verdict(
+        check: &HttpCheck,
+        expect: Option<&str>,
+        status: u16,
+        body: &str,
+    ) -> (Result<(), String>, Option<String>) {
         let headers = [("x-model", "v7")].map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).into_iter().collect();
         let status = StatusCode::from_u16(status).unwrap();
         let reply = Reply { status, headers, body: body.into(), cut: body.len() > READ_LIMIT };
@@ -167,7 +174,9 @@ mod tests {
     fn json_strings_compare_as_text_and_the_rest_as_rendered() {
         let at = |pointer: &str, wanted: &str| HttpCheck { json: Some((pointer.into(), wanted.into())), ..check() };
         let body = r#"{"model":"v1","ready":true,"n":3,"a/b":[null,{"x":1.5}]}"#;
-        for (pointer, wanted) in [("/model", "v1"), ("/ready", "true"), ("/n", "3"), ("/a~1b/1/x", "1.5"), ("/a~1b/0", "null")] {
+        for (pointer, wanted) in
+            [("/model", "v1"), ("/ready", "true"), ("/n", "3"), ("/a~1b/1/x", "1.5"), ("/a~1b/0", "null")]
+        {
             assert_eq!(verdict(&at(pointer, wanted), None, 200, body).0, Ok(()), "{pointer}");
         }
         assert_eq!(failure(&at("/model", "v2"), None, 200, body), "JSON pointer /model is v1, wanted v2");

@@ -67,7 +67,8 @@ pub(crate) async fn hear(stream: &mut (impl AsyncRead + Unpin), log: &Log) {
     loop {
         let text = String::from_utf8_lossy(&heard).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            let length =
+                head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
             if body.len() >= length.unwrap_or(0) {
                 log.requests.lock().unwrap().push(text);
                 return;

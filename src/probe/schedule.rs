@@ -136,7 +136,8 @@ mod tests {
     fn target(last_octet: u8) -> ProbeTarget {
         let kind = MonitorKind::Tcp { port: 80, send: None, expect: None };
         let (interval_ms, timeout_ms, name) = (2000, 1000, "tcp".to_owned());
-        let monitor = Monitor { name, kind, interval_ms, timeout_ms, fall: 3, rise: 5, window: None, manual_resume: false };
+        let monitor =
+            Monitor { name, kind, interval_ms, timeout_ms, fall: 3, rise: 5, window: None, manual_resume: false };
         ProbeTarget { address: IpAddr::from([192, 0, 2, last_octet]), monitor: Arc::new(monitor), expect_version: None }
     }
 

@@ -55,10 +55,13 @@ fn build(needs: &TlsNeeds) -> Result<ClientConfig, String> {
     super::install_crypto();
     let verifier: Arc<dyn ServerCertVerifier> = match &needs.ca_pem {
         _ if !needs.verify => Arc::new(AcceptAny),
-        Some(pem) => WebPkiServerVerifier::builder(Arc::new(roots(pem)?)).build().map_err(|problem| format!("ca is not usable: {problem}"))?,
+        Some(pem) => WebPkiServerVerifier::builder(Arc::new(roots(pem)?))
+            .build()
+            .map_err(|problem| format!("ca is not usable: {problem}"))?,
         None => Arc::new(system_roots()?),
     };
-    let mut config = ClientConfig::builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    let mut config =
+        ClientConfig::builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.alpn_protocols = needs.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     config.resumption = Resumption::disabled();
     Ok(config)

@@ -49,7 +49,9 @@ pub(super) fn tls_words(problem: &rustls::Error) -> String {
     match problem {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => "certificate has expired".to_owned(),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "certificate is not valid yet".to_owned(),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "certificate is not valid yet".to_owned()
+            }
             CertificateError::NotValidForName => "certificate is for another name".to_owned(),
             CertificateError::NotValidForNameContext { expected, presented } => {
                 format!("certificate is for {}, wanted {}", quote(&presented.join(", ")), expected.to_str())
@@ -58,7 +60,8 @@ pub(super) fn tls_words(problem: &rustls::Error) -> String {
             CertificateError::Revoked => "certificate is revoked".to_owned(),
             other => format!("certificate is not accepted: {other}"),
         },
-        rustls::Error::NoApplicationProtocol | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => {
+        rustls::Error::NoApplicationProtocol
+        | rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => {
             "the server does not offer the HTTP version asked for".to_owned()
         }
         rustls::Error::InvalidMessage(_) => "the server does not speak TLS on this port".to_owned(),

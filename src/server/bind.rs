@@ -126,7 +126,12 @@ pub(super) fn bind_plain(
 }
 
 /// Binds a TCP listener of an encrypted transport.
-pub(super) fn bind_encrypted(address: SocketAddr, kind: Kind, takeover: bool, inherited: &mut Inherited) -> Result<TcpListener, BindError> {
+pub(super) fn bind_encrypted(
+    address: SocketAddr,
+    kind: Kind,
+    takeover: bool,
+    inherited: &mut Inherited,
+) -> Result<TcpListener, BindError> {
     let listener = match inherited.take(Type::STREAM, address) {
         Some(socket) => adopt_tcp(socket),
         None => bind_tcp(address, takeover),
@@ -257,7 +262,10 @@ mod tests {
     #[test]
     fn an_address_of_another_machine_is_named_with_its_remedy() {
         let error = bind_plain("192.0.2.77:0".parse().unwrap(), 1, false).unwrap_err();
-        assert!(error.to_string().starts_with("cannot listen on 192.0.2.77:0 over UDP: this machine has no such address"), "{error}");
+        assert!(
+            error.to_string().starts_with("cannot listen on 192.0.2.77:0 over UDP: this machine has no such address"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -168,7 +168,9 @@ impl Bound {
         let plain = settings.addresses.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let mut encrypted = |offer: Option<&Encrypted>, kind| {
             let addresses = offer.into_iter().flat_map(|offer| &offer.addresses);
-            addresses.map(|address| bind::bind_encrypted(*address, kind, takeover, &mut inherited)).collect::<Result<Vec<_>, _>>()
+            addresses
+                .map(|address| bind::bind_encrypted(*address, kind, takeover, &mut inherited))
+                .collect::<Result<Vec<_>, _>>()
         };
         let tls = encrypted(settings.tls.as_ref(), Kind::Tls)?;
         let https = encrypted(settings.https.as_ref().map(|https| &https.encrypted), Kind::Https)?;
@@ -188,7 +190,8 @@ impl Bound {
     pub fn start(self, cell: &Arc<SnapshotCell>, registry: &Registry) -> io::Result<Listening> {
         let limits = fit(self.settings.limits, rlimit::Resource::NOFILE.get_soft()?);
         let (stop_listeners, stop) = watch::channel(false);
-        let local = |listeners: &[TcpListener]| listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
+        let local =
+            |listeners: &[TcpListener]| listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
         let mut listening = Listening {
             addresses: self.addresses(),
             tls_addresses: local(&self.tls)?,
@@ -245,7 +248,11 @@ fn fit(limits: StreamLimits, open_files: u64) -> StreamLimits {
     // The table lets a quarter more in while those asked to leave go.
     let connections = limits.connections.min((room / 5 * 4).max(1));
     if connections < limits.connections {
-        tracing::warn!(wanted = limits.connections, connections, "the limit of open files allows fewer connections; raise it (LimitNOFILE= in systemd)");
+        tracing::warn!(
+            wanted = limits.connections,
+            connections,
+            "the limit of open files allows fewer connections; raise it (LimitNOFILE= in systemd)"
+        );
     }
     StreamLimits { connections, ..limits }
 }
@@ -258,7 +265,12 @@ fn acceptor(config: &rustls::ServerConfig, protocols: &[&[u8]]) -> TlsAcceptor {
 }
 
 impl Listening {
-    fn accept(&mut self, listeners: Vec<TcpListener>, service: stream::Service, stop: &watch::Receiver<bool>) -> io::Result<()> {
+    fn accept(
+        &mut self,
+        listeners: Vec<TcpListener>,
+        service: stream::Service,
+        stop: &watch::Receiver<bool>,
+    ) -> io::Result<()> {
         let service = Arc::new(service);
         for listener in listeners {
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -306,7 +318,8 @@ impl Listening {
         // What is still open after the grace ends with the runtime.
         let _ = tokio::time::timeout(GRACE, self.table.emptied()).await;
         let workers = std::mem::take(&mut self.workers);
-        let joined = tokio::task::spawn_blocking(move || workers.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok()));
+        let joined =
+            tokio::task::spawn_blocking(move || workers.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok()));
         if !joined.await.unwrap_or(false) {
             tracing::error!("a UDP worker ended by a panic");
         }

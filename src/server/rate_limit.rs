@@ -82,7 +82,9 @@ impl Limiter {
                 let len = question_name(message, &mut name);
                 self.hash(network, 1 + u64::from(outcome.qtype.0), name.get(..len).unwrap_or(&[]))
             }
-            kind => self.hash(network, (1 << 20) + (kind as u64) + (u64::from(outcome.zone.unwrap_or(u32::MAX)) << 32), &[]),
+            kind => {
+                self.hash(network, (1 << 20) + (kind as u64) + (u64::from(outcome.zone.unwrap_or(u32::MAX)) << 32), &[])
+            }
         };
         if self.take(equal, self.limit.responses_per_s, now_ms) && all {
             return Verdict::Send;
@@ -106,10 +108,16 @@ impl Limiter {
         let tag = u32::from_be_bytes([t0, t1, t2, t3]) | 1;
         // Times wrap after 49 days; a bucket that old counts as young and is full soon.
         let now = u32::try_from(now_ms & u64::from(u32::MAX)).unwrap_or(0);
-        let Some(set) = usize::try_from(hash >> 50).ok().and_then(|index| self.buckets.get_mut(index)) else { return true };
+        let Some(set) = usize::try_from(hash >> 50).ok().and_then(|index| self.buckets.get_mut(index)) else {
+            return true;
+        };
         let age = |bucket: &Bucket| now.wrapping_sub(bucket.last_ms);
         let found = set.iter().position(|bucket| bucket.tag == tag);
-        let place = found.or_else(|| (0..WAYS).max_by_key(|&way| set.get(way).map_or(0, |bucket| if bucket.tag == 0 { u64::MAX } else { u64::from(age(bucket)) })));
+        let place = found.or_else(|| {
+            (0..WAYS).max_by_key(|&way| {
+                set.get(way).map_or(0, |bucket| if bucket.tag == 0 { u64::MAX } else { u64::from(age(bucket)) })
+            })
+        });
         let Some(bucket) = place.and_then(|place| set.get_mut(place)) else { return true };
         if found.is_none() {
             *bucket = Bucket { tag, last_ms: now, millitokens: full };
@@ -168,7 +176,13 @@ mod tests {
         message
     }
 
-    fn sent(limiter: &mut Limiter, client: &str, kind: Kind, labels: impl Iterator<Item = String>, now_ms: u64) -> usize {
+    fn sent(
+        limiter: &mut Limiter,
+        client: &str,
+        kind: Kind,
+        labels: impl Iterator<Item = String>,
+        now_ms: u64,
+    ) -> usize {
         let client = client.parse().unwrap();
         labels.filter(|label| limiter.judge(client, &outcome(kind), &message(label), now_ms) == Verdict::Send).count()
     }
@@ -181,7 +195,11 @@ mod tests {
     fn equal_answers_stop_at_the_rate_and_come_back_with_time() {
         let mut limiter = limiter(0);
         assert_eq!(sent(&mut limiter, "192.0.2.1", Kind::Answer, same(30), 1_000), 10);
-        assert_eq!(sent(&mut limiter, "192.0.2.200", Kind::Answer, same(30), 1_500), 5, "the same /24, half a second later");
+        assert_eq!(
+            sent(&mut limiter, "192.0.2.200", Kind::Answer, same(30), 1_500),
+            5,
+            "the same /24, half a second later"
+        );
         assert_eq!(sent(&mut limiter, "198.51.100.1", Kind::Answer, same(5), 1_500), 5);
     }
 
@@ -210,7 +228,8 @@ mod tests {
     fn every_second_limited_response_slips() {
         let mut limiter = limiter(2);
         let client = "192.0.2.1".parse().unwrap();
-        let verdicts: Vec<Verdict> = (0..14).map(|_| limiter.judge(client, &outcome(Kind::Answer), &message("a"), 0)).collect();
+        let verdicts: Vec<Verdict> =
+            (0..14).map(|_| limiter.judge(client, &outcome(Kind::Answer), &message("a"), 0)).collect();
         assert_eq!(verdicts[10..], [Verdict::Drop, Verdict::Slip, Verdict::Drop, Verdict::Slip]);
     }
 

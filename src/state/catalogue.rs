@@ -4,8 +4,8 @@ use super::definitions::Definitions;
 use crate::dns::{Name, Qname, RecordType};
 use crate::snapshot::{OwnerRole, SteeredOwner};
 use crate::steering::Switch;
-use crate::zone::{Found, NameHash};
 use crate::zone::ZoneSet;
+use crate::zone::{Found, NameHash};
 use std::collections::HashMap;
 use std::sync::Arc;
 

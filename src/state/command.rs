@@ -103,7 +103,9 @@ pub enum Rejection {
     UnknownPool { switch: String, name: String, known: Vec<String> },
     #[error("pool `{pool}` of switch `{switch}` has no member `{name}`{}", suggestion(.known))]
     UnknownMember { switch: String, pool: String, name: String, known: Vec<String> },
-    #[error("the state is at revision {current}, not {asked}: look again (`tidegate status`) and repeat with the new revision")]
+    #[error(
+        "the state is at revision {current}, not {asked}: look again (`tidegate status`) and repeat with the new revision"
+    )]
     StaleRevision { asked: u64, current: u64 },
     #[error("weight {weight} of pool `{pool}` is out of range: weights are whole numbers from 0 to 10000")]
     WeightOutOfRange { pool: String, weight: u32 },
@@ -111,17 +113,27 @@ pub enum Rejection {
     WeightsSumToZero { switch: String },
     #[error("the percentages sum to {hundredths_text} %, not 100 %")]
     PercentSum { hundredths_text: String },
-    #[error("switch `{switch}` changed {ago_ms} ms ago and may change again in {wait_ms} ms (min_interval): wait, undo, or force with a reason")]
+    #[error(
+        "switch `{switch}` changed {ago_ms} ms ago and may change again in {wait_ms} ms (min_interval): wait, undo, or force with a reason"
+    )]
     TooSoon { switch: String, ago_ms: u64, wait_ms: u64 },
     #[error("pool `{pool}` of switch `{switch}` is not eligible: {why}; heal it, or force with a reason")]
     NotEligible { switch: String, pool: String, why: String },
-    #[error("pool `{pool}` of switch `{switch}` has no monitor, so nothing shows that it is ready: give it one, or force with a reason")]
+    #[error(
+        "pool `{pool}` of switch `{switch}` has no monitor, so nothing shows that it is ready: give it one, or force with a reason"
+    )]
     Unmonitored { switch: String, pool: String },
-    #[error("no eligible pool of switch `{switch}` would keep weight: bring another one up first, or force with a reason")]
+    #[error(
+        "no eligible pool of switch `{switch}` would keep weight: bring another one up first, or force with a reason"
+    )]
     NoEligibleWeight { switch: String },
-    #[error("{moving} switches of zone {zone} are moving already ({names}); at most {limit} may at once (max_moving): wait until one has drained, or force with a reason")]
+    #[error(
+        "{moving} switches of zone {zone} are moving already ({names}); at most {limit} may at once (max_moving): wait until one has drained, or force with a reason"
+    )]
     TooManyMoving { zone: String, moving: u32, limit: u32, names: String },
-    #[error("pool `{pool}` of switch `{switch}` has weight: changing the version it must show could take it out of service: move its traffic first, or force with a reason")]
+    #[error(
+        "pool `{pool}` of switch `{switch}` has weight: changing the version it must show could take it out of service: move its traffic first, or force with a reason"
+    )]
     PoolHasWeight { switch: String, pool: String },
     #[error("switch `{switch}` has no earlier split to return to")]
     NothingToUndo { switch: String },
@@ -131,9 +143,13 @@ pub enum Rejection {
     NoOverride { what: String },
     #[error("a reason is needed {why}")]
     MissingReason { why: &'static str },
-    #[error("the reload would remove {what}, which has weight: move its traffic first, or force the reload with a reason")]
+    #[error(
+        "the reload would remove {what}, which has weight: move its traffic first, or force the reload with a reason"
+    )]
     RemovesServing { what: String },
-    #[error("the SOA serial of zone {zone} jumps from {from} to {to}, by more than 2147483647: secondaries would see it go back (RFC 1982): choose one that is at most that much larger")]
+    #[error(
+        "the SOA serial of zone {zone} jumps from {from} to {to}, by more than 2147483647: secondaries would see it go back (RFC 1982): choose one that is at most that much larger"
+    )]
     SerialJump { zone: String, from: u32, to: u32 },
     #[error("a flip names switch `{switch}` twice")]
     NamedTwice { switch: String },
@@ -191,7 +207,9 @@ fn suggestion(known: &[String]) -> String {
     match known {
         [] => String::new(),
         [one] => format!("; there is `{one}`"),
-        many => format!("; there are {}", many.iter().take(12).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+        many => {
+            format!("; there are {}", many.iter().take(12).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 

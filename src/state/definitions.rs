@@ -67,10 +67,17 @@ impl Definitions {
 impl ZoneDefinition {
     /// Compiles a zone. The text is not kept: it takes more memory than what is made of it.
     #[must_use]
-    pub fn compile(apex: Name, text: &ZoneText, file_serial: u32, switches: Vec<Arc<Switch>>, max_moving: Option<u32>) -> Self {
+    pub fn compile(
+        apex: Name,
+        text: &ZoneText,
+        file_serial: u32,
+        switches: Vec<Arc<Switch>>,
+        max_moving: Option<u32>,
+    ) -> Self {
         let mut owners = Vec::new();
         switches.iter().for_each(|switch| steered_names(switch, 0, &mut owners));
-        let steered: Vec<(Name, SteerId)> = owners.into_iter().zip((0..).map(SteerId)).map(|(steered, id)| (steered.owner, id)).collect();
+        let steered: Vec<(Name, SteerId)> =
+            owners.into_iter().zip((0..).map(SteerId)).map(|(steered, id)| (steered.owner, id)).collect();
         let data = Arc::new(Zone::build(&apex, text, &steered));
         Self { apex, data, file_serial, switches, max_moving }
     }

@@ -56,17 +56,32 @@ impl MemberKey {
 
 /// The override in force on a pool (`member` absent) or on one member.
 #[must_use]
-pub fn hold_on<'a>(desired: &'a Desired, switch: &str, pool: &str, member: Option<&str>, now_unix_ms: u64) -> Option<&'a Hold> {
-    desired.switches.get(switch)?.holds.iter().find(|hold| {
-        &*hold.pool == pool && hold.member.as_deref() == member && hold.hold.in_force(now_unix_ms)
-    })
+pub fn hold_on<'a>(
+    desired: &'a Desired,
+    switch: &str,
+    pool: &str,
+    member: Option<&str>,
+    now_unix_ms: u64,
+) -> Option<&'a Hold> {
+    desired
+        .switches
+        .get(switch)?
+        .holds
+        .iter()
+        .find(|hold| &*hold.pool == pool && hold.member.as_deref() == member && hold.hold.in_force(now_unix_ms))
 }
 
 /// Judges a pool: measured health, overrides, quorum (§2.3, §2.4).
 ///
 /// A pool forced up answers its healthy members if it has any, else all of them.
 #[must_use]
-pub fn pool_status(desired: &Desired, observed: &Observed, switch: &Switch, pool: &Pool, now_unix_ms: u64) -> PoolStatus {
+pub fn pool_status(
+    desired: &Desired,
+    observed: &Observed,
+    switch: &Switch,
+    pool: &Pool,
+    now_unix_ms: u64,
+) -> PoolStatus {
     let monitored = !switch.monitors_of(pool).is_empty();
     let mut members: Vec<bool> = pool
         .members
@@ -81,7 +96,8 @@ pub fn pool_status(desired: &Desired, observed: &Observed, switch: &Switch, pool
             health::eligible(measured, hold.map(|h| &h.hold))
         })
         .collect();
-    let quorum = health::pool_eligible(pool.members.iter().map(|m| m.weight).zip(members.iter().copied()), switch.min_healthy);
+    let quorum =
+        health::pool_eligible(pool.members.iter().map(|m| m.weight).zip(members.iter().copied()), switch.min_healthy);
     let hold = hold_on(desired, &switch.name, &pool.name, None, now_unix_ms);
     match hold.map(|h| (h.hold.kind, &h.hold.reason)) {
         Some((OverrideKind::ForceUp, reason)) => {
@@ -103,7 +119,14 @@ pub fn pool_status(desired: &Desired, observed: &Observed, switch: &Switch, pool
 }
 
 /// How many members are missing, and what the first of them says.
-fn explain_down(desired: &Desired, observed: &Observed, switch: &Switch, pool: &Pool, members: &[bool], now_unix_ms: u64) -> String {
+fn explain_down(
+    desired: &Desired,
+    observed: &Observed,
+    switch: &Switch,
+    pool: &Pool,
+    members: &[bool],
+    now_unix_ms: u64,
+) -> String {
     let up = members.iter().filter(|up| **up).count();
     let first = pool.members.iter().zip(members).find(|(_, up)| !**up).map(|(member, _)| {
         if hold_on(desired, &switch.name, &pool.name, Some(&member.name), now_unix_ms).is_some() {

@@ -17,7 +17,9 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// Written by a newer program.
-    #[error("the state was written in format {found}, and this program knows up to {VERSION}: run the newer tidegate, or restore a backup made by this one")]
+    #[error(
+        "the state was written in format {found}, and this program knows up to {VERSION}: run the newer tidegate, or restore a backup made by this one"
+    )]
     Newer {
         /// Its version.
         found: u32,
@@ -95,7 +97,11 @@ pub fn decode_switch(text: &str) -> Result<SwitchState, DecodeError> {
         file_weights: form.file_weights,
         previous: form.previous,
         versions: form.versions,
-        holds: form.holds.into_iter().map(|h| Hold { pool: h.pool, member: h.member, hold: h.hold, by: h.by }).collect(),
+        holds: form
+            .holds
+            .into_iter()
+            .map(|h| Hold { pool: h.pool, member: h.member, hold: h.hold, by: h.by })
+            .collect(),
         prepared_until_unix_ms: form.prepared_until_unix_ms,
         salt: form.salt,
         recent: form.recent,

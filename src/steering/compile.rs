@@ -100,7 +100,8 @@ fn compile_rules(definition: &Switch, tables: &mut Tables<'_>) -> (Partition, La
 fn compile_pools(input: &SwitchInput<'_>) -> Box<[CompiledPool]> {
     let definition = input.definition;
     let compiled = definition.pools.iter().zip(&input.pools).enumerate().map(|(at, (pool, observed))| {
-        let wanted = |member: usize| !observed.eligible || observed.health.get(member).is_some_and(|health| health.eligible);
+        let wanted =
+            |member: usize| !observed.eligible || observed.health.get(member).is_some_and(|health| health.eligible);
         CompiledPool {
             name: Arc::clone(&pool.name),
             slot: observed.slot,
@@ -131,8 +132,11 @@ impl<'a> Tables<'a> {
         let weights = (0..definition.pools.len()).map(|pool| input.weights.get(pool).copied().unwrap_or(0));
         let main = tables.may_win(weights.enumerate());
         let by_fallback = main.is_empty();
-        let candidates =
-            if by_fallback { fallback::candidates(definition, input.weights, &tables.eligible, &input.last_active) } else { main };
+        let candidates = if by_fallback {
+            fallback::candidates(definition, input.weights, &tables.eligible, &input.last_active)
+        } else {
+            main
+        };
         tables.number_of(&candidates, by_fallback);
         tables
     }
@@ -142,7 +146,9 @@ impl<'a> Tables<'a> {
         let index = |name: &Arc<str>| self.definition.pool(name).map(|(at, _)| at);
         let mut wanted: Vec<(usize, u16)> = match target {
             RuleTarget::Pool(name) => index(name).map(|at| (at, 1)).into_iter().collect(),
-            RuleTarget::Weights(weights) => weights.iter().filter_map(|(name, weight)| Some((index(name)?, *weight))).collect(),
+            RuleTarget::Weights(weights) => {
+                weights.iter().filter_map(|(name, weight)| Some((index(name)?, *weight))).collect()
+            }
         };
         wanted.sort_unstable();
         let candidates = self.may_win(wanted);
@@ -152,7 +158,11 @@ impl<'a> Tables<'a> {
     /// Those that are eligible and have weight: zero is exactly zero (§1.5).
     fn may_win(&self, weights: impl IntoIterator<Item = (usize, u16)>) -> Vec<(PoolIndex, u16)> {
         let eligible = |pool: usize| self.eligible.get(pool).copied().unwrap_or(false);
-        weights.into_iter().filter(|(pool, weight)| *weight > 0 && eligible(*pool)).filter_map(|(pool, weight)| Some((PoolIndex::try_from(pool).ok()?, weight))).collect()
+        weights
+            .into_iter()
+            .filter(|(pool, weight)| *weight > 0 && eligible(*pool))
+            .filter_map(|(pool, weight)| Some((PoolIndex::try_from(pool).ok()?, weight)))
+            .collect()
     }
 
     /// The number of the table with these candidates. Beyond 65535 different ones: the main weights.

@@ -85,7 +85,8 @@ impl CompiledSwitch {
         let location = Location::of(client);
         let (table, rule_len) = self.table_for(client, &location);
         let Some(table) = self.tables.get(table) else { return Choice { pool: None, scope: 0, by_fallback: false } };
-        let key_len = if client.label.is_none() && matches!(table.method, Method::Sticky(_)) { location.key_len() } else { 0 };
+        let key_len =
+            if client.label.is_none() && matches!(table.method, Method::Sticky(_)) { location.key_len() } else { 0 };
         Choice {
             pool: table.choose(|| location.key(), client.label, draw).map(usize::from),
             scope: location.scope(rule_len.max(key_len)),

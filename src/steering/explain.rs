@@ -138,7 +138,9 @@ impl CompiledSwitch {
                     Some(c) => (Some(c.weight), Some(natural(c.cost(key)) / f64::from(c.weight))),
                     None => (None, None),
                 },
-                Some(Method::Random(sums, pools)) => (pools.iter().position(|p| usize::from(*p) == at).and_then(|p| sums.weight(p)), None),
+                Some(Method::Random(sums, pools)) => {
+                    (pools.iter().position(|p| usize::from(*p) == at).and_then(|p| sums.weight(p)), None)
+                }
                 _ => (None, None),
             };
             PoolExplanation {
@@ -161,12 +163,17 @@ impl Facts {
         let specific = |rule: &&Rule| -> Option<(u8, usize)> {
             match (&rule.matches, client.label) {
                 (RuleMatch::Labels(list), Some(label)) => list.iter().any(|l| l.as_bytes() == label).then_some((2, 0)),
-                (RuleMatch::LabelPrefixes(list), Some(label)) => {
-                    list.iter().filter(|prefix| label.starts_with(prefix.as_bytes())).map(|prefix| (1, prefix.len())).max()
-                }
+                (RuleMatch::LabelPrefixes(list), Some(label)) => list
+                    .iter()
+                    .filter(|prefix| label.starts_with(prefix.as_bytes()))
+                    .map(|prefix| (1, prefix.len()))
+                    .max(),
                 (RuleMatch::Networks(list), _) => {
                     let address = location.address();
-                    list.iter().filter(|network| network.contains(&address)).map(|network| (0, usize::from(network.prefix_len()))).max()
+                    list.iter()
+                        .filter(|network| network.contains(&address))
+                        .map(|network| (0, usize::from(network.prefix_len())))
+                        .max()
                 }
                 _ => None,
             }

@@ -5,7 +5,12 @@ use super::{Fallback, PoolIndex, Switch};
 /// The fallback's pools with the weights they are chosen by, in the order of the file.
 ///
 /// Weights in force count where they are above 0; pools without take part as equals.
-pub(super) fn candidates(definition: &Switch, weights: &[u16], eligible: &[bool], last_active: &[usize]) -> Vec<(PoolIndex, u16)> {
+pub(super) fn candidates(
+    definition: &Switch,
+    weights: &[u16],
+    eligible: &[bool],
+    last_active: &[usize],
+) -> Vec<(PoolIndex, u16)> {
     let named = named_by(definition, weights, eligible, last_active);
     let weighted: Vec<_> = named.iter().copied().filter(|(_, weight)| *weight > 0).collect();
     if weighted.is_empty() || matches!(definition.fallback, Fallback::All | Fallback::Standby) {
@@ -19,7 +24,10 @@ pub(super) fn candidates(definition: &Switch, weights: &[u16], eligible: &[bool]
 fn named_by(definition: &Switch, weights: &[u16], eligible: &[bool], last_active: &[usize]) -> Vec<(PoolIndex, u16)> {
     let weight = |pool: usize| weights.get(pool).copied().unwrap_or(0);
     let pick = |wanted: &dyn Fn(usize) -> bool| -> Vec<(PoolIndex, u16)> {
-        (0..definition.pools.len()).filter(|pool| wanted(*pool)).filter_map(|pool| Some((PoolIndex::try_from(pool).ok()?, weight(pool)))).collect()
+        (0..definition.pools.len())
+            .filter(|pool| wanted(*pool))
+            .filter_map(|pool| Some((PoolIndex::try_from(pool).ok()?, weight(pool))))
+            .collect()
     };
     let last = || {
         let last = pick(&|pool| last_active.contains(&pool));
@@ -51,7 +59,9 @@ pub fn may_be_answered(definition: &Switch, weights: &[u16], last_active: &[usiz
             (0..definition.pools.len()).map(|pool| named.iter().any(|(index, _)| usize::from(*index) == pool)).collect()
         }
     };
-    (0..definition.pools.len()).map(|pool| weights.get(pool).is_some_and(|w| *w > 0) || by_rule[pool] || by_fallback[pool]).collect()
+    (0..definition.pools.len())
+        .map(|pool| weights.get(pool).is_some_and(|w| *w > 0) || by_rule[pool] || by_fallback[pool])
+        .collect()
 }
 
 /// For each pool, whether a rule can give it to somebody: by name, or with a weight above 0.

@@ -47,13 +47,21 @@ impl Location {
     #[inline]
     pub(super) fn of(client: &Client<'_>) -> Self {
         match client.subnet {
-            Some(Subnet { address: IpAddr::V4(address), source }) if source > 0 => {
-                Self { position: MAPPED | u128::from(u32::from(address)), family_bits: 96, source: Some(source.min(32) + 96), spoken_in_v6: false }
-            }
+            Some(Subnet { address: IpAddr::V4(address), source }) if source > 0 => Self {
+                position: MAPPED | u128::from(u32::from(address)),
+                family_bits: 96,
+                source: Some(source.min(32) + 96),
+                spoken_in_v6: false,
+            },
             Some(Subnet { address: IpAddr::V6(address), source }) if source > 0 => {
                 let position = u128::from(address);
                 let mapped = source >= 96 && position >> 32 == MAPPED >> 32;
-                Self { position, family_bits: if mapped { 96 } else { 0 }, source: Some(source.min(128)), spoken_in_v6: true }
+                Self {
+                    position,
+                    family_bits: if mapped { 96 } else { 0 },
+                    source: Some(source.min(128)),
+                    spoken_in_v6: true,
+                }
             }
             _ => {
                 let position = position_of(client.address);

@@ -31,7 +31,8 @@ impl LabelRules {
 
     /// What is done for this label (lower case), if a rule names it.
     pub(super) fn find(&self, label: &[u8]) -> Option<Outcome> {
-        search(&self.exact, label).or_else(|| self.lengths.iter().find_map(|len| search(&self.prefixes, label.get(..*len)?)))
+        search(&self.exact, label)
+            .or_else(|| self.lengths.iter().find_map(|len| search(&self.prefixes, label.get(..*len)?)))
     }
 
     /// Whether there is no rule at all.

@@ -74,7 +74,11 @@ mod tests {
 
     fn reference(u: u64) -> f64 {
         // For u near 2^64 the complement is exact where u itself would round.
-        if u >= 1 << 63 { -(-((u64::MAX - u) as f64 + 1.0) / 18_446_744_073_709_551_616.0).ln_1p() / std::f64::consts::LN_2 } else { 64.0 - (u as f64).log2() }
+        if u >= 1 << 63 {
+            -(-((u64::MAX - u) as f64 + 1.0) / 18_446_744_073_709_551_616.0).ln_1p() / std::f64::consts::LN_2
+        } else {
+            64.0 - (u as f64).log2()
+        }
     }
 
     proptest! {
@@ -111,7 +115,14 @@ mod tests {
     #[test]
     fn the_table_is_the_same_on_every_build() {
         // Values from an independent computation with 60 decimal digits.
-        for (at, value) in [(0, 2_147_483_648), (1, 2_144_459_574), (333, 1_275_165_041), (512, 891_286_243), (1023, 1_513_145), (1024, 0)] {
+        for (at, value) in [
+            (0, 2_147_483_648),
+            (1, 2_144_459_574),
+            (333, 1_275_165_041),
+            (512, 891_286_243),
+            (1023, 1_513_145),
+            (1024, 0),
+        ] {
             assert_eq!(COMPLEMENT[at], value, "segment {at}");
         }
     }

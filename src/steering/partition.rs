@@ -29,7 +29,8 @@ pub(super) struct Partition {
 impl Partition {
     /// Cuts the space by `networks`; the longest prefix wins, among equal ones the first given.
     pub(super) fn new(networks: impl IntoIterator<Item = (IpNet, Outcome)>, default: Outcome) -> Self {
-        let mut prefixes: Vec<Prefix> = networks.into_iter().map(|(network, outcome)| Prefix::of(network, outcome)).collect();
+        let mut prefixes: Vec<Prefix> =
+            networks.into_iter().map(|(network, outcome)| Prefix::of(network, outcome)).collect();
         if !prefixes.is_empty() {
             // Rules for IPv6 do not reach IPv4 clients, although their addresses lie inside `::/0`.
             prefixes.push(Prefix { start: MAPPED, len: 96, outcome: default });
@@ -131,8 +132,10 @@ mod tests {
 
     fn network() -> impl Strategy<Value = IpNet> {
         prop_oneof![
-            (0u32..64, 0u8..=32).prop_map(|(bits, len)| IpNet::new(Ipv4Addr::from(bits << 26 | bits).into(), len).unwrap().trunc()),
-            (0u128..64, 0u8..=128).prop_map(|(bits, len)| IpNet::new(Ipv6Addr::from(bits << 122 | bits).into(), len).unwrap().trunc()),
+            (0u32..64, 0u8..=32)
+                .prop_map(|(bits, len)| IpNet::new(Ipv4Addr::from(bits << 26 | bits).into(), len).unwrap().trunc()),
+            (0u128..64, 0u8..=128)
+                .prop_map(|(bits, len)| IpNet::new(Ipv6Addr::from(bits << 122 | bits).into(), len).unwrap().trunc()),
         ]
     }
 

@@ -39,7 +39,9 @@ impl CompiledSet {
         let count = self.records.count();
         let (first, len) = match &self.selection {
             Selection::Whole => (0, count),
-            Selection::Window => (scale(draw, u32::try_from(count).unwrap_or(u32::MAX)) as usize, count.min(MAX_ANSWER_MEMBERS)),
+            Selection::Window => {
+                (scale(draw, u32::try_from(count).unwrap_or(u32::MAX)) as usize, count.min(MAX_ANSWER_MEMBERS))
+            }
             Selection::One(sums) => (sums.choose(draw), 1),
         };
         (self.records.window(first, len), u16::try_from(len).unwrap_or(u16::MAX))
@@ -91,7 +93,9 @@ mod tests {
     use super::*;
 
     fn set(count: u8, answer: AnswerMode, weights: &[u16]) -> CompiledSet {
-        let rows = (0..count).map(|n| (Box::from([192, 0, 2, n]), weights.get(usize::from(n)).copied().unwrap_or(1))).collect();
+        let rows = (0..count)
+            .map(|n| (Box::from([192, 0, 2, n]), weights.get(usize::from(n)).copied().unwrap_or(1)))
+            .collect();
         address_set(RecordType::A, 30, rows, answer).unwrap()
     }
 

@@ -30,13 +30,24 @@ pub(super) struct Table {
 
 impl Table {
     /// Compiles the pools that may be answered, each with its weight, in the order of the file.
-    pub(super) fn new(policy: Policy, candidates: &[(PoolIndex, u16)], names: &[&str], key: [u64; 2], by_fallback: bool) -> Self {
+    pub(super) fn new(
+        policy: Policy,
+        candidates: &[(PoolIndex, u16)],
+        names: &[&str],
+        key: [u64; 2],
+        by_fallback: bool,
+    ) -> Self {
         let method = match (policy, candidates) {
             (_, []) => Method::Nobody,
             (_, [(only, _)]) => Method::Only(*only),
             (Policy::Failover, several) => failover::choose(several).map_or(Method::Nobody, Method::Only),
             (Policy::Sticky | Policy::Fixed, several) => Method::Sticky(
-                several.iter().map(|&(pool, weight)| Contender::new(pool, names.get(usize::from(pool)).copied().unwrap_or(""), weight, key)).collect(),
+                several
+                    .iter()
+                    .map(|&(pool, weight)| {
+                        Contender::new(pool, names.get(usize::from(pool)).copied().unwrap_or(""), weight, key)
+                    })
+                    .collect(),
             ),
             (Policy::Random, several) => match RunningSums::new(several.iter().map(|(_, weight)| (*weight).max(1))) {
                 Some(sums) => Method::Random(sums, several.iter().map(|(pool, _)| *pool).collect()),
@@ -48,7 +59,12 @@ impl Table {
 
     /// The pool this client gets.
     #[inline]
-    pub(super) fn choose(&self, key: impl FnOnce() -> ClientKey<'static>, label: Option<&[u8]>, draw: u64) -> Option<PoolIndex> {
+    pub(super) fn choose(
+        &self,
+        key: impl FnOnce() -> ClientKey<'static>,
+        label: Option<&[u8]>,
+        draw: u64,
+    ) -> Option<PoolIndex> {
         match &self.method {
             Method::Nobody => None,
             Method::Only(pool) => Some(*pool),

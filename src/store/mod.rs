@@ -186,13 +186,17 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Running on the checked copy until confirmed.
-    #[error("the state file was damaged ({why}) and the server runs on its checked copy: look at `tidegate status`, then confirm with `tidegate restore --accept-copy`")]
+    #[error(
+        "the state file was damaged ({why}) and the server runs on its checked copy: look at `tidegate status`, then confirm with `tidegate restore --accept-copy`"
+    )]
     OnCopy {
         /// What was wrong.
         why: String,
     },
     /// Written by a newer program.
-    #[error("{path} was written by a newer tidegate (format {found}, this one knows {known}): run the newer program, or restore a backup made by this one")]
+    #[error(
+        "{path} was written by a newer tidegate (format {found}, this one knows {known}): run the newer program, or restore a backup made by this one"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -202,7 +206,9 @@ pub enum StoreError {
         known: u32,
     },
     /// State file and copy are both unusable.
-    #[error("{path} is damaged ({why}) and so is its copy ({copy_why}): restore a backup with `tidegate restore FILE`; nothing is served rather than an empty zone")]
+    #[error(
+        "{path} is damaged ({why}) and so is its copy ({copy_why}): restore a backup with `tidegate restore FILE`; nothing is served rather than an empty zone"
+    )]
     BothDamaged {
         /// The state file.
         path: PathBuf,

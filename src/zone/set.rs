@@ -1,8 +1,8 @@
 //! All zones of the server, and which of them a name belongs to.
 
-use super::{SteerId, Zone};
 use super::lookup::NameHash;
 use super::table::Slots;
+use super::{SteerId, Zone};
 use crate::dns::Qname;
 use crate::dns::qname::ROOT_HASH;
 use std::sync::Arc;

@@ -87,7 +87,9 @@ impl Zone {
     pub fn rrsets(&self) -> impl Iterator<Item = (Name, RrsetRef<'_>)> {
         let mut at = node::FIRST;
         std::iter::from_fn(move || {
-            let node = Some(at).filter(|at| at + node::PADDING < self.arena.len()).and_then(|at| Node::read(&self.arena, at))?;
+            let node = Some(at)
+                .filter(|at| at + node::PADDING < self.arena.len())
+                .and_then(|at| Node::read(&self.arena, at))?;
             at = self.arena.len() - node.behind().len();
             let owner = [node.name, self.apex.wire()].concat();
             let owner = Name::from_wire(&owner).expect("owners enter the arena in wire form");

@@ -27,7 +27,8 @@ fn holds(printed: &str, status: &str, flags: &str) {
 
 #[test]
 fn one_question_gets_one_answer_over_every_transport() {
-    let doh = |with: &'static str| answers(&world().dig_at(world().doh, &[with, "+noall", "+answer", "www.example.test"]));
+    let doh =
+        |with: &'static str| answers(&world().dig_at(world().doh, &[with, "+noall", "+answer", "www.example.test"]));
     let expected = ["www.example.test. 300 IN A 192.0.2.1", "www.example.test. 300 IN A 192.0.2.2"];
     let udp = world().dig(&["www.example.test"]);
     holds(&udp, "NOERROR", "qr aa");
@@ -74,7 +75,10 @@ fn rd_is_shown_when_it_was_set_and_ra_never() {
     holds(&world().dig(&["+noedns", "www.example.test"]), "NOERROR", "qr aa");
     // dig warns of recursion that is not available; that is the right thing to hear from it.
     let mut dig = std::process::Command::new("dig");
-    dig.arg(format!("@{}", world().v4.ip())).arg("-p").arg(world().v4.port().to_string()).args(["+rec", "www.example.test"]);
+    dig.arg(format!("@{}", world().v4.ip()))
+        .arg("-p")
+        .arg(world().v4.port().to_string())
+        .args(["+rec", "www.example.test"]);
     let printed = String::from_utf8(dig.output().unwrap().stdout).unwrap();
     holds(&printed, "NOERROR", "qr aa rd");
     assert!(printed.contains("recursion requested but not available"), "{printed}");
@@ -89,7 +93,10 @@ fn a_large_answer_is_fetched_over_tcp() {
     assert!(whole.contains("Truncated, retrying in TCP mode") && whole.contains("ANSWER: 40,"), "{whole}");
     assert_eq!(answers(&world().dig(&["+noedns", "+noall", "+answer", "large.example.test"])).len(), 100);
     assert!(world().dig(&["+bufsize=1232", "medium.example.test"]).contains("(UDP)"));
-    assert_eq!(answers(&world().dig_at(world().doh, &["+https", "+noall", "+answer", "huge.example.test", "TXT"])).len(), 250);
+    assert_eq!(
+        answers(&world().dig_at(world().doh, &["+https", "+noall", "+answer", "huge.example.test", "TXT"])).len(),
+        250
+    );
 }
 
 #[test]
@@ -98,7 +105,14 @@ fn edns_versions_and_options_are_negotiated() {
     holds(&version, "BADVERS", "qr");
     assert!(version.contains("EDNS: version: 0,"), "{version}");
     assert_eq!(short(&["+edns=1", "www.example.test"]), ["192.0.2.1", "192.0.2.2"], "dig falls back by itself");
-    for options in [["+nocookie", "+dnssec"], ["+ednsopt=65001:c0ffee", "+ednsflags=0x7fff"], ["+zflag", "+adflag"], ["+cdflag", "+padding=64"], ["+keepalive", "+tcp"], ["+expire", "+nsid"]] {
+    for options in [
+        ["+nocookie", "+dnssec"],
+        ["+ednsopt=65001:c0ffee", "+ednsflags=0x7fff"],
+        ["+zflag", "+adflag"],
+        ["+cdflag", "+padding=64"],
+        ["+keepalive", "+tcp"],
+        ["+expire", "+nsid"],
+    ] {
         let printed = world().dig(&[&options[..], &["www.example.test"]].concat());
         holds(&printed, "NOERROR", "qr aa");
         assert_eq!(answers(&printed).len(), 2);
@@ -137,7 +151,10 @@ fn names_and_types_of_every_kind_are_read() {
     assert_eq!(short(&["caa.example.test", "CAA"]), ["0 issue \"ca.example.net\""]);
     assert_eq!(short(&["text.example.test", "TXT"]), ["\"one\" \"two\" \"\""]);
     assert_eq!(short(&["www.example.test", "ANY"]), ["\"RFC8482\" \"\""]);
-    assert_eq!(short(&["chain1.example.test"]), ["192.0.2.1", "192.0.2.2", "chain2.example.test.", "chain3.example.test.", "www.example.test."]);
+    assert_eq!(
+        short(&["chain1.example.test"]),
+        ["192.0.2.1", "192.0.2.2", "chain2.example.test.", "chain3.example.test.", "www.example.test."]
+    );
     let version = answers(&world().dig(&["+noall", "+answer", "version.bind", "CH", "TXT"]));
     assert_eq!(version, ["version.bind. 0 CH TXT \"tidegate under test\""]);
     assert_eq!(short(&["old.example.test", "DNAME"]), ["new.example.test."]);

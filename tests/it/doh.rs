@@ -39,14 +39,40 @@ async fn message(response: Response) -> Vec<u8> {
 /// Queries of every kind, good and bad.
 fn queries() -> Vec<Vec<u8>> {
     let mut queries: Vec<Vec<u8>> = [
-        ("www.example.test", A), ("WWW.Example.Test", AAAA), ("example.test", SOA), ("example.test", NS), ("mixed.example.test", TXT),
-        ("chain1.example.test", A), ("to-steered.example.test", A), ("x.wild.example.test", A), ("nothing.example.test", A),
-        ("mail.example.test", AAAA), ("www.deleg.example.test", A), ("x.glued.example.test", A), ("x.crowded.example.test", A),
-        ("medium.example.test", A), ("large.example.test", A), ("huge.example.test", TXT), ("app.example.test", A),
-        ("app.example.test", HTTPS), ("green.app.example.test", A), ("green.half-down.example.test", A), ("u7.users.example.test", A),
-        ("steered.test", A), ("www.elsewhere.test", A), ("example.test", ANY), ("raw.example.test", 731),
-        ("svc.example.test", HTTPS), ("caa.example.test", 257), ("hinfo.example.test", 13), ("text.example.test", TXT),
-        ("www.old.example.test", A), ("deleg.example.test", DS), ("_sip._tcp.example.test", SRV), ("example.test", 252), ("", NS),
+        ("www.example.test", A),
+        ("WWW.Example.Test", AAAA),
+        ("example.test", SOA),
+        ("example.test", NS),
+        ("mixed.example.test", TXT),
+        ("chain1.example.test", A),
+        ("to-steered.example.test", A),
+        ("x.wild.example.test", A),
+        ("nothing.example.test", A),
+        ("mail.example.test", AAAA),
+        ("www.deleg.example.test", A),
+        ("x.glued.example.test", A),
+        ("x.crowded.example.test", A),
+        ("medium.example.test", A),
+        ("large.example.test", A),
+        ("huge.example.test", TXT),
+        ("app.example.test", A),
+        ("app.example.test", HTTPS),
+        ("green.app.example.test", A),
+        ("green.half-down.example.test", A),
+        ("u7.users.example.test", A),
+        ("steered.test", A),
+        ("www.elsewhere.test", A),
+        ("example.test", ANY),
+        ("raw.example.test", 731),
+        ("svc.example.test", HTTPS),
+        ("caa.example.test", 257),
+        ("hinfo.example.test", 13),
+        ("text.example.test", TXT),
+        ("www.old.example.test", A),
+        ("deleg.example.test", DS),
+        ("_sip._tcp.example.test", SRV),
+        ("example.test", 252),
+        ("", NS),
     ]
     .into_iter()
     .flat_map(|(qname, qtype)| [query(qname, qtype), edns_query(qname, qtype, 1232, &subnet(1, 24, 0, &[203, 0, 113]))])
@@ -103,7 +129,9 @@ async fn a_subnet_of_family_0_is_echoed_as_over_udp() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rfc8484_5_2_both_http_versions_are_spoken() {
-    for (client, version) in [(client(ClientBuilder::http1_only), Version::HTTP_11), (client(|builder| builder), Version::HTTP_2)] {
+    for (client, version) in
+        [(client(ClientBuilder::http1_only), Version::HTTP_11), (client(|builder| builder), Version::HTTP_2)]
+    {
         let response = post(&client, query("www.example.test", A)).await;
         assert_eq!(response.version(), version);
         assert_eq!(Reply::read(&message(response).await).answer.len(), 2);
@@ -113,7 +141,13 @@ async fn rfc8484_5_2_both_http_versions_are_spoken() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rfc8484_5_1_a_reply_is_fresh_for_its_ttl_and_for_this_client_alone() {
     let client = client(|builder| builder);
-    for (qname, qtype, ttl) in [("www.example.test", A, 300), ("app.example.test", A, 30), ("to-steered.example.test", A, 30), ("nothing.example.test", A, 300), ("app.example.test", TXT, 30)] {
+    for (qname, qtype, ttl) in [
+        ("www.example.test", A, 300),
+        ("app.example.test", A, 30),
+        ("to-steered.example.test", A, 30),
+        ("nothing.example.test", A, 300),
+        ("app.example.test", TXT, 30),
+    ] {
         let response = post(&client, query(qname, qtype)).await;
         assert_eq!(response.headers()[CACHE_CONTROL], format!("private, max-age={ttl}"), "{qname}");
     }
@@ -126,12 +160,23 @@ async fn what_is_not_dns_over_https_is_told_so_in_http() {
     let client = client(|builder| builder);
     let asked = query("www.example.test", A);
     for content_type in ["text/plain", "application/json", "application/dns-json", ""] {
-        let response = client.post(url("/dns-query")).header(CONTENT_TYPE, content_type).body(asked.clone()).send().await.unwrap();
+        let response =
+            client.post(url("/dns-query")).header(CONTENT_TYPE, content_type).body(asked.clone()).send().await.unwrap();
         assert_eq!(response.status(), 415, "{content_type}");
     }
-    assert_eq!(client.post(url("/dns-query")).body(asked.clone()).send().await.unwrap().status(), 415, "no type at all");
-    for variables in ["", "?", "?dns", "?dns=", "?dns=%%%", "?dns=a", "?dns=!!!!", "?name=www.example.test", "?dns=AAAA"] {
-        assert_eq!(client.get(url(&format!("/dns-query{variables}"))).send().await.unwrap().status(), 400, "{variables}");
+    assert_eq!(
+        client.post(url("/dns-query")).body(asked.clone()).send().await.unwrap().status(),
+        415,
+        "no type at all"
+    );
+    for variables in
+        ["", "?", "?dns", "?dns=", "?dns=%%%", "?dns=a", "?dns=!!!!", "?name=www.example.test", "?dns=AAAA"]
+    {
+        assert_eq!(
+            client.get(url(&format!("/dns-query{variables}"))).send().await.unwrap().status(),
+            400,
+            "{variables}"
+        );
     }
     let mut response = asked.clone();
     response[2] |= 0x80;
@@ -144,7 +189,11 @@ async fn what_is_not_dns_over_https_is_told_so_in_http() {
     }
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
         let response = client.request(method.parse().unwrap(), url("/dns-query")).send().await.unwrap();
-        assert_eq!((response.status().as_u16(), &response.headers()[ALLOW]), (405, &"GET, POST".parse().unwrap()), "{method}");
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()[ALLOW]),
+            (405, &"GET, POST".parse().unwrap()),
+            "{method}"
+        );
     }
     assert_eq!(Reply::read(&message(post(&client, asked).await).await).answer.len(), 2, "and goes on");
 }
@@ -168,7 +217,11 @@ async fn many_questions_share_one_connection() {
 
 #[test]
 fn what_is_not_tls_ends_the_connection_alone() {
-    for bytes in [&b"GET /dns-query HTTP/1.1\r\n\r\n"[..], &framed(&query("www.example.test", A)), &[0x16, 3, 1, 0xff, 0xff, 0, 0]] {
+    for bytes in [
+        &b"GET /dns-query HTTP/1.1\r\n\r\n"[..],
+        &framed(&query("www.example.test", A)),
+        &[0x16, 3, 1, 0xff, 0xff, 0, 0],
+    ] {
         let mut stream = std::net::TcpStream::connect(world().doh).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.write_all(bytes).unwrap();

@@ -32,7 +32,8 @@ fn files(target: &str) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn the_corpus_holds_the_named_packets() {
-    let named: BTreeMap<String, Vec<u8>> = nasty::packets().into_iter().map(|(name, packet)| (name.to_owned(), packet)).collect();
+    let named: BTreeMap<String, Vec<u8>> =
+        nasty::packets().into_iter().map(|(name, packet)| (name.to_owned(), packet)).collect();
     assert_eq!(named.len(), nasty::packets().len(), "each name stands for one packet");
     if std::env::var_os(WRITE).is_some() {
         for (name, packet) in &named {

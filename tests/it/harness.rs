@@ -88,7 +88,15 @@ impl Server {
         }
         let ip = IpAddr::V4(own_address());
         let extra = extra.iter().map(|word| (*word).to_owned()).collect();
-        Self { folder, dns: SocketAddr::new(ip, 5300), admin: SocketAddr::new(ip, 8053), extra, environment: Vec::new(), client: http(), child: None }
+        Self {
+            folder,
+            dns: SocketAddr::new(ip, 5300),
+            admin: SocketAddr::new(ip, 8053),
+            extra,
+            environment: Vec::new(),
+            client: http(),
+            child: None,
+        }
     }
 
     /// The command that serves, without standard streams.
@@ -98,14 +106,19 @@ impl Server {
         command.arg("--zones").arg(self.folder.path().join("zones"));
         command.arg("--state").arg(self.state()).arg("--admin").arg(self.admin.to_string());
         // The admin address of a test is loopback, so nothing needs `insecure`.
-        command.args(&self.extra).stdin(Stdio::null()).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
+        command
+            .args(&self.extra)
+            .stdin(Stdio::null())
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap_or_default());
         command.envs(self.environment.iter().cloned());
         command
     }
 
     /// Starts the process; its log goes to `log` in the folder.
     pub fn spawn(&mut self) {
-        let open = || std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).expect("a log");
+        let open =
+            || std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).expect("a log");
         let child = self.command().stdout(open()).stderr(open()).spawn().expect("a started server");
         self.child = Some(child);
     }
@@ -186,7 +199,13 @@ impl Server {
     }
 
     /// As [`Server::api`], with more headers.
-    pub async fn api_with(&self, method: &str, path: &str, body: Option<Value>, headers: &[(&str, &str)]) -> (u16, Value) {
+    pub async fn api_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> (u16, Value) {
         let method = method.parse().expect("a method");
         let mut request = self.client.request(method, format!("http://{}{path}", self.admin)).bearer_auth(self.token());
         for (name, value) in headers {
@@ -203,14 +222,21 @@ impl Server {
     /// Runs the program as a client of this server.
     pub fn cli(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(PROGRAM);
-        command.args(arguments).env("TIDEGATE_ADDRESS", format!("http://{}", self.admin)).env("TIDEGATE_TOKEN", self.token());
+        command
+            .args(arguments)
+            .env("TIDEGATE_ADDRESS", format!("http://{}", self.admin))
+            .env("TIDEGATE_TOKEN", self.token());
         command.stdin(Stdio::null()).output().expect("the client runs")
     }
 
     /// Runs the real dig against this server and returns its standard output.
     pub fn dig(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("dig");
-        command.arg(format!("@{}", self.dns.ip())).arg("-p").arg(self.dns.port().to_string()).args(["+time=2", "+tries=2"]);
+        command
+            .arg(format!("@{}", self.dns.ip()))
+            .arg("-p")
+            .arg(self.dns.port().to_string())
+            .args(["+time=2", "+tries=2"]);
         let output = command.args(arguments).output().expect("dig is installed (Debian: bind9-dnsutils)");
         String::from_utf8(output.stdout).expect("text")
     }

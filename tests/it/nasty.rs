@@ -38,7 +38,9 @@ fn with(records: &[Vec<u8>]) -> Vec<u8> {
 /// Names that cannot be read, or only just.
 fn names() -> Vec<(&'static str, Vec<u8>)> {
     let label = |octet: u8, len: usize| [&[u8::try_from(len).unwrap()][..], &vec![octet; len]].concat();
-    let long = |last: usize| [label(b'a', 63), label(b'b', 63), label(b'c', 63), label(b'd', last), name("example.test")].concat();
+    let long = |last: usize| {
+        [label(b'a', 63), label(b'b', 63), label(b'c', 63), label(b'd', last), name("example.test")].concat()
+    };
     vec![
         ("pointer-to-itself", asked(&[0xc0, 12])),
         ("pointer-to-the-header", asked(&[0xc0, 0])),
@@ -56,14 +58,26 @@ fn names() -> Vec<(&'static str, Vec<u8>)> {
         ("name-of-256-octets", asked(&long(49))),
         ("name-of-127-labels", asked(&[[1, b'a'].repeat(127), vec![0]].concat())),
         ("name-of-128-labels", asked(&[[1, b'a'].repeat(128), vec![0]].concat())),
-        ("wildcard-of-255-octets", asked(&[label(b'a', 63), label(b'b', 63), label(b'c', 63), label(b'd', 43), name("wild.example.test")].concat())),
+        (
+            "wildcard-of-255-octets",
+            asked(
+                &[label(b'a', 63), label(b'b', 63), label(b'c', 63), label(b'd', 43), name("wild.example.test")]
+                    .concat(),
+            ),
+        ),
         ("user-of-63-octets", asked(&[label(0xff, 63), name("users.example.test")].concat())),
         ("label-of-zero-octets", asked(&[label(0, 63), name("example.test")].concat())),
         ("label-of-dots", asked(&[label(b'.', 20), name("example.test")].concat())),
         ("label-of-stars", asked(&[label(b'*', 5), name("wild.example.test")].concat())),
         ("star-itself", asked(&name("*.users.example.test"))),
         ("root", asked(&[0])),
-        ("dname-that-grows-too-long", asked(&[label(b'a', 63), label(b'b', 63), label(b'c', 63), label(b'd', 42), name("short.example.test")].concat())),
+        (
+            "dname-that-grows-too-long",
+            asked(
+                &[label(b'a', 63), label(b'b', 63), label(b'c', 63), label(b'd', 42), name("short.example.test")]
+                    .concat(),
+            ),
+        ),
         ("alias-loop", query("loop1.example.test", A)),
         ("ixfr-without-a-soa", query("example.test", 251)),
     ]
@@ -89,13 +103,20 @@ fn headers() -> Vec<(&'static str, Vec<u8>)> {
         ("opcode-update", flagged(5 << 11)),
         ("opcode-15", flagged(15 << 11)),
         ("no-question", counted([0, 0, 0, 0])),
-        ("two-questions", [header(2, 0, [2, 0, 0, 0]), question("a.example.test", A, 1), question("b.example.test", A, 1)].concat()),
+        (
+            "two-questions",
+            [header(2, 0, [2, 0, 0, 0]), question("a.example.test", A, 1), question("b.example.test", A, 1)].concat(),
+        ),
         ("questions-65535", counted([0xffff, 0, 0, 0])),
         ("answers-65535", counted([1, 0xffff, 0, 0])),
         ("authorities-65535", counted([1, 0, 0xffff, 0])),
         ("additionals-65535", counted([1, 0, 0, 0xffff])),
         ("all-counts-65535", counted([0xffff; 4])),
-        ("answer-in-a-query", [header(2, 0, [1, 1, 0, 0]), question("www.example.test", A, 1), record(&[0xc0, 12], A, &[1, 2, 3, 4])].concat()),
+        (
+            "answer-in-a-query",
+            [header(2, 0, [1, 1, 0, 0]), question("www.example.test", A, 1), record(&[0xc0, 12], A, &[1, 2, 3, 4])]
+                .concat(),
+        ),
         ("type-0", query("www.example.test", 0)),
         ("type-opt-asked-for", query("www.example.test", OPT)),
         ("type-tsig-asked-for", query("www.example.test", 250)),
@@ -158,9 +179,24 @@ fn options() -> Vec<(&'static str, Vec<u8>)> {
         ("padding-of-1000", opted(&option(12, &[0; 1000]))),
         ("keepalive-over-udp", opted(&option(11, &[0xff, 0xff]))),
         ("extended-error-in-a-query", opted(&option(15, b"\0\x16what?"))),
-        ("explain-with-a-subnet", edns_query("_explain.app.example.test", TXT, 4096, &subnet(1, 32, 0, &[198, 51, 100, 1]))),
-        ("explain-of-a-nasty-label", [&header(1, 0, [1, 0, 0, 0])[..], &[6, 0, 0xff, b'"', b'\\', b'\n', b'='], &name("_explain.users.example.test"), &[0, 16, 0, 1]].concat()),
-        ("large-answer-in-a-small-datagram", edns_query("huge.example.test", TXT, 512, &subnet(1, 24, 0, &[192, 0, 2]))),
+        (
+            "explain-with-a-subnet",
+            edns_query("_explain.app.example.test", TXT, 4096, &subnet(1, 32, 0, &[198, 51, 100, 1])),
+        ),
+        (
+            "explain-of-a-nasty-label",
+            [
+                &header(1, 0, [1, 0, 0, 0])[..],
+                &[6, 0, 0xff, b'"', b'\\', b'\n', b'='],
+                &name("_explain.users.example.test"),
+                &[0, 16, 0, 1],
+            ]
+            .concat(),
+        ),
+        (
+            "large-answer-in-a-small-datagram",
+            edns_query("huge.example.test", TXT, 512, &subnet(1, 24, 0, &[192, 0, 2])),
+        ),
         ("referral-with-too-much-glue", edns_query("x.crowded.example.test", A, 1232, &[])),
     ]
 }
@@ -174,7 +210,12 @@ pub fn packets() -> Vec<(&'static str, Vec<u8>)> {
 pub fn sound() -> Vec<Vec<u8>> {
     vec![
         query("www.example.test", A),
-        edns_query("app.example.test", A, 1232, &[subnet(1, 24, 0, &[198, 51, 100]), option(10, &[1; 8]), option(3, &[])].concat()),
+        edns_query(
+            "app.example.test",
+            A,
+            1232,
+            &[subnet(1, 24, 0, &[198, 51, 100]), option(10, &[1; 8]), option(3, &[])].concat(),
+        ),
         edns_query("u7.users.example.test", A, 4096, &subnet(2, 56, 0, &[0x20, 1, 0x0d, 0xb8, 0, 5, 0])),
         edns_query("chain1.example.test", AAAA, 512, &option(12, &[0; 20])),
         edns_query("www.deleg.example.test", A, 1232, &[]),

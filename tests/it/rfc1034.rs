@@ -53,9 +53,16 @@ fn an_alias_into_a_switch_is_answered_by_the_switch() {
     );
     assert_eq!(world().ask("to-steered.example.test", AAAA).rdata("AAAA"), ["2001:db8::10"]);
     let apex = world().ask("to-apex.example.test", A);
-    assert_eq!((apex.rdata("CNAME"), apex.rdata("A")), (vec!["steered.test.".to_owned()], vec!["192.0.2.15".to_owned()]));
+    assert_eq!(
+        (apex.rdata("CNAME"), apex.rdata("A")),
+        (vec!["steered.test.".to_owned()], vec!["192.0.2.15".to_owned()])
+    );
     let user = world().ask("to-user.example.test", A);
-    assert_eq!(user.rdata("A"), world().ask("u1.users.example.test", A).rdata("A"), "the label of the target is the key");
+    assert_eq!(
+        user.rdata("A"),
+        world().ask("u1.users.example.test", A).rdata("A"),
+        "the label of the target is the key"
+    );
 }
 
 #[test]
@@ -63,7 +70,11 @@ fn a_pool_may_be_an_alias_which_is_followed() {
     let reply = world().ask("moved.example.test", A);
     assert_eq!(reply.rdata("CNAME"), ["www.example.test."]);
     assert_eq!(reply.rdata("A"), ["192.0.2.1", "192.0.2.2"]);
-    assert!(reply.answer.contains(&"moved.example.test. 30 IN CNAME www.example.test.".to_owned()), "{:?}", reply.answer);
+    assert!(
+        reply.answer.contains(&"moved.example.test. 30 IN CNAME www.example.test.".to_owned()),
+        "{:?}",
+        reply.answer
+    );
     assert_eq!(world().ask("moved.example.test", CNAME).answer.len(), 1);
     let pin = world().ask("green.moved.example.test", A);
     assert_eq!(pin.answer, ["green.moved.example.test. 30 IN CNAME www.elsewhere.test."]);

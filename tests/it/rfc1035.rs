@@ -63,7 +63,11 @@ fn rfc1035_4_1_1_a_response_is_met_with_silence() {
     assert!(client.meets_silence(&reply), "one of our own replies");
     let mut stream = Stream::new(world().v4);
     stream.write(&framed(&response));
-    assert_eq!(Reply::read(&stream.ask(&query("www.example.test", A))).rcode, NOERROR, "over TCP the next reply is the next query's");
+    assert_eq!(
+        Reply::read(&stream.ask(&query("www.example.test", A))).rcode,
+        NOERROR,
+        "over TCP the next reply is the next query's"
+    );
 }
 
 #[test]
@@ -121,7 +125,9 @@ fn rfc1035_2_3_4_names_up_to_255_octets_and_labels_up_to_63_are_asked_for() {
 
 #[test]
 fn labels_may_hold_any_octet() {
-    let strange = [&header(7, 0, [1, 0, 0, 0])[..], &[5, 0, b'.', 0xff, b' ', b'\\'], &name("wild.example.test"), &[0, 1, 0, 1]].concat();
+    let strange =
+        [&header(7, 0, [1, 0, 0, 0])[..], &[5, 0, b'.', 0xff, b' ', b'\\'], &name("wild.example.test"), &[0, 1, 0, 1]]
+            .concat();
     let wire = Client::new(world().v4).udp(&strange);
     let reply = Reply::read(&wire);
     assert_eq!((reply.rcode, reply.answer.len()), (NOERROR, 1), "the wildcard covers it");
@@ -147,7 +153,9 @@ fn rfc1035_6_2_class_any_is_answered_without_authority() {
 
 #[test]
 fn names_outside_our_zones_are_refused() {
-    for qname in ["", "test", "elsewhere.test", "www.elsewhere.test", "xexample.test", "example.test.org", "example", "com"] {
+    for qname in
+        ["", "test", "elsewhere.test", "www.elsewhere.test", "xexample.test", "example.test.org", "example", "com"]
+    {
         let reply = world().ask(qname, A);
         assert_eq!(reply.shape(), (REFUSED, "QR", [0, 0, 0]), "{qname}");
     }
@@ -156,7 +164,10 @@ fn names_outside_our_zones_are_refused() {
 #[test]
 fn rfc1034_4_3_2_an_rrset_is_answered_whole_in_its_type_alone() {
     let apex = world().ask("example.test", NS);
-    assert_eq!(apex.answer, ["example.test. 3600 IN NS ns.elsewhere.test.", "example.test. 3600 IN NS ns1.example.test."]);
+    assert_eq!(
+        apex.answer,
+        ["example.test. 3600 IN NS ns.elsewhere.test.", "example.test. 3600 IN NS ns1.example.test."]
+    );
     assert_eq!(world().ask("example.test", MX).rdata("MX"), ["10 mail.example.test."]);
     assert_eq!(world().ask("_sip._tcp.example.test", SRV).rdata("SRV"), ["0 0 5060 www.example.test."]);
     assert_eq!(world().ask("www.example.test", AAAA).rdata("AAAA"), ["2001:db8::1"]);

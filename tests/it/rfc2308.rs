@@ -13,7 +13,12 @@ fn soa_ttl(reply: &Reply, apex: &str) -> u32 {
 
 #[test]
 fn rfc2308_2_1_nxdomain_carries_the_soa_with_the_smaller_of_ttl_and_minimum() {
-    for (qname, qtype) in [("nothing.example.test", A), ("a.b.c.nothing.example.test", TXT), ("x.www.example.test", A), ("nothing.example.test", ANY)] {
+    for (qname, qtype) in [
+        ("nothing.example.test", A),
+        ("a.b.c.nothing.example.test", TXT),
+        ("x.www.example.test", A),
+        ("nothing.example.test", ANY),
+    ] {
         let reply = world().ask(qname, qtype);
         assert_eq!(reply.shape(), (NXDOMAIN, "QR AA", [0, 1, 0]), "{qname}");
         assert_eq!(soa_ttl(&reply, "example.test"), 300, "SOA TTL 7200, MINIMUM 300");
@@ -22,7 +27,9 @@ fn rfc2308_2_1_nxdomain_carries_the_soa_with_the_smaller_of_ttl_and_minimum() {
 
 #[test]
 fn rfc2308_2_2_nodata_carries_the_soa_and_says_noerror() {
-    for (qname, qtype) in [("mail.example.test", AAAA), ("www.example.test", TXT), ("example.test", A), ("ns1.example.test", 64_000)] {
+    for (qname, qtype) in
+        [("mail.example.test", AAAA), ("www.example.test", TXT), ("example.test", A), ("ns1.example.test", 64_000)]
+    {
         let reply = world().ask(qname, qtype);
         assert_eq!(reply.shape(), (NOERROR, "QR AA", [0, 1, 0]), "{qname}");
         assert_eq!(soa_ttl(&reply, "example.test"), 300);

@@ -6,7 +6,10 @@ use crate::world::{Client, world};
 #[test]
 fn rfc3597_5_an_unknown_type_is_served_as_it_was_written() {
     let wire = Client::new(world().v4).udp(&query("raw.example.test", 731));
-    assert!(wire.ends_with(&[0x02, 0xdb, 0, 1, 0, 0, 0x0e, 0x10, 0, 6, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45]), "{wire:02x?}");
+    assert!(
+        wire.ends_with(&[0x02, 0xdb, 0, 1, 0, 0, 0x0e, 0x10, 0, 6, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45]),
+        "{wire:02x?}"
+    );
     assert_eq!(world().ask("raw.example.test", 731).answer.len(), 1);
 }
 

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 #[test]
 fn rfc4592_2_2_2_a_name_with_names_below_it_exists() {
-    for qname in ["ent.example.test", "b.ent.example.test", "_tcp.example.test", "wild.example.test", "users.example.test"] {
+    for qname in
+        ["ent.example.test", "b.ent.example.test", "_tcp.example.test", "wild.example.test", "users.example.test"]
+    {
         assert_eq!(world().ask(qname, TXT).shape(), (NOERROR, "QR AA", [0, 1, 0]), "{qname}");
     }
     assert_eq!(world().ask("c.ent.example.test", TXT).rcode, NXDOMAIN);
@@ -40,7 +42,9 @@ fn a_steered_wildcard_chooses_by_label_whoever_asks() {
         assert_eq!(subnet.rdata("A"), side, "another client network");
         *sides.entry(side[0].clone()).or_default() += 1;
     }
-    let [("192.0.2.13", blue), ("192.0.2.23", green)] = sides.iter().map(|(side, count)| (side.as_str(), *count)).collect::<Vec<_>>()[..] else {
+    let [("192.0.2.13", blue), ("192.0.2.23", green)] =
+        sides.iter().map(|(side, count)| (side.as_str(), *count)).collect::<Vec<_>>()[..]
+    else {
         panic!("{sides:?}")
     };
     // Half each of 64: 16 is four deviations away; the labels are fixed, so this never flickers.
@@ -49,7 +53,13 @@ fn a_steered_wildcard_chooses_by_label_whoever_asks() {
 
 #[test]
 fn rules_by_label_decide_before_weights() {
-    for qname in ["u7.users.example.test", "U7.users.example.test", "test-1.users.example.test", "test-.users.example.test", "u7.at.any.depth.users.example.test"] {
+    for qname in [
+        "u7.users.example.test",
+        "U7.users.example.test",
+        "test-1.users.example.test",
+        "test-.users.example.test",
+        "u7.at.any.depth.users.example.test",
+    ] {
         assert_eq!(world().ask(qname, A).rdata("A"), ["192.0.2.23"], "{qname}");
     }
 }

@@ -30,7 +30,8 @@ fn rfc6672_2_3_the_owner_itself_is_not_redirected() {
 #[test]
 fn rfc6672_2_2_a_name_that_grows_too_long_is_yxdomain() {
     let label = "a".repeat(63);
-    let longest = |below: &str| format!("{label}.{label}.{label}.{}.{below}.example.test", "b".repeat(47 - below.len()));
+    let longest =
+        |below: &str| format!("{label}.{label}.{label}.{}.{below}.example.test", "b".repeat(47 - below.len()));
     assert_eq!(world().ask_edns(&longest("old"), A, &[]).rcode, NXDOMAIN, "as long as before");
     let grown = world().ask_edns(&longest("short"), A, &[]);
     assert_eq!((grown.rcode, grown.answer.len(), grown.rdata("DNAME").len()), (YXDOMAIN, 1, 1));

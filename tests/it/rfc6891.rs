@@ -144,7 +144,12 @@ fn rfc6891_6_2_3_sizes_below_512_mean_512() {
 #[test]
 fn no_datagram_is_larger_than_1232_octets() {
     for payload in [1232, 1233, 4096, 65_535] {
-        for (qname, qtype) in [("large.example.test", A), ("huge.example.test", TXT), ("crowded.example.test", A), ("glued.example.test", A)] {
+        for (qname, qtype) in [
+            ("large.example.test", A),
+            ("huge.example.test", TXT),
+            ("crowded.example.test", A),
+            ("glued.example.test", A),
+        ] {
             let reply = world().udp(&edns_query(qname, qtype, payload, &[]));
             assert!(reply.flags.contains("TC") && reply.len <= 1232, "{qname}: {} {}", reply.flags, reply.len);
             assert!(reply.opt.is_some() && reply.answer.is_empty() && reply.question.len() == 1, "{reply:?}");
@@ -154,7 +159,9 @@ fn no_datagram_is_larger_than_1232_octets() {
 
 #[test]
 fn what_was_truncated_is_whole_over_tcp() {
-    for (qname, qtype, records) in [("medium.example.test", A, 40), ("large.example.test", A, 100), ("huge.example.test", TXT, 250)] {
+    for (qname, qtype, records) in
+        [("medium.example.test", A, 40), ("large.example.test", A, 100), ("huge.example.test", TXT, 250)]
+    {
         for asked in [query(qname, qtype), edns_query(qname, qtype, 512, &[])] {
             let reply = world().tcp(&asked);
             assert_eq!((&*reply.flags, reply.answer.len()), ("QR AA", records), "{qname}");

@@ -106,7 +106,12 @@ fn rfc7766_6_2_4_a_client_that_has_closed_its_half_gets_its_answers() {
 fn one_connection_carries_different_questions_and_faults() {
     let mut stream = Stream::new(world().v4);
     let zero_questions = header(3, 0, [0; 4]);
-    let expected = [(numbered(1, "www.example.test"), NOERROR), (zero_questions, FORMERR), (numbered(2, "nothing.example.test"), NXDOMAIN), (numbered(4, "x.elsewhere.test"), REFUSED)];
+    let expected = [
+        (numbered(1, "www.example.test"), NOERROR),
+        (zero_questions, FORMERR),
+        (numbered(2, "nothing.example.test"), NXDOMAIN),
+        (numbered(4, "x.elsewhere.test"), REFUSED),
+    ];
     let all: Vec<u8> = expected.iter().flat_map(|(message, _)| framed(message)).collect();
     stream.write(&all);
     let mut replies: Vec<Reply> = expected.iter().map(|_| Reply::read(&stream.read().expect("a reply"))).collect();

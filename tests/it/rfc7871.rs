@@ -28,18 +28,39 @@ fn rfc7871_7_2_1_a_static_answer_holds_for_everybody() {
 #[test]
 fn an_answer_that_is_the_same_for_everybody_has_scope_0() {
     let flag = world().ask_edns("flag.example.test", TXT, &subnet(1, 24, 0, &[192, 0, 2]));
-    assert_eq!((flag.rdata("TXT"), flag.opt.unwrap().subnet.unwrap()), (vec!["off".to_owned()], "192.0.2.0/24/0".to_owned()));
-    assert_eq!(asked("green.app.example.test", &subnet(1, 24, 0, &[192, 0, 2])), one("192.0.2.20", "192.0.2.0/24/0"), "a pin");
-    assert_eq!(asked("u7.users.example.test", &subnet(1, 24, 0, &[192, 0, 2])), one("192.0.2.23", "192.0.2.0/24/0"), "by label");
+    assert_eq!(
+        (flag.rdata("TXT"), flag.opt.unwrap().subnet.unwrap()),
+        (vec!["off".to_owned()], "192.0.2.0/24/0".to_owned())
+    );
+    assert_eq!(
+        asked("green.app.example.test", &subnet(1, 24, 0, &[192, 0, 2])),
+        one("192.0.2.20", "192.0.2.0/24/0"),
+        "a pin"
+    );
+    assert_eq!(
+        asked("u7.users.example.test", &subnet(1, 24, 0, &[192, 0, 2])),
+        one("192.0.2.23", "192.0.2.0/24/0"),
+        "by label"
+    );
 }
 
 #[test]
 fn a_rule_by_network_answers_with_the_scope_of_the_rule() {
     assert_eq!(asked("app.example.test", &subnet(1, 24, 0, &[198, 51, 100])), one("192.0.2.20", "198.51.100.0/24/24"));
-    assert_eq!(asked("app.example.test", &subnet(1, 32, 0, &[198, 51, 100, 7])), one("192.0.2.20", "198.51.100.7/32/24"));
+    assert_eq!(
+        asked("app.example.test", &subnet(1, 32, 0, &[198, 51, 100, 7])),
+        one("192.0.2.20", "198.51.100.7/32/24")
+    );
     assert_eq!(asked("app.example.test", &subnet(1, 24, 0, &[203, 0, 113])), one("192.0.2.20", "203.0.113.0/24/16"));
-    assert_eq!(asked("app.example.test", &subnet(2, 56, 0, &[0x20, 1, 0x0d, 0xb8, 0, 5, 1])), one("192.0.2.20", "2001:db8:5:100::/56/48"));
-    assert_eq!(asked("to-steered.example.test", &subnet(1, 24, 0, &[203, 0, 113])).1, "203.0.113.0/24/16", "behind an alias too");
+    assert_eq!(
+        asked("app.example.test", &subnet(2, 56, 0, &[0x20, 1, 0x0d, 0xb8, 0, 5, 1])),
+        one("192.0.2.20", "2001:db8:5:100::/56/48")
+    );
+    assert_eq!(
+        asked("to-steered.example.test", &subnet(1, 24, 0, &[203, 0, 113])).1,
+        "203.0.113.0/24/16",
+        "behind an alias too"
+    );
 }
 
 #[test]
@@ -98,7 +119,8 @@ fn a_draw_for_each_query_depends_on_no_network() {
     let client = Client::new(world().v4);
     let mut sides = std::collections::BTreeSet::new();
     for _ in 0..64 {
-        let reply = Reply::read(&client.udp(&edns_query("dice.example.test", A, 1232, &subnet(1, 24, 0, &[192, 0, 2]))));
+        let reply =
+            Reply::read(&client.udp(&edns_query("dice.example.test", A, 1232, &subnet(1, 24, 0, &[192, 0, 2]))));
         assert_eq!(reply.opt.as_ref().unwrap().subnet.as_deref(), Some("192.0.2.0/24/0"));
         sides.extend(reply.rdata("A"));
     }
@@ -124,7 +146,9 @@ fn rfc7871_7_1_2_a_slash_0_hides_the_client_and_counts_as_not_sent() {
 
 #[test]
 fn without_the_option_the_resolver_is_the_client() {
-    let ask = |source: [u8; 4]| Reply::read(&Client::from_ipv4(source.into(), world().v4).udp(&edns_query("app.example.test", A, 1232, &[])));
+    let ask = |source: [u8; 4]| {
+        Reply::read(&Client::from_ipv4(source.into(), world().v4).udp(&edns_query("app.example.test", A, 1232, &[])))
+    };
     let office = ask([127, 240, 3, 4]);
     assert_eq!((office.rdata("A"), office.opt.unwrap().subnet), (vec!["192.0.2.20".to_owned()], None));
     assert_eq!(ask([127, 241, 3, 4]).rdata("A"), ["192.0.2.10"]);

@@ -74,8 +74,10 @@ fn counts_that_lie_are_format_errors() {
 #[test]
 fn rfc9619_4_a_query_has_one_question() {
     let none = header(5, 0, [0, 0, 0, 0]);
-    let two = [header(5, 0, [2, 0, 0, 0]), question("www.example.test", A, 1), question("mail.example.test", A, 1)].concat();
-    let same = [header(5, 0, [2, 0, 0, 0]), question("www.example.test", A, 1), question("www.example.test", A, 1)].concat();
+    let two =
+        [header(5, 0, [2, 0, 0, 0]), question("www.example.test", A, 1), question("mail.example.test", A, 1)].concat();
+    let same =
+        [header(5, 0, [2, 0, 0, 0]), question("www.example.test", A, 1), question("www.example.test", A, 1)].concat();
     for asked in [none, two, same] {
         let reply = world().ask_bytes(&asked);
         assert_eq!((reply.rcode, reply.id, reply.question.len(), reply.answer.len()), (FORMERR, 5, 0, 0));
@@ -90,7 +92,16 @@ fn rfc6891_6_1_1_a_query_without_a_question_gets_an_opt_for_its_opt() {
 
 #[test]
 fn types_that_are_no_data_are_not_looked_up() {
-    for (qtype, rcode) in [(251u16, REFUSED), (252, REFUSED), (OPT, FORMERR), (0, FORMERR), (253, NOTIMP), (254, NOTIMP), (249, NOTIMP), (250, NOTIMP)] {
+    for (qtype, rcode) in [
+        (251u16, REFUSED),
+        (252, REFUSED),
+        (OPT, FORMERR),
+        (0, FORMERR),
+        (253, NOTIMP),
+        (254, NOTIMP),
+        (249, NOTIMP),
+        (250, NOTIMP),
+    ] {
         let reply = world().ask("example.test", qtype);
         assert_eq!((reply.rcode, reply.answer.len()), (rcode, 0), "TYPE{qtype}");
     }

@@ -11,7 +11,12 @@ fn rfc8914_4_21_a_name_outside_our_zones_is_not_authoritative() {
 
 #[test]
 fn rfc8914_4_15_a_pin_of_a_failed_pool_is_not_ready() {
-    for qname in ["green.half-down.example.test", "green.half-down-users.example.test", "u1.green.half-down-users.example.test", "blue.last-active.example.test"] {
+    for qname in [
+        "green.half-down.example.test",
+        "green.half-down-users.example.test",
+        "u1.green.half-down-users.example.test",
+        "blue.last-active.example.test",
+    ] {
         let reply = world().ask_edns(qname, A, &[]);
         assert_eq!(reply.shape(), (NOERROR, "QR AA", [0, 1, 0]), "{qname}");
         assert_eq!(reply.opt.unwrap().error, Some(14), "{qname}");
@@ -35,7 +40,9 @@ fn rfc8914_4_19_an_explanation_is_prohibited_to_networks_that_are_not_listed() {
 
 #[test]
 fn ordinary_answers_carry_no_extended_error() {
-    for (qname, qtype) in [("www.example.test", A), ("nothing.example.test", A), ("app.example.test", A), ("www.deleg.example.test", A)] {
+    for (qname, qtype) in
+        [("www.example.test", A), ("nothing.example.test", A), ("app.example.test", A), ("www.deleg.example.test", A)]
+    {
         let reply = world().ask_edns(qname, qtype, &[]);
         assert_eq!(reply.opt.unwrap().codes, [0u16; 0], "{qname}");
     }

@@ -5,7 +5,13 @@ use crate::world::world;
 
 #[test]
 fn rfc1034_4_3_2_below_a_cut_another_server_is_named() {
-    for (qname, qtype) in [("deleg.example.test", NS), ("deleg.example.test", A), ("www.deleg.example.test", A), ("a.b.c.deleg.example.test", ANY), ("deleg.example.test", SOA)] {
+    for (qname, qtype) in [
+        ("deleg.example.test", NS),
+        ("deleg.example.test", A),
+        ("www.deleg.example.test", A),
+        ("a.b.c.deleg.example.test", ANY),
+        ("deleg.example.test", SOA),
+    ] {
         let reply = world().ask(qname, qtype);
         assert_eq!((reply.rcode, &*reply.flags, reply.answer.len()), (NOERROR, "QR", 0), "{qname}: no AA");
         assert_eq!(

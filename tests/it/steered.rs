@@ -24,7 +24,10 @@ fn a_pool_that_failed_gets_nobody() {
         assert_eq!(reply.rdata("A"), ["192.0.2.14"], "127.230.{source}.1");
     }
     for user in 0..32 {
-        assert_eq!(world().udp(&query(&format!("user-{user}.half-down-users.example.test"), A)).rdata("A"), ["192.0.2.14"]);
+        assert_eq!(
+            world().udp(&query(&format!("user-{user}.half-down-users.example.test"), A)).rdata("A"),
+            ["192.0.2.14"]
+        );
     }
 }
 
@@ -57,7 +60,10 @@ fn eight_of_many_members_are_answered_in_a_window_that_rotates() {
         assert_eq!(members.len(), 8);
         let missing: Vec<u8> = (201..=210).filter(|member| !members.contains(member)).collect();
         let [first, second] = missing[..] else { panic!("{members:?} repeats one") };
-        assert!(second - first == 1 || (first, second) == (201, 210), "the two that are left out are neighbours: {missing:?}");
+        assert!(
+            second - first == 1 || (first, second) == (201, 210),
+            "the two that are left out are neighbours: {missing:?}"
+        );
         seen.extend(members);
     }
     assert_eq!(seen.len(), 10, "every member has its turn");
@@ -66,7 +72,9 @@ fn eight_of_many_members_are_answered_in_a_window_that_rotates() {
 #[test]
 fn an_explanation_says_which_pool_and_why() {
     let client = Client::new(world().v6);
-    let text = |options: &[u8]| Reply::read(&client.udp(&edns_query("_explain.app.example.test", TXT, 1232, options))).rdata("TXT").join("\n");
+    let text = |options: &[u8]| {
+        Reply::read(&client.udp(&edns_query("_explain.app.example.test", TXT, 1232, options))).rdata("TXT").join("\n")
+    };
     let plain = text(&[]);
     assert!(plain.contains("pool=blue"), "{plain}");
     let office = text(&subnet(1, 24, 0, &[198, 51, 100]));
@@ -74,7 +82,11 @@ fn an_explanation_says_which_pool_and_why() {
     let label = world().ask("u7._explain.users.example.test", TXT).rdata("TXT").join("\n");
     assert!(label.contains("pool=green") && label.contains("u7"), "{label}");
     let reply = Reply::read(&client.udp(&edns_query("_explain.app.example.test", TXT, 1232, &[])));
-    assert!(reply.answer.iter().all(|line| line.starts_with("_explain.app.example.test. 5 IN TXT ")), "{:?}", reply.answer);
+    assert!(
+        reply.answer.iter().all(|line| line.starts_with("_explain.app.example.test. 5 IN TXT ")),
+        "{:?}",
+        reply.answer
+    );
 }
 
 #[test]

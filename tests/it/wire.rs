@@ -138,8 +138,15 @@ impl Reply {
         if meta.message_type != MessageType::Response {
             return Err("not a response".to_owned());
         }
-        let flags = [(true, "QR"), (meta.authoritative, "AA"), (meta.truncation, "TC"), (meta.recursion_desired, "RD"),
-            (meta.recursion_available, "RA"), (meta.authentic_data, "AD"), (meta.checking_disabled, "CD")];
+        let flags = [
+            (true, "QR"),
+            (meta.authoritative, "AA"),
+            (meta.truncation, "TC"),
+            (meta.recursion_desired, "RD"),
+            (meta.recursion_available, "RA"),
+            (meta.authentic_data, "AD"),
+            (meta.checking_disabled, "CD"),
+        ];
         let lines = |records: &[Record]| {
             let mut lines: Vec<String> = records.iter().map(ToString::to_string).collect();
             lines.sort();
@@ -150,7 +157,11 @@ impl Reply {
             flags: flags.iter().filter(|(set, _)| *set).map(|(_, flag)| *flag).collect::<Vec<_>>().join(" "),
             rcode: meta.response_code.into(),
             opcode: wire[2] >> 3 & 0x0f,
-            question: message.queries.iter().map(|q| format!("{} {} {}", q.name(), q.query_class(), q.query_type())).collect(),
+            question: message
+                .queries
+                .iter()
+                .map(|q| format!("{} {} {}", q.name(), q.query_class(), q.query_type()))
+                .collect(),
             answer: lines(&message.answers),
             authority: lines(&message.authorities),
             additional: lines(&message.additionals),
@@ -161,7 +172,9 @@ impl Reply {
                 other_flags: edns.flags().z,
                 codes: edns.options().as_ref().iter().map(|(code, _)| u16::from(*code)).collect(),
                 subnet: match edns.option(EdnsCode::Subnet) {
-                    Some(EdnsOption::Subnet(sent)) => Some(format!("{}/{}/{}", sent.addr(), sent.source_prefix(), sent.scope_prefix())),
+                    Some(EdnsOption::Subnet(sent)) => {
+                        Some(format!("{}/{}/{}", sent.addr(), sent.source_prefix(), sent.scope_prefix()))
+                    }
                     _ => None,
                 },
                 error: match edns.option(EdnsCode::Unknown(15)) {

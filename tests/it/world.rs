@@ -124,10 +124,22 @@ impl World {
     /// What the real dig prints when it asks another of our addresses. It never calls a reply malformed.
     pub fn dig_at(&self, server: SocketAddr, arguments: &[&str]) -> String {
         let mut dig = Command::new("dig");
-        dig.arg(format!("@{}", server.ip())).arg("-p").arg(server.port().to_string()).args(["+time=10", "+tries=1", "+norec"]);
+        dig.arg(format!("@{}", server.ip()))
+            .arg("-p")
+            .arg(server.port().to_string())
+            .args(["+time=10", "+tries=1", "+norec"]);
         let output = dig.args(arguments).output().expect("dig is installed (Debian: bind9-dnsutils)");
         let text = String::from_utf8(output.stdout).expect("text") + &String::from_utf8_lossy(&output.stderr);
-        for complaint in ["malformed", "bad packet", "Warning:", ";; WARNING", "mismatch", "timed out", "connection refused", "connection reset"] {
+        for complaint in [
+            "malformed",
+            "bad packet",
+            "Warning:",
+            ";; WARNING",
+            "mismatch",
+            "timed out",
+            "connection refused",
+            "connection reset",
+        ] {
             assert!(!text.contains(complaint), "{arguments:?}: {text}");
         }
         text
@@ -211,7 +223,8 @@ impl Stream {
 
     /// A connection from an address of its choice.
     pub fn at(source: SocketAddr, server: SocketAddr) -> Self {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(server), socket2::Type::STREAM, None).expect("a socket");
+        let socket =
+            socket2::Socket::new(socket2::Domain::for_address(server), socket2::Type::STREAM, None).expect("a socket");
         socket.bind(&source.into()).expect("bound");
         socket.connect_timeout(&server.into(), LIMIT).expect("connected");
         let stream = TcpStream::from(socket);
@@ -236,7 +249,10 @@ impl Stream {
         match read {
             Ok(()) => Some(message),
             Err(error) => {
-                assert!(!matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "neither a reply nor an end");
+                assert!(
+                    !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
+                    "neither a reply nor an end"
+                );
                 None
             }
         }

@@ -14,7 +14,9 @@ pub fn parse(text: &str) -> Result<Command, String> {
         ["undo", switch] => Command::Undo { switch: owned(switch) },
         ["prepare", switch] => Command::Prepare { switch: owned(switch) },
         ["reset", switch] => Command::Reset { switch: owned(switch) },
-        ["expect-version", switch, pool] => Command::ExpectVersion { switch: owned(switch), pool: owned(pool), version: None },
+        ["expect-version", switch, pool] => {
+            Command::ExpectVersion { switch: owned(switch), pool: owned(pool), version: None }
+        }
         ["expect-version", switch, pool, version] => {
             Command::ExpectVersion { switch: owned(switch), pool: owned(pool), version: Some(owned(version)) }
         }

@@ -140,7 +140,8 @@ impl Expect {
             || self.text.is_some()
             || self.serial.is_some();
         let many = self.shares.is_some() || self.moved.is_some();
-        let change = self.refused.is_some() || self.saying.is_some() || self.changes.is_some() || self.weights.is_some();
+        let change =
+            self.refused.is_some() || self.saying.is_some() || self.changes.is_some() || self.weights.is_some();
         let drain = self.state.is_some() || self.safe.is_some() || self.because.is_some() || self.remaining.is_some();
         let all = [(ask, "ask"), (many, "ask_many"), (change, "do"), (drain, "drain")];
         all.iter().filter(|(there, _)| *there).map(|(_, verb)| *verb).collect()

@@ -20,7 +20,8 @@ pub fn scenario(scenario: &Scenario) -> Result<(), String> {
     let mut play = Play { world, answered: HashMap::new() };
     for (at, step) in scenario.step.iter().enumerate() {
         let say = step.say.as_deref().unwrap_or("(nothing said)");
-        play.step(step).map_err(|why| format!("{}\n  step {} ({}): {say}\n  {why}", scenario.title, at + 1, step.verb_text()))?;
+        play.step(step)
+            .map_err(|why| format!("{}\n  step {} ({}): {say}\n  {why}", scenario.title, at + 1, step.verb_text()))?;
     }
     Ok(())
 }
@@ -32,7 +33,11 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, got: &T) -> Re
 
 /// Fails unless some line holds the part.
 fn some_line(what: &str, part: &str, lines: &[String]) -> Result<(), String> {
-    if lines.iter().any(|line| line.contains(part)) { Ok(()) } else { Err(format!("{what}: nothing holds {part:?} among {lines:?}")) }
+    if lines.iter().any(|line| line.contains(part)) {
+        Ok(())
+    } else {
+        Err(format!("{what}: nothing holds {part:?} among {lines:?}"))
+    }
 }
 
 impl Step {
@@ -42,7 +47,8 @@ impl Step {
     }
 
     fn verbs(&self) -> Vec<String> {
-        let said = |verb: &str, argument: &Option<String>| argument.as_ref().map(|argument| format!("{verb} {argument}"));
+        let said =
+            |verb: &str, argument: &Option<String>| argument.as_ref().map(|argument| format!("{verb} {argument}"));
         let mut verbs: Vec<String> = [
             said("ask", &self.ask),
             said("ask_many", &self.ask_many),
@@ -120,8 +126,10 @@ impl Play {
 
     /// One query with the step's resolver and subnet.
     fn ask_as(&mut self, step: &Step, question: &str) -> Result<Reply, String> {
-        let from: IpAddr = step.from.as_deref().unwrap_or("192.0.2.99").parse().map_err(|error| format!("from: {error}"))?;
-        let subnet: Option<ipnet::IpNet> = step.subnet.as_deref().map(str::parse).transpose().map_err(|error| format!("subnet: {error}"))?;
+        let from: IpAddr =
+            step.from.as_deref().unwrap_or("192.0.2.99").parse().map_err(|error| format!("from: {error}"))?;
+        let subnet: Option<ipnet::IpNet> =
+            step.subnet.as_deref().map(str::parse).transpose().map_err(|error| format!("subnet: {error}"))?;
         self.ask(question, from, subnet.map(|net| (net.network(), net.prefix_len())))
     }
 
@@ -157,11 +165,14 @@ impl Play {
     fn change(&mut self, command: Command, step: &Step) -> Result<(), String> {
         let switch = match &command {
             Command::Flip(targets) => targets.first().map(|t| t.switch.clone()),
-            Command::SetWeights { switch, .. } | Command::Undo { switch } | Command::Reset { switch } => Some(switch.clone()),
+            Command::SetWeights { switch, .. } | Command::Undo { switch } | Command::Reset { switch } => {
+                Some(switch.clone())
+            }
             _ => None,
         };
         let reason = Some(step.reason.clone().unwrap_or_else(|| "test".to_owned()));
-        let request = Request { command, reason, force: step.force, if_match: step.if_match, by: "scenario".to_owned() };
+        let request =
+            Request { command, reason, force: step.force, if_match: step.if_match, by: "scenario".to_owned() };
         let before = self.world.desired.revision;
         let change = match self.world.ask(&request) {
             Ok(change) => change,
@@ -179,9 +190,11 @@ impl Play {
         }
         if let Some(weights) = &expect.weights {
             let name = switch.ok_or_else(|| "this command has no switch whose weights could be expected".to_owned())?;
-            let (_, switch) = self.world.desired.definitions.switch(&name).ok_or_else(|| format!("no switch {name}"))?;
+            let (_, switch) =
+                self.world.desired.definitions.switch(&name).ok_or_else(|| format!("no switch {name}"))?;
             let split = self.world.desired.split(switch);
-            let got = switch.pools.iter().map(|p| format!("{} {}", p.name, split[&p.name])).collect::<Vec<_>>().join(" ");
+            let got =
+                switch.pools.iter().map(|p| format!("{} {}", p.name, split[&p.name])).collect::<Vec<_>>().join(" ");
             same("weights", weights, &got)?;
         }
         Ok(())

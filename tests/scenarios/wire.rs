@@ -60,7 +60,9 @@ pub fn type_number(name: &str) -> Result<u16, String> {
 /// Reads a reply.
 pub fn read(wire: &[u8]) -> Result<Reply, String> {
     let message = Message::from_vec(wire).map_err(|error| format!("the reply cannot be read: {error}"))?;
-    let lines = |records: &[hickory_proto::rr::Record]| records.iter().map(|record| line(&record.to_string())).collect::<Result<Vec<_>, _>>();
+    let lines = |records: &[hickory_proto::rr::Record]| {
+        records.iter().map(|record| line(&record.to_string())).collect::<Result<Vec<_>, _>>()
+    };
     let edns = message.edns.as_ref();
     let scope = edns.and_then(|edns| match edns.option(EdnsCode::Subnet) {
         Some(EdnsOption::Subnet(subnet)) => Some(subnet.scope_prefix()),
@@ -86,5 +88,9 @@ fn line(text: &str) -> Result<Line, String> {
     let mut words = text.splitn(5, ' ');
     let mut word = || words.next().ok_or_else(|| format!("a record of fewer than five words: {text}"));
     let (_, ttl, _, rtype, data) = (word()?, word()?, word()?, word()?, word()?);
-    Ok(Line { ttl: ttl.parse().map_err(|_| format!("no TTL: {text}"))?, rtype: rtype.to_owned(), data: data.trim_end().to_owned() })
+    Ok(Line {
+        ttl: ttl.parse().map_err(|_| format!("no TTL: {text}"))?,
+        rtype: rtype.to_owned(),
+        data: data.trim_end().to_owned(),
+    })
 }

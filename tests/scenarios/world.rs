@@ -14,8 +14,8 @@ use tidegate::health::{self, ProbeOutcome, Tracker};
 use tidegate::moment::Moment;
 use tidegate::snapshot::{Chunked, Snapshot};
 use tidegate::state::{
-    Catalogue, Change, Definitions, Desired, MemberKey, Observed, PoolStatus, Rejection, Request, Seen, TtlCause, apply, compile, compile_switch,
-    initial_serials, serials, v1,
+    Catalogue, Change, Definitions, Desired, MemberKey, Observed, PoolStatus, Rejection, Request, Seen, TtlCause,
+    apply, compile, compile_switch, initial_serials, serials, v1,
 };
 use tidegate::steering::{CompiledSwitch, Member, PoolSlot, Switch, may_be_answered, named_by_rules};
 
@@ -86,7 +86,8 @@ impl World {
         }
         let switches: Vec<(Arc<str>, String)> =
             self.desired.switches.iter().map(|(name, state)| (name.clone(), v1::encode_switch(state))).collect();
-        let trackers: Vec<_> = self.trackers.iter().map(|(key, tracker)| (key.clone(), health::v1::write(tracker))).collect();
+        let trackers: Vec<_> =
+            self.trackers.iter().map(|(key, tracker)| (key.clone(), health::v1::write(tracker))).collect();
         self.now = self.now.plus_ms(down_ms);
         if reboot {
             self.boot += 1;
@@ -116,7 +117,9 @@ impl World {
         self.desired.serials.extend(first);
         self.adopt_definitions();
         let boot = format!("boot {}", self.boot);
-        let facts: Vec<_> = (0..self.count()).map(|index| (self.switch(index).name.clone(), self.facts(index, &self.compile(index)))).collect();
+        let facts: Vec<_> = (0..self.count())
+            .map(|index| (self.switch(index).name.clone(), self.facts(index, &self.compile(index))))
+            .collect();
         self.ledger = Ledger::start(image, &boot, self.now, &facts, false);
         self.publish_all();
         self.save();
@@ -138,14 +141,21 @@ impl World {
             self.adopt_definitions();
             self.publish_all();
         } else if moved {
-            let touched: Vec<u32> = change.switches.iter().filter_map(|(name, _)| self.catalogue.by_name.get(name).copied()).collect();
+            let touched: Vec<u32> =
+                change.switches.iter().filter_map(|(name, _)| self.catalogue.by_name.get(name).copied()).collect();
             self.publish(&touched);
         }
         Ok(change)
     }
 
     /// Outcomes of probes of one member, or of all members of a pool.
-    pub fn probe(&mut self, switch: &str, pool: &str, member: Option<&str>, failure: Option<&str>) -> Result<(), String> {
+    pub fn probe(
+        &mut self,
+        switch: &str,
+        pool: &str,
+        member: Option<&str>,
+        failure: Option<&str>,
+    ) -> Result<(), String> {
         let (_, switch) = self.desired.definitions.switch(switch).ok_or_else(|| format!("no switch {switch}"))?;
         let switch = switch.clone();
         let (_, pool) = switch.pool(pool).ok_or_else(|| format!("no pool {pool}"))?;
@@ -153,7 +163,12 @@ impl World {
         if meant.is_empty() {
             return Err(format!("no member {}", member.unwrap_or_default()));
         }
-        let outcome = ProbeOutcome { failure: failure.map(str::to_owned), latency_us: 1000, seen_version: None, certificate_days: None };
+        let outcome = ProbeOutcome {
+            failure: failure.map(str::to_owned),
+            latency_us: 1000,
+            seen_version: None,
+            certificate_days: None,
+        };
         for member in meant {
             let key = MemberKey::new(&switch, pool, member);
             for (at, monitor) in switch.monitors_of(pool).iter().enumerate() {
@@ -199,7 +214,11 @@ impl World {
     pub fn drain(&mut self, switch: &str, pool: &str) -> Result<DrainReport, String> {
         self.fold();
         let key = PoolKey { switch: switch.into(), pool: pool.into() };
-        self.desired.definitions.switch(switch).and_then(|(_, s)| s.pool(pool)).ok_or_else(|| format!("no pool {pool} of {switch}"))?;
+        self.desired
+            .definitions
+            .switch(switch)
+            .and_then(|(_, s)| s.pool(pool))
+            .ok_or_else(|| format!("no pool {pool} of {switch}"))?;
         Ok(self.ledger.verdict(&self.verdict_input(&key), self.now))
     }
 
@@ -259,9 +278,16 @@ impl World {
                     continue;
                 }
                 let key = MemberKey::new(&placed.switch, pool, member);
-                let trackers: Vec<Option<&Tracker>> = (0..monitors).map(|at| self.trackers.get(&(key.clone(), at))).collect();
-                let health = health::worst(trackers.iter().map(|tracker| tracker.map_or(health::Health::Unknown, Tracker::verdict)));
-                let failure = trackers.iter().flatten().filter(|t| t.verdict() != health::Health::Up).find_map(|t| t.last()?.0.failure.clone());
+                let trackers: Vec<Option<&Tracker>> =
+                    (0..monitors).map(|at| self.trackers.get(&(key.clone(), at))).collect();
+                let health = health::worst(
+                    trackers.iter().map(|tracker| tracker.map_or(health::Health::Unknown, Tracker::verdict)),
+                );
+                let failure = trackers
+                    .iter()
+                    .flatten()
+                    .filter(|t| t.verdict() != health::Health::Up)
+                    .find_map(|t| t.last()?.0.failure.clone());
                 self.observed.members.insert(key, Seen { health, failure });
             }
         }
@@ -284,8 +310,20 @@ impl World {
         switch.pools.iter().enumerate().filter(|(_, pool)| split[&pool.name] == 0).any(|(at, pool)| {
             let key = PoolKey { switch: switch.name.clone(), pool: pool.name.clone() };
             let has_rule = named_by_rules(switch)[at];
-            let input = VerdictInput { key: &key, has_weight: false, has_rule, in_fallback_use: false, idle: None, warm_until_unix_ms: None, release_warm: true, blocked_by: &[] };
-            matches!(self.ledger.verdict(&input, self.now).state, DrainState::Draining | DrainState::DnsDrained | DrainState::Tail)
+            let input = VerdictInput {
+                key: &key,
+                has_weight: false,
+                has_rule,
+                in_fallback_use: false,
+                idle: None,
+                warm_until_unix_ms: None,
+                release_warm: true,
+                blocked_by: &[],
+            };
+            matches!(
+                self.ledger.verdict(&input, self.now).state,
+                DrainState::Draining | DrainState::DnsDrained | DrainState::Tail
+            )
         })
     }
 
@@ -307,9 +345,14 @@ impl World {
             pool: compiled.name.clone(),
             answered: compiled.weight > 0 || by_rule[at] || (live.fallback && may[at]),
             may_answer: may[at],
-            promise_ms: u64::from(compiled.sets.iter().map(|set| set.promise_s).max().unwrap_or(live.compiled.ttl_s)) * 1000,
+            promise_ms: u64::from(compiled.sets.iter().map(|set| set.promise_s).max().unwrap_or(live.compiled.ttl_s))
+                * 1000,
             tail_ms: u64::from(switch.tail_s) * 1000,
-            members: switch.pools[at].members.iter().map(|m| MemberFacts { name: m.name.clone(), addresses: addresses(m) }).collect(),
+            members: switch.pools[at]
+                .members
+                .iter()
+                .map(|m| MemberFacts { name: m.name.clone(), addresses: addresses(m) })
+                .collect(),
         };
         live.compiled.pools.iter().enumerate().map(facts).collect()
     }
@@ -364,7 +407,12 @@ impl World {
         let mut touched = Vec::new();
         for index in 0..self.count() {
             let name = self.switch(index).name.clone();
-            let prepared = self.desired.switches.get(&name).and_then(|s| s.prepared_until_unix_ms).is_some_and(|until| self.now.unix_ms < until);
+            let prepared = self
+                .desired
+                .switches
+                .get(&name)
+                .and_then(|s| s.prepared_until_unix_ms)
+                .is_some_and(|until| self.now.unix_ms < until);
             if prepared || self.is_draining(index) {
                 self.observed.moving.insert(name);
             } else {
@@ -428,7 +476,9 @@ impl Folder {
     }
 
     fn load(&self) -> Result<Arc<Definitions>, String> {
-        tidegate::config::load_zones(&self.0).map(|loaded| Arc::new(loaded.definitions)).map_err(|problems| format!("the files are not valid\n{problems}"))
+        tidegate::config::load_zones(&self.0)
+            .map(|loaded| Arc::new(loaded.definitions))
+            .map_err(|problems| format!("the files are not valid\n{problems}"))
     }
 }
 

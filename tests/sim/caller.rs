@@ -42,7 +42,8 @@ impl Caller {
         let keyed = self.dice.once_in(2);
         // What is asked under a key follows from the key, so that a repetition is the same request.
         let command = if keyed { self.command(&mut Dice::of(number, 5)) } else { self.throw_command() };
-        let key = keyed.then(|| IdempotencyKey { key: format!("key {number}"), request_hash: format!("hash {number}") });
+        let key =
+            keyed.then(|| IdempotencyKey { key: format!("key {number}"), request_hash: format!("hash {number}") });
         let if_match = (!keyed && self.dice.once_in(8)).then(|| self.dice.below(20));
         let force = keyed || self.dice.once_in(2);
         let request = Request { command, reason: Some("simulated".to_owned()), force, if_match, by: "sim".to_owned() };
@@ -62,7 +63,8 @@ impl Caller {
     async fn reload(&mut self) {
         let force = self.dice.once_in(2);
         let reason = Some("simulated".to_owned());
-        let outcome = self.handle.reload(Reloading { caller: who(), reason, force, dry_run: self.dice.once_in(6) }).await;
+        let outcome =
+            self.handle.reload(Reloading { caller: who(), reason, force, dry_run: self.dice.once_in(6) }).await;
         self.judge(None, outcome).await;
     }
 
@@ -74,7 +76,11 @@ impl Caller {
             Err(_) => {}
             Ok(replied) => {
                 let stored = self.store.load().await.expect("the memory store reads").revision;
-                assert!(replied.dry_run || stored >= replied.revision, "revision {} replied, {stored} stored", replied.revision);
+                assert!(
+                    replied.dry_run || stored >= replied.revision,
+                    "revision {} replied, {stored} stored",
+                    replied.revision
+                );
                 self.truth.replied(key, &replied);
             }
         }
@@ -89,7 +95,12 @@ impl Caller {
             let sum: u32 = switch.pools.iter().map(|pool| u32::from(pool.weight)).sum();
             assert!(sum > 0, "{} has no weight", switch.name);
         }
-        let rows = self.handle.history(HistoryQuery { limit: 50, ..HistoryQuery::default() }).await.expect("an answer").expect("rows");
+        let rows = self
+            .handle
+            .history(HistoryQuery { limit: 50, ..HistoryQuery::default() })
+            .await
+            .expect("an answer")
+            .expect("rows");
         assert!(rows.windows(2).all(|pair| pair[0].revision >= pair[1].revision), "history is newest first");
     }
 
@@ -98,12 +109,20 @@ impl Caller {
         let (switch, pool) = (*self.dice.pick(&SWITCHES), *self.dice.pick(&POOLS));
         let Some(Ok(view)) = self.handle.drain(switch, pool, false).await else { return };
         let status = self.handle.switch(switch).await.expect("an answer");
-        let Some(slot) = status.ok().and_then(|s| s.pools.iter().find(|p| p.name == pool).map(|p| p.slot)) else { return };
+        let Some(slot) = status.ok().and_then(|s| s.pools.iter().find(|p| p.name == pool).map(|p| p.slot)) else {
+            return;
+        };
         if view.report.safe_to_close {
             // Answers given since the verdict are nobody's fault; so only what is promised by a pool without weight counts.
             let promised = self.truth.promised_until(slot);
-            let serving = self.handle.switch(switch).await.and_then(Result::ok).is_some_and(|s| s.pools.iter().any(|p| p.name == pool && (p.weight > 0 || p.drain.state != view.report.state)));
-            assert!(serving || promised <= clock::boot_ms(), "{switch}/{pool} is promised for {} ms more", promised.saturating_sub(clock::boot_ms()));
+            let serving = self.handle.switch(switch).await.and_then(Result::ok).is_some_and(|s| {
+                s.pools.iter().any(|p| p.name == pool && (p.weight > 0 || p.drain.state != view.report.state))
+            });
+            assert!(
+                serving || promised <= clock::boot_ms(),
+                "{switch}/{pool} is promised for {} ms more",
+                promised.saturating_sub(clock::boot_ms())
+            );
         }
     }
 
@@ -114,12 +133,17 @@ impl Caller {
 
     /// Any command, mostly of names that exist.
     fn command(&self, dice: &mut Dice) -> Command {
-        let switch = if dice.once_in(20) { SWITCHES[3] } else { SWITCHES[usize::try_from(dice.below(3)).expect("small")] }.to_owned();
+        let switch =
+            if dice.once_in(20) { SWITCHES[3] } else { SWITCHES[usize::try_from(dice.below(3)).expect("small")] }
+                .to_owned();
         let pools: &[&str] = if switch == "flag" { &POOLS[3..] } else { &POOLS[..3] };
         let pool = (*dice.pick(pools)).to_owned();
         match dice.below(10) {
             0..=3 => Command::Flip(vec![FlipTarget { switch, to: pool }]),
-            4 => Command::Flip(vec![FlipTarget { switch: "app".to_owned(), to: "green".to_owned() }, FlipTarget { switch: "chat".to_owned(), to: "green".to_owned() }]),
+            4 => Command::Flip(vec![
+                FlipTarget { switch: "app".to_owned(), to: "green".to_owned() },
+                FlipTarget { switch: "chat".to_owned(), to: "green".to_owned() },
+            ]),
             5 => {
                 let share = u32::try_from(dice.below(10_001)).expect("small");
                 Command::SetWeights { switch, weights: WeightChange::Percent(BTreeMap::from([(pool, share)])) }

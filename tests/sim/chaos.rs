@@ -7,8 +7,8 @@ use std::time::Duration;
 use tidegate::clock;
 use tidegate::control::Handle;
 use tidegate::health::{ProbeOutcome, ProbeReport, ProbeTarget};
-use tidegate::store::memory::Fault;
 use tidegate::store::MemoryStore;
+use tidegate::store::memory::Fault;
 use tokio::sync::{mpsc, watch};
 
 /// The faults of a commit.
@@ -60,7 +60,8 @@ impl Prober {
             for target in targets.iter() {
                 let failure = (bad && self.dice.once_in(2)).then(|| "connection refused".to_owned());
                 let outcome = ProbeOutcome { failure, latency_us: 900, seen_version: None, certificate_days: None };
-                let report = ProbeReport { target_key: target.key().into(), target: target.clone(), outcome, at: clock::now() };
+                let report =
+                    ProbeReport { target_key: target.key().into(), target: target.clone(), outcome, at: clock::now() };
                 if self.probes.send(report).await.is_err() {
                     return;
                 }

@@ -47,7 +47,11 @@ async fn a_commit_whose_reply_was_lost_is_taken_over_and_changes_go_on() {
     store.fail_next(Fault::ReplyLost);
     let lost = flip(&handle, "flag", "on", Some("k"), false).await;
     assert!(matches!(lost, Err(Refused::Store(StoreError::Failed(_)))), "{lost:?}");
-    assert_eq!((handle.snapshot().revision, weight(&handle, "flag", "on").await), (1, 10_000), "it was stored, so it is served");
+    assert_eq!(
+        (handle.snapshot().revision, weight(&handle, "flag", "on").await),
+        (1, 10_000),
+        "it was stored, so it is served"
+    );
     let again = flip(&handle, "flag", "on", Some("k"), false).await.expect("the first reply");
     assert_eq!((again.revision, again.replayed, again.applied), (1, true, true));
     let next = flip(&handle, "flag", "off", None, true).await.expect("a change after the doubt");

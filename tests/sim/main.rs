@@ -46,7 +46,11 @@ fn with_seed(seed: u64, test: &str, world: impl FnOnce()) {
 fn in_every_world_changes_are_whole_durable_and_seen_by_all_readers() {
     for seed in seeds(WORLDS) {
         with_seed(seed, "in_every_world", || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .start_paused(true)
+                .build()
+                .expect("a runtime");
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
                 tokio::time::timeout(LIMIT, world::live(seed)).await.expect("no world stands still");
@@ -63,9 +67,15 @@ fn readers_on_threads_of_their_own_never_answer_from_before_a_reply() {
         .map(|seed| {
             std::thread::spawn(move || {
                 with_seed(seed, "readers_on_threads", || {
-                    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+                    let runtime = tokio::runtime::Builder::new_multi_thread()
+                        .worker_threads(2)
+                        .enable_all()
+                        .build()
+                        .expect("a runtime");
                     runtime.block_on(async move {
-                        tokio::time::timeout(Duration::from_secs(120), world::live_beside_threads(seed)).await.expect("no world stands still");
+                        tokio::time::timeout(Duration::from_secs(120), world::live_beside_threads(seed))
+                            .await
+                            .expect("no world stands still");
                     });
                 });
             })

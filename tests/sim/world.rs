@@ -30,8 +30,13 @@ pub async fn live(seed: u64) {
         let truth: Shared = Arc::default();
         let mut started = start(&store, &cells, seed ^ (life << 32)).await;
         check_start(&store, &started, before.as_ref()).await;
-        let readers: Vec<JoinHandle<()>> =
-            (0..3).map(|role| tokio::task::spawn_local(reader(&started, &cells, &truth, Dice::of(seed, 10 + role + 100 * life)).read())).collect();
+        let readers: Vec<JoinHandle<()>> = (0..3)
+            .map(|role| {
+                tokio::task::spawn_local(
+                    reader(&started, &cells, &truth, Dice::of(seed, 10 + role + 100 * life)).read(),
+                )
+            })
+            .collect();
         act(&store, &mut started, &truth, seed, life).await;
         settle(&store, &started.handle, &truth).await;
         truth.over.store(true, SeqCst);
@@ -81,7 +86,13 @@ async fn start(store: &Arc<MemoryStore>, cells: &Arc<Registry>, seed: u64) -> St
 }
 
 fn reader(started: &Started, cells: &Arc<Registry>, truth: &Shared, dice: Dice) -> Reader {
-    Reader { cell: started.snapshots.clone(), cells: cells.shared_writer("sim"), truth: truth.clone(), dice, last_number: 0 }
+    Reader {
+        cell: started.snapshots.clone(),
+        cells: cells.shared_writer("sim"),
+        truth: truth.clone(),
+        dice,
+        last_number: 0,
+    }
 }
 
 /// The middle of a life: callers at work while things break.
@@ -89,12 +100,23 @@ async fn act(store: &Arc<MemoryStore>, started: &mut Started, truth: &Shared, se
     let role = |number: u64| Dice::of(seed, 20 + number + 100 * life);
     let handle = &started.handle;
     let breaker = Breaker { store: store.clone(), handle: handle.clone(), truth: truth.clone(), dice: role(0) };
-    let prober = Prober { targets: started.targets.clone(), probes: started.probes.clone(), truth: truth.clone(), dice: role(1) };
+    let prober = Prober {
+        targets: started.targets.clone(),
+        probes: started.probes.clone(),
+        truth: truth.clone(),
+        dice: role(1),
+    };
     let stop: Shared = truth.clone();
     let breaking = tokio::spawn(breaker.break_things());
     let probing = tokio::spawn(prober.probe());
     let callers: Vec<_> = (2..5)
-        .map(|number| Caller { handle: handle.clone(), store: store.clone(), truth: stop.clone(), dice: role(number), steps: 14 })
+        .map(|number| Caller {
+            handle: handle.clone(),
+            store: store.clone(),
+            truth: stop.clone(),
+            dice: role(number),
+            steps: 14,
+        })
         .map(|caller| tokio::spawn(caller.call()))
         .collect();
     for caller in callers {
@@ -115,9 +137,16 @@ async fn settle(store: &Arc<MemoryStore>, handle: &Handle, truth: &Shared) {
     let answers = truth.answers.load(SeqCst);
     let mut outcome = None;
     for to in ["on", "off", "on"] {
-        let request = Request { command: flip("flag", to), reason: Some("the end".to_owned()), force: true, if_match: None, by: "sim".to_owned() };
+        let request = Request {
+            command: flip("flag", to),
+            reason: Some("the end".to_owned()),
+            force: true,
+            if_match: None,
+            by: "sim".to_owned(),
+        };
         let asked = Asked { request, dry_run: false, caller: who(), idempotency: None };
-        let replied = handle.change(asked).await.unwrap_or_else(|refused| panic!("a mended store still refuses: {refused}"));
+        let replied =
+            handle.change(asked).await.unwrap_or_else(|refused| panic!("a mended store still refuses: {refused}"));
         truth.replied(None, &replied);
         outcome = Some(replied);
     }
@@ -148,7 +177,9 @@ struct Seen {
 
 async fn seen(handle: &Handle) -> Seen {
     let status = handle.status().await.expect("a status");
-    let weights = |view: &tidegate::control::report::SwitchView| view.pools.iter().filter(|p| p.weight > 0).map(|p| (p.name.clone(), p.weight)).collect();
+    let weights = |view: &tidegate::control::report::SwitchView| {
+        view.pools.iter().filter(|p| p.weight > 0).map(|p| (p.name.clone(), p.weight)).collect()
+    };
     Seen {
         revision: status.revision,
         weights: status.switches.iter().map(|view| (view.name.clone(), weights(view))).collect(),
@@ -182,4 +213,3 @@ async fn end(started: Started, killed: bool) {
     ended.await.expect("an ordered end");
     started.task.await.expect("a control task that ends well");
 }
-

@@ -105,7 +105,8 @@ fn a_toml_alone_gets_soa_ns_and_glue() {
         "[zone]\nns = [\"ns1.example.test\", \"ns.example.net\"]\nhostmaster = \"dns.ops@example.test\"\nserial = 5\nglue = { \"ns1.example.test\" = [\"192.0.2.1\", \"2001:db8::1\"] }\n",
     );
     let zone = &loaded.definitions.zones[0];
-    let types: Vec<(String, RecordType, u16)> = zone.data.rrsets().map(|(owner, r)| (owner.to_string(), r.rtype, r.count)).collect();
+    let types: Vec<(String, RecordType, u16)> =
+        zone.data.rrsets().map(|(owner, r)| (owner.to_string(), r.rtype, r.count)).collect();
     let apex = "example.test.".to_owned();
     let server = "ns1.example.test.".to_owned();
     assert_eq!(

@@ -78,8 +78,11 @@ fn every_key_arrives_and_relative_paths_start_at_the_file() {
     };
     assert_eq!(config.doh, Some(doh));
     assert_eq!((config.limits.tcp_idle_ms, config.limits.udp_workers), (3_000, Some(4)));
-    let dot =
-        DotConfig { listen: vec!["192.0.2.53:853".parse().unwrap()], cert: folder.path().join("cert.pem"), key: "/k.pem".into() };
+    let dot = DotConfig {
+        listen: vec!["192.0.2.53:853".parse().unwrap()],
+        cert: folder.path().join("cert.pem"),
+        key: "/k.pem".into(),
+    };
     assert_eq!(config.dot, Some(dot));
     let rate = RateConfig { responses_per_second: 0, unlimited: vec!["198.51.100.0/24".parse().unwrap()] };
     assert_eq!(config.rate, rate);

@@ -35,7 +35,16 @@ fn on_wall(s: u64) -> Option<u64> {
 }
 
 fn input(key: &PoolKey) -> VerdictInput<'_> {
-    VerdictInput { key, has_weight: false, has_rule: false, in_fallback_use: false, idle: None, warm_until_unix_ms: None, release_warm: false, blocked_by: &[] }
+    VerdictInput {
+        key,
+        has_weight: false,
+        has_rule: false,
+        in_fallback_use: false,
+        idle: None,
+        warm_until_unix_ms: None,
+        release_warm: false,
+        blocked_by: &[],
+    }
 }
 
 fn idle(in_a_row: u32) -> IdleStatus {
@@ -77,7 +86,10 @@ fn a_pool_goes_through_all_states_in_order() {
         assert_eq!(state(&ledger, "blue", s), expected, "at {s} s");
     }
     let report = ledger.verdict(&input(&key("blue")), at(240));
-    assert_eq!((report.last_promise_expires_at_ms, report.dns_drained_at_ms, report.tail_ends_at_ms), (on_wall(230), on_wall(235), on_wall(1130)));
+    assert_eq!(
+        (report.last_promise_expires_at_ms, report.dns_drained_at_ms, report.tail_ends_at_ms),
+        (on_wall(230), on_wall(235), on_wall(1130))
+    );
     assert_eq!((report.remaining_ms, report.safe_to_close), (Some(890_000), false));
     let report = ledger.verdict(&input(&key("blue")), at(1130));
     assert!(report.safe_to_close && !report.verified);
@@ -142,7 +154,10 @@ fn a_warm_pool_is_drained_but_not_to_be_closed_unless_released() {
     let blue = key("blue");
     let warm = VerdictInput { warm_until_unix_ms: on_wall(3800), ..input(&blue) };
     let report = ledger.verdict(&warm, at(2000));
-    assert_eq!((report.state, report.safe_to_close, report.remaining_ms), (DrainState::Drained, false, Some(1_800_000)));
+    assert_eq!(
+        (report.state, report.safe_to_close, report.remaining_ms),
+        (DrainState::Drained, false, Some(1_800_000))
+    );
     assert!(ledger.verdict(&VerdictInput { release_warm: true, ..warm.clone() }, at(2000)).safe_to_close);
     assert!(ledger.verdict(&warm, at(3800)).safe_to_close);
 }
@@ -190,7 +205,13 @@ fn another_boot_restarts_outstanding_promises_in_full() {
     let pools = vec![facts("blue", false, &[1, 2]), facts("green", true, &[3])];
     let other = Ledger::start(Some(ledger.image()), "next boot", at(7), &[("model".into(), pools.clone())], true);
     assert_eq!(other.verdict(&input(&key("blue")), at(7)).last_promise_expires_at_ms, on_wall(37));
-    let unknown = Ledger::start(Some(v1::Image { boot_id: "unknown".into(), ..ledger.image() }), "unknown", at(7), &[("model".into(), pools)], true);
+    let unknown = Ledger::start(
+        Some(v1::Image { boot_id: "unknown".into(), ..ledger.image() }),
+        "unknown",
+        at(7),
+        &[("model".into(), pools)],
+        true,
+    );
     assert_eq!(unknown.verdict(&input(&key("blue")), at(7)).last_promise_expires_at_ms, on_wall(37));
 }
 
@@ -210,7 +231,8 @@ fn a_first_start_owes_nothing_and_a_lost_image_everything() {
 #[test]
 fn a_pool_only_the_fallback_could_name_is_assumed_answered_after_a_crash_alone() {
     let standby = || vec![facts("blue", true, &[1]), PoolFacts { may_answer: true, ..facts("green", false, &[3]) }];
-    let start = |image: Option<v1::Image>, s| Ledger::start(image, "boot", at(s), &[("model".into(), standby())], false);
+    let start =
+        |image: Option<v1::Image>, s| Ledger::start(image, "boot", at(s), &[("model".into(), standby())], false);
     let mut ledger = start(None, 50);
     let crashed = start(Some(ledger.image()), 51);
     assert_eq!(state(&crashed, "green", 51), DrainState::Draining);
@@ -251,7 +273,8 @@ fn a_member_is_judged_over_every_pool_that_names_its_address() {
     ledger.settle(2);
     let naming = ledger.pools_naming([192, 0, 2, 1].into());
     assert_eq!(naming.len(), 2);
-    let inputs: Vec<_> = naming.iter().map(|key| VerdictInput { has_weight: &*key.switch == "other", ..input(key) }).collect();
+    let inputs: Vec<_> =
+        naming.iter().map(|key| VerdictInput { has_weight: &*key.switch == "other", ..input(key) }).collect();
     let report = ledger.member_verdict([192, 0, 2, 1].into(), &inputs, at(9999)).unwrap();
     assert_eq!((report.state, report.safe_to_close), (DrainState::Serving, false));
     assert!(report.reasons.iter().any(|reason| reason.starts_with("other/blue: ")), "{:?}", report.reasons);
@@ -272,7 +295,10 @@ fn a_member_that_left_keeps_the_bound_its_pool_had() {
     assert_eq!((report.state, report.last_promise_expires_at_ms), (DrainState::Draining, on_wall(240)));
     ledger.announce(3, &switch, &[facts("blue", false, &[1, 2])]);
     ledger.settle(3);
-    assert_eq!(ledger.member_verdict([192, 0, 2, 4].into(), &[], at(244)).unwrap().last_promise_expires_at_ms, on_wall(900));
+    assert_eq!(
+        ledger.member_verdict([192, 0, 2, 4].into(), &[], at(244)).unwrap().last_promise_expires_at_ms,
+        on_wall(900)
+    );
     ledger.forget_drained(2_000_000, |_, pool| pool == "blue");
     assert_eq!(ledger.member_verdict(address, &[], at(2000)), None);
     assert_eq!(ledger.image().pools.len(), 1);

@@ -83,7 +83,8 @@ impl View {
 
 impl World {
     fn new(tail_ms: u64) -> Self {
-        let view = View { weights: [true, false, false], fallback: false, ttl_s: 30, members: [0b11, 0b1100, 0b11_0001] };
+        let view =
+            View { weights: [true, false, false], fallback: false, ttl_s: 30, members: [0b11, 0b1100, 0b11_0001] };
         let views = Views(0, [view.clone(), view]);
         let mut world = Self {
             true_ms: 1_000_000,
@@ -105,12 +106,18 @@ impl World {
     }
 
     fn now(&self) -> Moment {
-        Moment { boot_ms: self.true_ms - self.boot_began_ms, unix_ms: u64::try_from(self.true_ms as i64 + self.wall_ms).unwrap_or(0) }
+        Moment {
+            boot_ms: self.true_ms - self.boot_began_ms,
+            unix_ms: u64::try_from(self.true_ms as i64 + self.wall_ms).unwrap_or(0),
+        }
     }
 
     fn start(&mut self, continuous: bool) {
-        let facts: Vec<_> = (0..2).map(|at| (Arc::from(SWITCHES[at]), self.durable.1[at].facts(self.tail_ms))).collect();
-        let image = self.disk.as_ref().map(|(head, rows)| v1::Image::from_text(head).unwrap().with_rows(rows.values().map(String::as_str)).unwrap());
+        let facts: Vec<_> =
+            (0..2).map(|at| (Arc::from(SWITCHES[at]), self.durable.1[at].facts(self.tail_ms))).collect();
+        let image = self.disk.as_ref().map(|(head, rows)| {
+            v1::Image::from_text(head).unwrap().with_rows(rows.values().map(String::as_str)).unwrap()
+        });
         self.ledger = Ledger::start(image, &self.boot.to_string(), self.now(), &facts, continuous);
         self.newest = Views(0, self.durable.1.clone());
         self.workers = [self.newest.clone(), self.newest.clone()];
@@ -230,7 +237,11 @@ impl World {
         let switch = SWITCHES.iter().position(|name| **name == *key.switch).unwrap();
         let pool = POOLS.iter().position(|name| **name == *key.pool).unwrap();
         let view = &self.newest.1[switch];
-        VerdictInput { has_weight: self.durable.1[switch].weights[pool], in_fallback_use: pool == 2 && view.fallback, ..input(key) }
+        VerdictInput {
+            has_weight: self.durable.1[switch].weights[pool],
+            in_fallback_use: pool == 2 && view.fallback,
+            ..input(key)
+        }
     }
 
     /// Every verdict against the truth.
@@ -240,8 +251,17 @@ impl World {
             let report = self.ledger.verdict(&self.input(&key), self.now());
             if report.state >= DrainState::DnsDrained || report.safe_to_close {
                 let truth = self.pools.get(&(switch, pool)).copied().unwrap_or(0);
-                prop_assert!(self.true_ms >= truth, "{key:?} is {:?} {} ms too early", report.state, truth - self.true_ms);
-                prop_assert!(self.workers.iter().all(|views| !views.1[switch].answers(pool)), "{key:?} is {:?} while a worker answers it", report.state);
+                prop_assert!(
+                    self.true_ms >= truth,
+                    "{key:?} is {:?} {} ms too early",
+                    report.state,
+                    truth - self.true_ms
+                );
+                prop_assert!(
+                    self.workers.iter().all(|views| !views.1[switch].answers(pool)),
+                    "{key:?} is {:?} while a worker answers it",
+                    report.state
+                );
             }
         }
         for bit in 0..8u8 {
@@ -252,7 +272,12 @@ impl World {
             if report.is_none_or(|report| report.state >= DrainState::DnsDrained || report.safe_to_close) {
                 let truth = self.addresses.get(&bit).copied().unwrap_or(0);
                 prop_assert!(self.true_ms >= truth, "{address} {} ms too early", truth - self.true_ms);
-                let answers = |views: &Views| views.1.iter().any(|view| (0..3).any(|pool| view.answers(pool) && view.members[pool] & 1 << bit != 0));
+                let answers = |views: &Views| {
+                    views
+                        .1
+                        .iter()
+                        .any(|view| (0..3).any(|pool| view.answers(pool) && view.members[pool] & 1 << bit != 0))
+                };
                 prop_assert!(!self.workers.iter().any(answers), "{address} while a worker answers it");
             }
         }
@@ -262,7 +287,8 @@ impl World {
 
 fn step() -> impl Strategy<Value = Step> {
     let ttl = || prop_oneof![Just(5u64), Just(10), Just(30), Just(60)];
-    let members = || prop_oneof![Just([0b11u8, 0b1100, 0b11_0001]), Just([0b10, 0b1100, 0b1000]), Just([0b1, 0b1_0000, 0])];
+    let members =
+        || prop_oneof![Just([0b11u8, 0b1100, 0b11_0001]), Just([0b10, 0b1100, 0b1000]), Just([0b1, 0b1_0000, 0])];
     prop_oneof![
         12 => (0usize..2, 0usize..2, 0usize..3).prop_map(|(worker, switch, pool)| Step::Answer { worker, switch, pool }),
         4 => prop_oneof![3 => 0u16..3000, 1 => 5000u16..60_000].prop_map(Step::Wait),

@@ -86,7 +86,8 @@ async fn errors_are_said_in_words() {
     assert_eq!(read(&no_load, &[]).await, Err("reads NaN, which is no load".into()));
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let hangs = IdleReading { timeout_ms: 200, ..reading(format!("http://{}/", listener.local_addr().unwrap()), false) };
+    let hangs =
+        IdleReading { timeout_ms: 200, ..reading(format!("http://{}/", listener.local_addr().unwrap()), false) };
     assert_eq!(read(&hangs, &[]).await, Err("timed out after 200 ms".into()));
 }
 
@@ -99,7 +100,8 @@ async fn a_giant_reply_is_refused() {
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let port = serve(|_| b"HTTP/1.1 302 X\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+    let port =
+        serve(|_| b"HTTP/1.1 302 X\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
     let elsewhere = reading(format!("http://127.0.0.1:{port}/"), false);
     assert_eq!(read(&elsewhere, &[]).await, Err("status 302, wanted 200-299".into()));
 }

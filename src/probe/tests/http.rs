@@ -130,7 +130,8 @@ async fn http2_with_prior_knowledge_is_spoken_when_asked_for() {
     })
     .await;
     let shown = "^HTTP/2.0 http://app.example.test/a\\?b=1$".to_owned();
-    let over_h2 = HttpCheck { http2: true, host: Some("app.example.test".into()), body_regex: Some(shown), ..at(port, "/a?b=1") };
+    let over_h2 =
+        HttpCheck { http2: true, host: Some("app.example.test".into()), body_regex: Some(shown), ..at(port, "/a?b=1") };
     assert_eq!(probe_http(over_h2, PATIENT).await.failure, None);
     let failure = failure_of(at(port, "/"), PATIENT).await;
     assert!(failure.starts_with("the reply is not HTTP: "), "{failure}");

@@ -26,7 +26,10 @@ fn passed() -> Attempted {
 }
 
 /// Starts the scheduler; attempts take `takes` of paused time.
-fn start(list: Arc<[ProbeTarget]>, takes: Duration) -> (watch::Sender<Arc<[ProbeTarget]>>, mpsc::Receiver<ProbeReport>) {
+fn start(
+    list: Arc<[ProbeTarget]>,
+    takes: Duration,
+) -> (watch::Sender<Arc<[ProbeTarget]>>, mpsc::Receiver<ProbeReport>) {
     let (list_sender, list) = watch::channel(list);
     let (report_sender, reports) = mpsc::channel(64);
     let attempt = move |_: ProbeTarget, _: Arc<Plan>| async move {

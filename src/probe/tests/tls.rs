@@ -68,7 +68,9 @@ async fn over_http2(stream: tokio_rustls::server::TlsStream<tokio::net::TcpStrea
         Ok::<_, std::convert::Infallible>(hyper::Response::new(http_body_util::Full::<bytes::Bytes>::from(shown)))
     });
     let io = hyper_util::rt::TokioIo::new(stream);
-    let _ = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new()).serve_connection(io, service).await;
+    let _ = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new())
+        .serve_connection(io, service)
+        .await;
 }
 
 #[tokio::test]
@@ -145,7 +147,11 @@ async fn days_left_are_whole_days_and_negative_after_the_end() {
 async fn http2_is_negotiated_and_its_absence_fails() {
     let authority = Authority::new();
     let port = authority.serve("app.example.test", 2120, &["h2", "http/1.1"]).await;
-    let over_h2 = HttpCheck { http2: true, body_regex: Some("^HTTP/2.0 https://app.example.test/$".into()), ..authority.check(port) };
+    let over_h2 = HttpCheck {
+        http2: true,
+        body_regex: Some("^HTTP/2.0 https://app.example.test/$".into()),
+        ..authority.check(port)
+    };
     assert_eq!(probe_http(over_h2.clone(), PATIENT).await.failure, None);
     let port = authority.serve("app.example.test", 2120, &[]).await;
     let none = HttpCheck { url: format!("https://{{address}}:{port}/"), ..over_h2.clone() };
@@ -167,5 +173,7 @@ async fn a_tls_probe_shakes_hands_and_no_more() {
     assert_eq!(outcome.failure, None);
     assert!(outcome.certificate_days.is_some());
     assert!(probe(&tls("wrong.example.test", None)).await.failure.unwrap().contains("wanted wrong.example.test"));
-    assert!(probe(&tls("app.example.test", Some(1_000_000))).await.failure.unwrap().starts_with("certificate expires in"));
+    assert!(
+        probe(&tls("app.example.test", Some(1_000_000))).await.failure.unwrap().starts_with("certificate expires in")
+    );
 }

@@ -54,9 +54,14 @@ pub(super) struct Made(pub(super) Message);
 
 #[async_trait::async_trait]
 impl RequestHandler for Made {
-    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut response_handle: R) -> ResponseInfo {
+    async fn handle_request<R: ResponseHandler, T: Time>(
+        &self,
+        request: &Request,
+        mut response_handle: R,
+    ) -> ResponseInfo {
         let Self(reply) = self;
-        let nothing = Header { metadata: Metadata::response_from_request(&request.metadata), counts: HeaderCounts::default() };
+        let nothing =
+            Header { metadata: Metadata::response_from_request(&request.metadata), counts: HeaderCounts::default() };
         let Ok(no_question) = Queries::read(&mut BinDecoder::new(&[]), 0) else { return failed(nothing) };
         let question = if reply.queries.is_empty() { &no_question } else { &request.queries };
         let response = MessageResponseBuilder::new(question, reply.edns.as_ref()).build(

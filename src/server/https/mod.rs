@@ -76,7 +76,12 @@ where
     let router = Router::new().fallback(visit).with_state(visitor);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.query).max_buf_size(128 << 10);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEADERS).max_send_buf_size(64 << 10);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADERS)
+        .max_send_buf_size(64 << 10);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
     let mut deadline = Instant::now() + seat.table().idle();
     let mut leaving = false;
@@ -120,8 +125,12 @@ impl Visitor {
     /// RFC 8484 §4.1: the query is the variable `dns`, base64url without padding.
     async fn by_get(&self, variables: &str) -> Response {
         let encoded = variables.split('&').find_map(|pair| pair.strip_prefix("dns="));
-        let Some(message) = encoded.and_then(|encoded| URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('=')).ok()) else {
-            return refuse(StatusCode::BAD_REQUEST, "the query variable dns holds a DNS message as base64url (RFC 8484)");
+        let Some(message) = encoded.and_then(|encoded| URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('=')).ok())
+        else {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "the query variable dns holds a DNS message as base64url (RFC 8484)",
+            );
         };
         self.answer(message).await
     }
@@ -164,7 +173,8 @@ impl Visitor {
         let mut response = Response::new(Body::from(body));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(DNS_MESSAGE));
-        let kept = HeaderValue::try_from(format!("private, max-age={fresh_s}")).expect("digits and letters are a header value");
+        let kept = HeaderValue::try_from(format!("private, max-age={fresh_s}"))
+            .expect("digits and letters are a header value");
         headers.insert(header::CACHE_CONTROL, kept);
         response
     }

@@ -6,9 +6,9 @@
 //! which a slow reader cannot delay past `stall`: then the connection is closed.
 //! A client that has closed its sending side still gets its answers (RFC 7766 §6.2.4).
 
+use super::Service;
 use super::scratch::{READ, Scratch, WRITE};
 use super::table::{Held, Seat};
-use super::Service;
 use crate::answer::{Asker, respond_with};
 use crate::clock;
 use crate::dns::cookie::Cookies;
@@ -149,7 +149,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     }
 
     fn has_complete_query(&self) -> bool {
-        self.partial.split_first_chunk::<2>().is_some_and(|(len, rest)| rest.len() >= usize::from(u16::from_be_bytes(*len)))
+        self.partial
+            .split_first_chunk::<2>()
+            .is_some_and(|(len, rest)| rest.len() >= usize::from(u16::from_be_bytes(*len)))
     }
 
     fn take_partial(&mut self) -> Arrival {
@@ -196,7 +198,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     fn answer(&self, snapshot: &Snapshot, unread: &[u8], out: &mut [u8], tallies: &mut Vec<Tally>) -> Replies {
         let mut replies = Replies { written: 0, consumed: 0, malformed: false, answered: 0 };
         let cookies = self.service.cookies();
-        while let Some((len, rest)) = unread.get(replies.consumed..).and_then(|unread| unread.split_first_chunk::<2>()) {
+        while let Some((len, rest)) = unread.get(replies.consumed..).and_then(|unread| unread.split_first_chunk::<2>())
+        {
             let len = usize::from(u16::from_be_bytes(*len));
             if len < HEADER {
                 replies.malformed = true;
@@ -217,8 +220,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         replies
     }
 
-    fn answer_one(&self, snapshot: &Snapshot, cookies: Option<&Cookies>, message: &mut [u8], len: usize, tallies: &mut Vec<Tally>) -> usize {
-        let asker = Asker { client: self.client, transport: self.service.protocol.transport(), draw: self.service.draw() };
+    fn answer_one(
+        &self,
+        snapshot: &Snapshot,
+        cookies: Option<&Cookies>,
+        message: &mut [u8],
+        len: usize,
+        tallies: &mut Vec<Tally>,
+    ) -> usize {
+        let asker =
+            Asker { client: self.client, transport: self.service.protocol.transport(), draw: self.service.draw() };
         let outcome = respond_with(snapshot, &asker, cookies, message, len);
         let writer = &self.service.writer;
         writer.add(Count::Received, 1);
@@ -285,7 +296,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
 }
 
 /// Writes and flushes as far as it goes without waiting.
-fn poll_write_all<S: AsyncWrite + Unpin>(stream: &mut S, cx: &mut std::task::Context<'_>, rest: &mut &[u8]) -> Poll<io::Result<()>> {
+fn poll_write_all<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    cx: &mut std::task::Context<'_>,
+    rest: &mut &[u8],
+) -> Poll<io::Result<()>> {
     while !rest.is_empty() {
         let written = std::task::ready!(Pin::new(&mut *stream).poll_write(cx, rest))?;
         if written == 0 {

@@ -112,7 +112,10 @@ async fn queued(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketA
 
 /// Errors of the connection that was about to be accepted (accept(2)), not of the listener.
 fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
 }
 
 fn admit(stream: TcpStream, client: SocketAddr, service: &Arc<Service>) {
@@ -138,7 +141,13 @@ async fn serve(stream: TcpStream, client: SocketAddr, service: Arc<Service>, sea
     count_end(&service, ended);
 }
 
-async fn serve_encrypted(acceptor: TlsAcceptor, stream: TcpStream, client: SocketAddr, service: Arc<Service>, seat: Seat) {
+async fn serve_encrypted(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    client: SocketAddr,
+    service: Arc<Service>,
+    seat: Seat,
+) {
     let Ok(Ok(stream)) = timeout(service.table.limits().query, acceptor.accept(stream)).await else {
         return service.writer.add(Count::HandshakeFailed, 1);
     };

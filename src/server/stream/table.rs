@@ -110,7 +110,13 @@ fn client_of(address: IpAddr) -> IpAddr {
 
 impl Table {
     pub(crate) fn new(limits: StreamLimits) -> Arc<Self> {
-        Arc::new(Self { limits, seats: Mutex::default(), open: AtomicUsize::new(0), held: AtomicUsize::new(0), emptied: Notify::new() })
+        Arc::new(Self {
+            limits,
+            seats: Mutex::default(),
+            open: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            emptied: Notify::new(),
+        })
     }
 
     pub(crate) fn limits(&self) -> &StreamLimits {
@@ -137,9 +143,14 @@ impl Table {
             return Err(Refusal::Full);
         }
         let staying = seats.connections.len() - seats.leaving;
-        let evicted = if staying >= self.limits.connections { seats.evict((self.limits.connections / 100).max(1)) } else { 0 };
-        let connection =
-            Arc::new(Connection { client, last_query_ms: AtomicU64::new(now_ms), leaving: AtomicBool::new(false), leave: Notify::new() });
+        let evicted =
+            if staying >= self.limits.connections { seats.evict((self.limits.connections / 100).max(1)) } else { 0 };
+        let connection = Arc::new(Connection {
+            client,
+            last_query_ms: AtomicU64::new(now_ms),
+            leaving: AtomicBool::new(false),
+            leave: Notify::new(),
+        });
         let id = seats.next_id;
         seats.next_id += 1;
         *seats.clients.entry(client).or_insert(0) += 1;
@@ -295,7 +306,8 @@ mod tests {
     #[test]
     fn the_longest_idle_leaves_first_when_all_seats_are_taken() {
         let table = table(3, 100);
-        let seats: Vec<Seat> = [5, 1, 9].into_iter().map(|ms| table.admit(address("192.0.2.1"), ms).unwrap().0).collect();
+        let seats: Vec<Seat> =
+            [5, 1, 9].into_iter().map(|ms| table.admit(address("192.0.2.1"), ms).unwrap().0).collect();
         seats[1].touch(20);
         let (_newcomer, evicted) = table.admit(address("192.0.2.9"), 30).unwrap();
         assert_eq!(evicted, 1);

@@ -24,14 +24,26 @@ fn start_doh(http2: bool, limits: StreamLimits) -> Doh {
     let running = start(Settings { https, limits, ..settings("127.0.0.1:0") });
     running.cell.publish(Arc::new(zones::snapshot()));
     let address = running.listening.https_addresses()[0];
-    let client = Client::builder().tls_backend_preconfigured(tls).resolve("dns.test", address).timeout(LIMIT).no_proxy().build().unwrap();
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .resolve("dns.test", address)
+        .timeout(LIMIT)
+        .no_proxy()
+        .build()
+        .unwrap();
     let url = format!("https://dns.test:{}/dns-query", address.port());
     Doh { running, client, url }
 }
 
 impl Doh {
     async fn post(&self, query: &[u8]) -> reqwest::Response {
-        self.client.post(&self.url).header("content-type", "application/dns-message").body(query.to_vec()).send().await.unwrap()
+        self.client
+            .post(&self.url)
+            .header("content-type", "application/dns-message")
+            .body(query.to_vec())
+            .send()
+            .await
+            .unwrap()
     }
 
     async fn get(&self, query: &[u8]) -> reqwest::Response {
@@ -88,8 +100,27 @@ async fn https_answers_are_those_of_udp_and_tcp_section_by_section() {
     for http2 in [true, false] {
         let doh = start_doh(http2, StreamLimits::default());
         let address = doh.running.address;
-        let names = ["", "www", "web", "WeB", "text", "svc", "_sip._udp", "caa", "odd", "a.wild", "host.below", "absent", "mail", "shop", "many"];
-        for (name, qtype) in names.into_iter().flat_map(|name| [1u16, 2, 6, 15, 16, 28, 33, 65, 255, 257, 65_280].map(|qtype| (name, qtype))) {
+        let names = [
+            "",
+            "www",
+            "web",
+            "WeB",
+            "text",
+            "svc",
+            "_sip._udp",
+            "caa",
+            "odd",
+            "a.wild",
+            "host.below",
+            "absent",
+            "mail",
+            "shop",
+            "many",
+        ];
+        for (name, qtype) in names
+            .into_iter()
+            .flat_map(|name| [1u16, 2, 6, 15, 16, 28, 33, 65, 255, 257, 65_280].map(|qtype| (name, qtype)))
+        {
             for edns in [false, true] {
                 let query = question(name, qtype, edns);
                 let what = format!("{name} {qtype} edns {edns}");
@@ -121,9 +152,13 @@ async fn odd_messages_get_the_same_error_as_over_tcp() {
     let mut no_question = good[..12].to_vec();
     no_question[5..].fill(0);
     let cut_off = good[..20].to_vec();
-    for (what, query) in
-        [("opcode", other_opcode), ("two questions", two_questions), ("version", other_version), ("no question", no_question), ("cut off", cut_off)]
-    {
+    for (what, query) in [
+        ("opcode", other_opcode),
+        ("two questions", two_questions),
+        ("version", other_version),
+        ("no question", no_question),
+        ("cut off", cut_off),
+    ] {
         let https = doh.post(&query).await;
         assert_eq!(https.status(), StatusCode::OK, "{what}");
         assert_same(&https.bytes().await.unwrap(), &over_tcp(doh.running.address, &query).await, what);

@@ -75,7 +75,10 @@ fn query(id: u16, label: &str) -> Vec<u8> {
 
 /// Whether `reply` answers `query`: its ID, QR, the same question.
 fn answers(reply: &[u8], query: &[u8]) -> bool {
-    reply.len() >= query.len() && reply[..2] == query[..2] && reply[2] & 0x80 != 0 && reply[12..query.len()] == query[12..]
+    reply.len() >= query.len()
+        && reply[..2] == query[..2]
+        && reply[2] & 0x80 != 0
+        && reply[12..query.len()] == query[12..]
 }
 
 /// A query behind its two-byte length.

@@ -21,8 +21,11 @@ pub(super) fn tls_pair() -> (Arc<rustls::ServerConfig>, rustls::ClientConfig) {
         .unwrap();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(issued.cert.der().clone()).unwrap();
-    let client =
-        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap().with_root_certificates(roots).with_no_client_auth();
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     (Arc::new(server), client)
 }
 

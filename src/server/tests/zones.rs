@@ -36,8 +36,17 @@ ns.below A 192.0.2.5
 "#;
 
 fn switch() -> Arc<Switch> {
-    let member = Member { name: "one".into(), ipv4: Some([192, 0, 2, 80].into()), ipv6: None, weight: 1, expect_version: None };
-    let pool = Pool { name: "blue".into(), weight: 100, members: vec![member], records: Vec::new(), expect_version: None, monitors: None, idle: None };
+    let member =
+        Member { name: "one".into(), ipv4: Some([192, 0, 2, 80].into()), ipv6: None, weight: 1, expect_version: None };
+    let pool = Pool {
+        name: "blue".into(),
+        weight: 100,
+        members: vec![member],
+        records: Vec::new(),
+        expect_version: None,
+        monitors: None,
+        idle: None,
+    };
     Arc::new(Switch {
         name: "shop".into(),
         owners: vec![name("shop.example.test")],
@@ -72,7 +81,8 @@ pub(super) fn snapshot() -> Snapshot {
     for line in 0..40 {
         text.push_str(&format!("many TXT \"{line:03}{}\"\n", "m".repeat(60)));
     }
-    let records = master::parse("example.test.zone", text.as_bytes(), &apex, &mut |_, _| Err("no includes".to_owned())).unwrap();
+    let records =
+        master::parse("example.test.zone", text.as_bytes(), &apex, &mut |_, _| Err("no includes".to_owned())).unwrap();
     let zone = Zone::build(&apex, &records, &[(name("shop.example.test"), SteerId(0))]);
     let definition = switch();
     let compiled = compile(&SwitchInput {

@@ -104,7 +104,8 @@ impl Reply {
                 (a << 48 | b << 32 | c << 16 | d) ^ (e << 48 | f << 32 | g << 16 | h)
             }
         };
-        let mixed = (address ^ (u64::from(self.client.port()) << 32) ^ ((self.len as u64) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (address ^ (u64::from(self.client.port()) << 32) ^ ((self.len as u64) << 48))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         usize::from(mixed.to_be_bytes()[0]) % PLACES
     }
 }
@@ -118,9 +119,14 @@ pub(super) fn group(replies: &[Reply], max_segment: usize, groups: &mut Vec<Grou
     let mut bytes = 0;
     for (index, reply) in replies.iter().enumerate() {
         let joins = open
-            && groups.last().zip(index.checked_sub(1).and_then(|before| replies.get(before))).is_some_and(|(group, before)| {
-                before.client == reply.client && before.local == reply.local && reply.len <= group.segment && bytes + reply.len <= GROUP_BYTES
-            });
+            && groups.last().zip(index.checked_sub(1).and_then(|before| replies.get(before))).is_some_and(
+                |(group, before)| {
+                    before.client == reply.client
+                        && before.local == reply.local
+                        && reply.len <= group.segment
+                        && bytes + reply.len <= GROUP_BYTES
+                },
+            );
         match groups.last_mut().filter(|_| joins) {
             Some(group) => {
                 group.count += 1;
@@ -153,7 +159,8 @@ mod tests {
 
     #[test]
     fn neighbours_of_one_size_and_client_leave_together() {
-        let replies = [reply(0, 1, 55), reply(1, 1, 55), reply(2, 2, 55), reply(3, 2, 55), reply(4, 2, 55), reply(5, 1, 55)];
+        let replies =
+            [reply(0, 1, 55), reply(1, 1, 55), reply(2, 2, 55), reply(3, 2, 55), reply(4, 2, 55), reply(5, 1, 55)];
         assert_eq!(sizes(&replies, 1500), [2, 3, 1]);
         assert_eq!(sizes(&replies, 0), [1; 6]);
         assert_eq!(sizes(&replies, 54), [1; 6]);
@@ -173,7 +180,9 @@ mod tests {
 
     #[test]
     fn mixed_replies_are_brought_together() {
-        let mut replies = [reply(0, 1, 55), reply(1, 2, 55), reply(2, 1, 55), reply(3, 1, 40), reply(4, 2, 55), reply(5, 1, 55)].to_vec();
+        let mut replies =
+            [reply(0, 1, 55), reply(1, 2, 55), reply(2, 1, 55), reply(3, 1, 40), reply(4, 2, 55), reply(5, 1, 55)]
+                .to_vec();
         bring_together(&mut replies, &mut Vec::new());
         assert_eq!(replies.iter().map(|reply| reply.slot).collect::<Vec<_>>(), [0, 2, 5, 1, 4, 3]);
         assert_eq!(sizes(&replies, 1500), [3, 2, 1]);

@@ -13,22 +13,22 @@ mod portable;
 #[cfg(target_os = "linux")]
 pub(crate) mod syscalls;
 
-use crate::answer::{Asker, Transport, respond_with};
 use super::CookieSecrets;
 use super::rate_limit::{Limiter, RateLimit, Verdict};
+use crate::answer::{Asker, Transport, respond_with};
 use crate::clock::{self, Draws};
 use crate::dns::cookie::Cookies;
 use crate::dns::cut::cut_to_question;
 use crate::metrics::{Count, SoleWriter, Tally};
 use crate::snapshot::{Snapshot, SnapshotCell};
 use grouping::{BATCH, Group, Reply};
+#[cfg(not(target_os = "linux"))]
+use portable as syscalls;
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
-#[cfg(not(target_os = "linux"))]
-use portable as syscalls;
 pub(super) use syscalls::take_listen_fds;
 use syscalls::{Batch, Wait};
 
@@ -72,7 +72,14 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A worker for a bound, configured socket; `with_local` if it is bound to a wildcard address.
-    pub(super) fn new(socket: UdpSocket, with_local: bool, cell: Arc<SnapshotCell>, stop: Arc<AtomicBool>, writer: SoleWriter, policy: Policy) -> Self {
+    pub(super) fn new(
+        socket: UdpSocket,
+        with_local: bool,
+        cell: Arc<SnapshotCell>,
+        stop: Arc<AtomicBool>,
+        writer: SoleWriter,
+        policy: Policy,
+    ) -> Self {
         let max_segment = if syscalls::knows_segments(&socket) { syscalls::MESSAGE } else { 0 };
         Self {
             socket,
@@ -120,7 +127,14 @@ impl Worker {
                 self.answer(count);
                 true
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => false,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+                ) =>
+            {
+                false
+            }
             Err(_) => {
                 self.writer.add(Count::ReceiveFailed, 1);
                 std::thread::sleep(ERROR_PAUSE);
@@ -197,7 +211,8 @@ impl Worker {
         while let Some(groups) = self.groups.get(next..).filter(|groups| !groups.is_empty()) {
             let error = match self.batch.send(&self.socket, &self.replies, groups) {
                 Ok(sent) if sent > 0 => {
-                    let grouped = groups.iter().take(sent).filter(|group| group.count > 1).map(|group| group.count as u64).sum();
+                    let grouped =
+                        groups.iter().take(sent).filter(|group| group.count > 1).map(|group| group.count as u64).sum();
                     self.writer.add(Count::Grouped, grouped);
                     next += sent;
                     continue;

@@ -47,7 +47,13 @@ impl Batch {
 
     pub(super) fn received(&mut self, _slot: usize) -> Received<'_> {
         let oversize = self.len > MESSAGE;
-        Received { client: self.client, local: None, len: self.len.min(MESSAGE), oversize, message: &mut self.buffer[..MESSAGE] }
+        Received {
+            client: self.client,
+            local: None,
+            len: self.len.min(MESSAGE),
+            oversize,
+            message: &mut self.buffer[..MESSAGE],
+        }
     }
 
     pub(super) fn send(&mut self, socket: &UdpSocket, replies: &[Reply], groups: &[Group]) -> io::Result<usize> {

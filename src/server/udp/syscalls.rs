@@ -71,7 +71,8 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn new() -> Self {
         // SAFETY: all of these are C structures (or byte arrays) for which zero is a valid value.
-        let (address, iovec, header) = unsafe { (zeroed::<Address>(), zeroed::<libc::iovec>(), zeroed::<libc::mmsghdr>()) };
+        let (address, iovec, header) =
+            unsafe { (zeroed::<Address>(), zeroed::<libc::iovec>(), zeroed::<libc::mmsghdr>()) };
         Self {
             buffers: vec![0; BATCH * STRIDE].into_boxed_slice(),
             addresses: Box::new([address; BATCH]),
@@ -84,7 +85,10 @@ impl Batch {
     /// Receives up to [`BATCH`] datagrams; `with_local` if the socket reports destination addresses.
     pub(super) fn receive(&mut self, socket: &UdpSocket, wait: Wait, with_local: bool) -> io::Result<usize> {
         for slot in 0..BATCH {
-            self.iovecs[slot] = libc::iovec { iov_base: self.buffers[slot * STRIDE..][..MESSAGE].as_mut_ptr().cast(), iov_len: MESSAGE };
+            self.iovecs[slot] = libc::iovec {
+                iov_base: self.buffers[slot * STRIDE..][..MESSAGE].as_mut_ptr().cast(),
+                iov_len: MESSAGE,
+            };
             let header = &mut self.headers[slot].msg_hdr;
             header.msg_name = (&raw mut self.addresses[slot]).cast();
             header.msg_namelen = small(size_of::<Address>());
@@ -98,7 +102,9 @@ impl Batch {
         // SAFETY: every header points to an address slot, one iovec over an own buffer and, if asked
         // for, a control slot, each with its true size, all alive and unshared during the call; no
         // time-out structure is passed.
-        let count = unsafe { libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), small(BATCH), flags, ptr::null_mut()) };
+        let count = unsafe {
+            libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), small(BATCH), flags, ptr::null_mut())
+        };
         usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
 
@@ -131,7 +137,10 @@ impl Batch {
                     (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                         let info = ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in_pktinfo>());
                         // spec_dst is the address of ours even for a broadcast destination.
-                        return Some(Local { address: IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr))), interface: 0 });
+                        return Some(Local {
+                            address: IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr))),
+                            interface: 0,
+                        });
                     }
                     (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                         let info = ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in6_pktinfo>());
@@ -156,7 +165,10 @@ impl Batch {
             let first = group.first - start;
             for reply in members {
                 let len = reply.len.min(MESSAGE);
-                self.iovecs[iovec] = libc::iovec { iov_base: self.buffers[reply.slot * STRIDE..][..len].as_mut_ptr().cast(), iov_len: len };
+                self.iovecs[iovec] = libc::iovec {
+                    iov_base: self.buffers[reply.slot * STRIDE..][..len].as_mut_ptr().cast(),
+                    iov_len: len,
+                };
                 iovec += 1;
             }
             let address = &mut self.addresses[members[0].slot];
@@ -173,7 +185,8 @@ impl Batch {
         }
         // SAFETY: every header points to the address its query came from, to iovecs over own
         // buffers and to an own control slot, each with its true size, all alive during the call.
-        let count = unsafe { libc::sendmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), small(groups.len().min(BATCH)), 0) };
+        let count =
+            unsafe { libc::sendmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), small(groups.len().min(BATCH)), 0) };
         usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
 }
@@ -185,11 +198,15 @@ impl Control {
         match local {
             Some(Local { address: IpAddr::V4(address), .. }) => {
                 let source = libc::in_addr { s_addr: address.to_bits().to_be() };
-                let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: source, ipi_addr: libc::in_addr { s_addr: 0 } };
+                let info =
+                    libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: source, ipi_addr: libc::in_addr { s_addr: 0 } };
                 used = self.put(used, libc::IPPROTO_IP, libc::IP_PKTINFO, info);
             }
             Some(Local { address: IpAddr::V6(address), interface }) => {
-                let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: address.octets() }, ipi6_ifindex: interface };
+                let info = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr { s6_addr: address.octets() },
+                    ipi6_ifindex: interface,
+                };
                 used = self.put(used, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
             }
             None => {}
@@ -203,7 +220,9 @@ impl Control {
     /// Appends one control message at `used`; returns the new length.
     fn put<T: Copy>(&mut self, used: usize, level: libc::c_int, kind: libc::c_int, value: T) -> usize {
         // SAFETY: CMSG_SPACE and CMSG_LEN only compute.
-        let (space, len) = unsafe { (libc::CMSG_SPACE(small(size_of::<T>())) as usize, libc::CMSG_LEN(small(size_of::<T>())) as usize) };
+        let (space, len) = unsafe {
+            (libc::CMSG_SPACE(small(size_of::<T>())) as usize, libc::CMSG_LEN(small(size_of::<T>())) as usize)
+        };
         let place = &mut self.0[used..used + space];
         let header: *mut libc::cmsghdr = place.as_mut_ptr().cast();
         // SAFETY: `place` is `space` bytes, which CMSG_SPACE says hold a header and `T`; it is
@@ -241,11 +260,22 @@ fn socket_addr(address: &Address) -> Option<SocketAddr> {
         match libc::c_int::from(address.family) {
             libc::AF_INET => {
                 let v4 = address.v4;
-                Some(SocketAddrV4::new(Ipv4Addr::from_bits(u32::from_be(v4.sin_addr.s_addr)), u16::from_be(v4.sin_port)).into())
+                Some(
+                    SocketAddrV4::new(Ipv4Addr::from_bits(u32::from_be(v4.sin_addr.s_addr)), u16::from_be(v4.sin_port))
+                        .into(),
+                )
             }
             libc::AF_INET6 => {
                 let v6 = address.v6;
-                Some(SocketAddrV6::new(Ipv6Addr::from(v6.sin6_addr.s6_addr), u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id).into())
+                Some(
+                    SocketAddrV6::new(
+                        Ipv6Addr::from(v6.sin6_addr.s6_addr),
+                        u16::from_be(v6.sin6_port),
+                        0,
+                        v6.sin6_scope_id,
+                    )
+                    .into(),
+                )
             }
             _ => None,
         }
@@ -253,9 +283,16 @@ fn socket_addr(address: &Address) -> Option<SocketAddr> {
 }
 
 /// Sets an integer socket option.
-pub(crate) fn set_option(socket: &impl AsRawFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+pub(crate) fn set_option(
+    socket: &impl AsRawFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     // SAFETY: the value pointer and its size describe a live integer.
-    let status = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), small(size_of::<libc::c_int>())) };
+    let status = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), small(size_of::<libc::c_int>()))
+    };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -264,7 +301,9 @@ pub(super) fn knows_segments(socket: &UdpSocket) -> bool {
     let mut value: libc::c_int = 0;
     let mut len = small(size_of::<libc::c_int>());
     // SAFETY: value and length point to live integers of the size given.
-    let status = unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, (&raw mut value).cast(), &raw mut len) };
+    let status = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, (&raw mut value).cast(), &raw mut len)
+    };
     status == 0
 }
 
@@ -280,7 +319,9 @@ pub(crate) fn take_listen_fds() -> Vec<OwnedFd> {
     let descriptors = (FIRST_LISTEN_FD..).zip(0..count).map(|(descriptor, _)| descriptor);
     // SAFETY: the service manager opened these descriptors for this process (the PID says so) and
     // nothing else in it knows them; they are taken once. F_GETFD on a closed one fails, unharmed.
-    unsafe { descriptors.filter(|fd| libc::fcntl(*fd, libc::F_GETFD) != -1).map(|fd| OwnedFd::from_raw_fd(fd)).collect() }
+    unsafe {
+        descriptors.filter(|fd| libc::fcntl(*fd, libc::F_GETFD) != -1).map(|fd| OwnedFd::from_raw_fd(fd)).collect()
+    }
 }
 
 // SAFETY: the raw pointers inside iovecs and headers are dead between calls (see the module's

@@ -1,8 +1,8 @@
 //! Overrides (§2.4): a reason, an end, and never the last eligible pool without force.
 
 use super::{Decide, resolve_pool};
-use crate::health::hold::{LONGEST_MS, Override, OverrideError, SHORTEST_MS};
 use crate::health::OverrideKind;
+use crate::health::hold::{LONGEST_MS, Override, OverrideError, SHORTEST_MS};
 use crate::state::command::{Change, Rejection};
 use crate::state::observed::has_eligible_weight;
 use crate::state::runtime::Hold;
@@ -28,7 +28,8 @@ pub(super) fn set(decide: &Decide<'_>, asked: &Asked<'_>) -> Result<Change, Reje
     state.holds.retain(|hold| hold.pool != pool.name || hold.member != member);
     match asked.kind {
         None if state.holds.len() == before => {
-            let what = member.map_or_else(|| format!("pool `{}`", pool.name), |m| format!("member `{m}` of pool `{}`", pool.name));
+            let what = member
+                .map_or_else(|| format!("pool `{}`", pool.name), |m| format!("member `{m}` of pool `{}`", pool.name));
             return Err(Rejection::NoOverride { what });
         }
         None => {}
@@ -49,11 +50,15 @@ fn build(decide: &Decide<'_>, kind: OverrideKind, for_ms: Option<u64>) -> Result
     let reason = decide.request.reason.as_deref().unwrap_or("");
     let lasts = for_ms.ok_or_else(|| Rejection::OverrideDuration { given: "nothing".to_owned() })?;
     Override::new(kind, reason, decide.now.unix_ms, lasts).map_err(|error| match error {
-        OverrideError::NoReason => Rejection::MissingReason { why: "with an override: the next person on call must know why" },
-        OverrideError::Length(_) if lasts < SHORTEST_MS => Rejection::OverrideDuration { given: format!("{} s", lasts / 1000) },
-        OverrideError::Length(_) => {
-            Rejection::OverrideDuration { given: format!("{} h, {} over", lasts / 3_600_000, (lasts - LONGEST_MS) / 60_000) }
+        OverrideError::NoReason => {
+            Rejection::MissingReason { why: "with an override: the next person on call must know why" }
         }
+        OverrideError::Length(_) if lasts < SHORTEST_MS => {
+            Rejection::OverrideDuration { given: format!("{} s", lasts / 1000) }
+        }
+        OverrideError::Length(_) => Rejection::OverrideDuration {
+            given: format!("{} h, {} over", lasts / 3_600_000, (lasts - LONGEST_MS) / 60_000),
+        },
     })
 }
 

@@ -86,7 +86,11 @@ impl<'a> Decide<'a> {
     }
 
     /// A numbered change of some switches, with new serials for `zones`.
-    fn change<'z>(&self, touched: Vec<(Arc<str>, SwitchState)>, zones: impl IntoIterator<Item = &'z Arc<ZoneDefinition>>) -> Change {
+    fn change<'z>(
+        &self,
+        touched: Vec<(Arc<str>, SwitchState)>,
+        zones: impl IntoIterator<Item = &'z Arc<ZoneDefinition>>,
+    ) -> Change {
         let revision = self.desired.revision + 1;
         let switches = touched
             .into_iter()
@@ -124,7 +128,10 @@ impl<'a> Decide<'a> {
         let has_weight = self.desired.split(switch).get(&pool.name).is_some_and(|weight| *weight > 0);
         let shown = self.desired.expect_version(name, pool);
         let differs = version.or(pool.expect_version.as_deref()) != shown;
-        self.guard((has_weight && differs).then(|| Rejection::PoolHasWeight { switch: name.to_owned(), pool: pool.name.to_string() }))?;
+        self.guard(
+            (has_weight && differs)
+                .then(|| Rejection::PoolHasWeight { switch: name.to_owned(), pool: pool.name.to_string() }),
+        )?;
         match version {
             Some(version) => state.versions.insert(pool.name.clone(), version.to_owned()),
             None => state.versions.remove(&pool.name),

@@ -16,7 +16,8 @@ pub(super) fn reload(decide: &Decide<'_>, new: &Arc<Definitions>) -> Result<Chan
     if **old == **new {
         return Ok(decide.unchanged());
     }
-    let fresh: HashMap<&str, &Arc<Switch>> = new.zones.iter().flat_map(|z| &z.switches).map(|s| (&*s.name, s)).collect();
+    let fresh: HashMap<&str, &Arc<Switch>> =
+        new.zones.iter().flat_map(|z| &z.switches).map(|s| (&*s.name, s)).collect();
     let mut touched = Vec::new();
     let mut removed = Vec::new();
     let mut notes = Vec::new();
@@ -76,9 +77,16 @@ pub fn initial_serials(desired: &Desired) -> Result<Vec<(Name, u32)>, Rejection>
 /// Stored state of one switch under the files of a start: `None` when the switch is gone. What no
 /// longer fits is dropped; each drop and each hidden edit is a note.
 #[must_use]
-pub fn adopt(definitions: &Definitions, name: &str, state: &SwitchState, notes: &mut Vec<String>) -> Option<SwitchState> {
+pub fn adopt(
+    definitions: &Definitions,
+    name: &str,
+    state: &SwitchState,
+    notes: &mut Vec<String>,
+) -> Option<SwitchState> {
     let Some((_, switch)) = definitions.switch(name) else {
-        notes.push(format!("the files no longer have switch `{name}`; its run-time state (weights, versions, overrides) is not used"));
+        notes.push(format!(
+            "the files no longer have switch `{name}`; its run-time state (weights, versions, overrides) is not used"
+        ));
         return None;
     };
     if let Some(weights) = &state.weights {
@@ -130,7 +138,9 @@ fn keep(state: &SwitchState, after: &Switch, notes: &mut Vec<String>) -> SwitchS
         }
     }
     kept.holds.retain(|hold| {
-        after.pool(&hold.pool).is_some_and(|(_, pool)| hold.member.as_ref().is_none_or(|m| pool.members.iter().any(|x| x.name == *m)))
+        after
+            .pool(&hold.pool)
+            .is_some_and(|(_, pool)| hold.member.as_ref().is_none_or(|m| pool.members.iter().any(|x| x.name == *m)))
     });
     kept
 }

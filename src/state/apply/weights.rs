@@ -50,7 +50,8 @@ pub(super) fn set(decide: &Decide<'_>, name: &str, weights: &WeightChange) -> Re
 pub(super) fn undo(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection> {
     let (zone, switch) = decide.switch(name)?;
     let previous = decide.state(switch).previous.ok_or_else(|| Rejection::NothingToUndo { switch: name.to_owned() })?;
-    let after: Split = switch.pools.iter().map(|p| (p.name.clone(), previous.get(&p.name).copied().unwrap_or(0))).collect();
+    let after: Split =
+        switch.pools.iter().map(|p| (p.name.clone(), previous.get(&p.name).copied().unwrap_or(0))).collect();
     if after.values().all(|weight| *weight == 0) || after == decide.desired.split(switch) {
         return Err(Rejection::NothingToUndo { switch: name.to_owned() });
     }
@@ -101,7 +102,12 @@ pub(super) fn reset(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection
 }
 
 /// A pool with weight in `after` whose members would have to show another version than now (§1.2).
-fn changes_version_in_service(decide: &Decide<'_>, planned: &Desired, switch: &Switch, after: &Split) -> Option<Rejection> {
+fn changes_version_in_service(
+    decide: &Decide<'_>,
+    planned: &Desired,
+    switch: &Switch,
+    after: &Split,
+) -> Option<Rejection> {
     let changes = |pool: &&Pool| {
         after.get(&pool.name).is_some_and(|weight| *weight > 0)
             && planned.expect_version(&switch.name, pool) != decide.desired.expect_version(&switch.name, pool)
@@ -153,7 +159,8 @@ impl Decide<'_> {
         }
         let splits = moves.iter().map(|m| split_change(self.desired, m.switch, &m.after)).collect();
         let zones: Vec<_> = moves.iter().map(|m| m.zone).collect();
-        let touched = moves.iter().map(|m| (m.switch.name.clone(), self.with_split(m.switch, m.after.clone()))).collect();
+        let touched =
+            moves.iter().map(|m| (m.switch.name.clone(), self.with_split(m.switch, m.after.clone()))).collect();
         let mut change = self.change(touched, zones);
         change.splits = splits;
         Ok(change)
@@ -188,7 +195,8 @@ fn set_percent(switch: &Switch, before: &Split, given: &BTreeMap<String, u32>) -
     let mut after: Split = switch.pools.iter().map(|p| (p.name.clone(), 0)).collect();
     for (name, hundredths) in given {
         let pool = resolve_pool(switch, name)?;
-        let weight = u16::try_from(*hundredths).ok().filter(|w| *w <= MAX_WEIGHT).ok_or_else(|| percent_sum(*hundredths))?;
+        let weight =
+            u16::try_from(*hundredths).ok().filter(|w| *w <= MAX_WEIGHT).ok_or_else(|| percent_sum(*hundredths))?;
         after.insert(pool.name.clone(), weight);
     }
     let named: u32 = given.values().sum();

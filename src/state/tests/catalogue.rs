@@ -16,7 +16,9 @@ fn names(owners: &[&str], explain: bool) -> Vec<String> {
         OwnerRole::Pin(at) => format!("pin {at}"),
         OwnerRole::Explain => "explain".to_owned(),
     };
-    let told = |o: &crate::snapshot::SteeredOwner| format!("{} {}{}", o.owner, role(o.role), if o.wildcard { " by label" } else { "" });
+    let told = |o: &crate::snapshot::SteeredOwner| {
+        format!("{} {}{}", o.owner, role(o.role), if o.wildcard { " by label" } else { "" })
+    };
     let mut names: Vec<String> = catalogue.owners.iter().filter(|o| o.switch == chat).map(told).collect();
     names.sort();
     names
@@ -24,12 +26,18 @@ fn names(owners: &[&str], explain: bool) -> Vec<String> {
 
 #[test]
 fn a_plain_owner_has_a_pin_per_pool() {
-    assert_eq!(names(&["a.second.test"], false), ["a.second.test. owner", "new.a.second.test. pin 1", "old.a.second.test. pin 0"]);
+    assert_eq!(
+        names(&["a.second.test"], false),
+        ["a.second.test. owner", "new.a.second.test. pin 1", "old.a.second.test. pin 0"]
+    );
 }
 
 #[test]
 fn the_apex_has_pins_too() {
-    assert_eq!(names(&["second.test"], false), ["new.second.test. pin 1", "old.second.test. pin 0", "second.test. owner"]);
+    assert_eq!(
+        names(&["second.test"], false),
+        ["new.second.test. pin 1", "old.second.test. pin 0", "second.test. owner"]
+    );
 }
 
 #[test]
@@ -46,7 +54,12 @@ fn a_wildcard_owner_has_pins_at_its_base_with_and_without_a_label() {
 
 #[test]
 fn explanations_exist_where_somebody_may_ask() {
-    let expected = ["_explain.a.second.test. explain", "a.second.test. owner", "new.a.second.test. pin 1", "old.a.second.test. pin 0"];
+    let expected = [
+        "_explain.a.second.test. explain",
+        "a.second.test. owner",
+        "new.a.second.test. pin 1",
+        "old.a.second.test. pin 0",
+    ];
     assert_eq!(names(&["a.second.test"], true), expected);
     let wildcard = names(&["*.chat.second.test"], true);
     assert!(wildcard.contains(&"*._explain.chat.second.test. explain by label".to_owned()), "{wildcard:?}");

@@ -39,7 +39,10 @@ fn a_preparation_lowers_the_ttl_before_a_drain_does_and_both_end() {
 #[test]
 fn the_low_ttl_is_never_above_the_steady_one() {
     let mut switch = switch("model", "model.example.test", Vec::new());
-    assert_eq!([TtlCause::Steady, TtlCause::Prepared, TtlCause::Draining].map(|cause| ttl_s(&switch, cause)), [30, 10, 10]);
+    assert_eq!(
+        [TtlCause::Steady, TtlCause::Prepared, TtlCause::Draining].map(|cause| ttl_s(&switch, cause)),
+        [30, 10, 10]
+    );
     switch.ttl_s = 7;
     assert_eq!(ttl_s(&switch, TtlCause::Prepared), 7);
 }

@@ -24,5 +24,8 @@ fn a_pool_with_weight_keeps_its_version_unless_forced() {
     let refused = world.ask(expect_version("model", "blue", Some("v2"))).unwrap_err();
     assert_eq!(refused, Rejection::PoolHasWeight { switch: "model".to_owned(), pool: "blue".to_owned() });
     assert!(world.ask_forced(expect_version("model", "blue", Some("v2"))).is_ok());
-    assert!(world.ask(expect_version("model", "blue", Some("v1"))).is_ok(), "what it shows already takes nothing out of service");
+    assert!(
+        world.ask(expect_version("model", "blue", Some("v1"))).is_ok(),
+        "what it shows already takes nothing out of service"
+    );
 }

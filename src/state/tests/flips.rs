@@ -77,7 +77,8 @@ fn a_change_of_weights_ends_a_preparation_and_remembers_what_it_replaced() {
 #[test]
 fn pools_that_had_weight_within_seconds_are_recent() {
     let mut world = World::new();
-    let recent = |world: &World| world.state("model").recent.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let recent =
+        |world: &World| world.state("model").recent.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     world.take(flip("model", "green"));
     assert_eq!(recent(&world), "blue");
     world.later(2_000);

@@ -73,7 +73,10 @@ fn no_more_switches_of_a_zone_move_at_once_than_its_limit() {
     assert!(world.ask_forced(both).is_ok());
     world.observed.moving.insert("flag".into());
     let refused = world.ask(flip("model", "green")).unwrap_err();
-    assert!(matches!(&refused, Rejection::TooManyMoving { moving: 1, limit: 1, names, .. } if names == "flag"), "{refused}");
+    assert!(
+        matches!(&refused, Rejection::TooManyMoving { moving: 1, limit: 1, names, .. } if names == "flag"),
+        "{refused}"
+    );
     assert!(world.ask(weights("model", &[("green", 100)])).is_err());
     assert!(world.ask(flip("flag", "on")).is_ok(), "what moves already may move on");
     assert!(world.ask_forced(flip("chat", "new")).is_ok(), "other zones have limits of their own");

@@ -191,11 +191,20 @@ fn definitions(change: impl FnOnce(&mut Draft)) -> Definitions {
     let mut model = switch(
         "model",
         "model.example.test",
-        vec![pool("blue", 10_000, &["192.0.2.1", "192.0.2.2"]), pool("green", 0, &["192.0.2.3"]), pool("base", 0, &["192.0.2.4"])],
+        vec![
+            pool("blue", 10_000, &["192.0.2.1", "192.0.2.2"]),
+            pool("green", 0, &["192.0.2.3"]),
+            pool("base", 0, &["192.0.2.4"]),
+        ],
     );
     model.monitors = monitors;
-    let chat = switch("chat", "*.chat.second.test", vec![pool("old", 9_000, &["192.0.2.5"]), pool("new", 1_000, &["192.0.2.6"])]);
-    let mut draft = Draft { example: zone("example.test", 100), model, flag, second: Some(zone("second.test", 7)), chat };
+    let chat = switch(
+        "chat",
+        "*.chat.second.test",
+        vec![pool("old", 9_000, &["192.0.2.5"]), pool("new", 1_000, &["192.0.2.6"])],
+    );
+    let mut draft =
+        Draft { example: zone("example.test", 100), model, flag, second: Some(zone("second.test", 7)), chat };
     change(&mut draft);
     draft.seal()
 }
@@ -235,9 +244,12 @@ impl DraftZone {
 
 fn zone(apex: &str, serial: u32) -> DraftZone {
     let apex: Name = apex.parse().unwrap();
-    let text = format!("$TTL 3600\n@ IN SOA ns1 hostmaster {serial} 7200 900 1209600 300\n@ IN NS ns1\nns1 IN A 192.0.2.53\nedge 77 IN A 192.0.2.54\n");
+    let text = format!(
+        "$TTL 3600\n@ IN SOA ns1 hostmaster {serial} 7200 900 1209600 300\n@ IN NS ns1\nns1 IN A 192.0.2.53\nedge 77 IN A 192.0.2.54\n"
+    );
     let mut include = |_: &str, _: &str| Err("nothing to include".to_owned());
-    let text = master::parse("test.zone", text.as_bytes(), &apex, &mut include).unwrap_or_else(|e| panic!("{}", e[0].render()));
+    let text = master::parse("test.zone", text.as_bytes(), &apex, &mut include)
+        .unwrap_or_else(|e| panic!("{}", e[0].render()));
     DraftZone { apex, text, file_serial: serial, max_moving: None }
 }
 

@@ -19,7 +19,13 @@ fn an_override_lasts_1_minute_to_72_hours_and_needs_a_reason() {
         hold: Some(OverrideKind::ForceDown),
         for_ms,
     };
-    for (for_ms, fits) in [(None, false), (Some(59_999), false), (Some(60_000), true), (Some(259_200_000), true), (Some(259_200_001), false)] {
+    for (for_ms, fits) in [
+        (None, false),
+        (Some(59_999), false),
+        (Some(60_000), true),
+        (Some(259_200_000), true),
+        (Some(259_200_001), false),
+    ] {
         let outcome = world.ask(lasting(for_ms));
         assert_eq!(outcome.is_ok(), fits, "{for_ms:?}");
         assert!(fits || matches!(outcome, Err(Rejection::OverrideDuration { .. })));
@@ -76,7 +82,10 @@ fn a_pool_forced_up_answers_its_healthy_members_or_all_when_none_is() {
     assert_eq!(status(&world, "blue").members, [false, true]);
     world.set_health("model", "blue", Health::Down);
     let blue = status(&world, "blue");
-    assert_eq!((blue.members, blue.eligible, blue.why.as_deref()), (vec![true, true], true, Some("forced up: because")));
+    assert_eq!(
+        (blue.members, blue.eligible, blue.why.as_deref()),
+        (vec![true, true], true, Some("forced up: because"))
+    );
 }
 
 #[test]

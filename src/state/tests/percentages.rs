@@ -51,7 +51,11 @@ fn all_pools_named_must_sum_to_100_percent() {
 fn a_pool_at_0_gets_the_rest_only_when_it_is_the_only_other() {
     assert_eq!(after(&[10_000, 0], &[("p0", 9_000)]).unwrap(), [9_000, 1_000]);
     let ambiguous = after(&[10_000, 0, 0], &[("p0", 9_000)]).unwrap_err();
-    assert_eq!(ambiguous, Rejection::PercentSum { hundredths_text: "90.00".to_owned() }, "nothing says who is to get the rest");
+    assert_eq!(
+        ambiguous,
+        Rejection::PercentSum { hundredths_text: "90.00".to_owned() },
+        "nothing says who is to get the rest"
+    );
     assert_eq!(after(&[9_000, 1_000, 0], &[("p0", 10_000)]).unwrap(), [10_000, 0, 0]);
 }
 

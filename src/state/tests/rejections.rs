@@ -22,16 +22,25 @@ fn unless_forced(world: &World, command: &Command) -> Rejection {
 #[test]
 fn names_that_do_not_exist_are_never_forced_and_suggest_those_that_do() {
     let world = World::new();
-    for command in [flip("modell", "green"), weights("modell", &[]), undo("modell"), prepare("modell"), reset("modell")] {
+    for command in [flip("modell", "green"), weights("modell", &[]), undo("modell"), prepare("modell"), reset("modell")]
+    {
         let text = never(&world, &command).to_string();
         assert_eq!(text, "there is no switch `modell`; there is `model`");
     }
-    for command in [flip("model", "gren"), weights("model", &[("gren", 1)]), percent("model", &[("gren", 1)]), expect_version("model", "gren", None)] {
+    for command in [
+        flip("model", "gren"),
+        weights("model", &[("gren", 1)]),
+        percent("model", &[("gren", 1)]),
+        expect_version("model", "gren", None),
+    ] {
         let text = never(&world, &command).to_string();
         assert_eq!(text, "switch `model` has no pool `gren`; there are `blue`, `green`, `base`");
     }
     let unknown = never(&world, &hold("model", "blue", Some("192.0.2.3"), Some(OverrideKind::ForceUp)));
-    assert_eq!(unknown.to_string(), "pool `blue` of switch `model` has no member `192.0.2.3`; there are `192.0.2.1`, `192.0.2.2`");
+    assert_eq!(
+        unknown.to_string(),
+        "pool `blue` of switch `model` has no member `192.0.2.3`; there are `192.0.2.1`, `192.0.2.2`"
+    );
     let far = never(&world, &undo("something else")).to_string();
     assert!(far.contains("`chat`") && far.contains("`flag`") && far.contains("`model`"), "{far}");
 }
@@ -61,8 +70,14 @@ fn force_needs_a_reason() {
 #[test]
 fn weights_out_of_range_or_of_sum_0_are_never_forced() {
     let world = World::new();
-    assert!(matches!(never(&world, &weights("model", &[("green", 10_001)])), Rejection::WeightOutOfRange { weight: 10_001, .. }));
-    assert!(matches!(never(&world, &weights("model", &[("green", 65_536)])), Rejection::WeightOutOfRange { weight: 65_536, .. }));
+    assert!(matches!(
+        never(&world, &weights("model", &[("green", 10_001)])),
+        Rejection::WeightOutOfRange { weight: 10_001, .. }
+    ));
+    assert!(matches!(
+        never(&world, &weights("model", &[("green", 65_536)])),
+        Rejection::WeightOutOfRange { weight: 65_536, .. }
+    ));
     assert!(matches!(never(&world, &weights("model", &[("blue", 0)])), Rejection::WeightsSumToZero { .. }));
 }
 
@@ -79,7 +94,10 @@ fn a_pool_that_is_down_gets_weight_by_force_only() {
     let mut world = World::new();
     world.set_health("model", "green", Health::Down);
     let text = unless_forced(&world, &flip("model", "green")).to_string();
-    assert_eq!(text, "pool `green` of switch `model` is not eligible: 0 of 1 members are healthy; 192.0.2.3: connection refused");
+    assert_eq!(
+        text,
+        "pool `green` of switch `model` is not eligible: 0 of 1 members are healthy; 192.0.2.3: connection refused"
+    );
     unless_forced(&world, &weights("model", &[("green", 1)]));
     unless_forced(&world, &percent("model", &[("green", 100)]));
     world.set_health("model", "green", Health::Unknown);
@@ -143,6 +161,14 @@ fn each_slug_is_its_own() {
     let slugs: std::collections::BTreeSet<&str> = all.iter().map(Rejection::slug).collect();
     assert_eq!(slugs.len(), all.len());
     let forceable: Vec<&str> = all.iter().filter(|r| r.forceable()).map(Rejection::slug).collect();
-    let expected = ["too-soon", "not-eligible", "unmonitored", "no-eligible-weight", "too-many-moving", "pool-has-weight", "removes-serving"];
+    let expected = [
+        "too-soon",
+        "not-eligible",
+        "unmonitored",
+        "no-eligible-weight",
+        "too-many-moving",
+        "pool-has-weight",
+        "removes-serving",
+    ];
     assert_eq!(forceable, expected);
 }

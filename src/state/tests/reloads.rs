@@ -20,7 +20,11 @@ fn weights_set_at_run_time_stay_and_the_edit_they_hide_is_named() {
     })));
     assert_eq!(world.split("model"), "blue 0 green 10000 base 0");
     assert_eq!(change.notes.len(), 1);
-    assert!(change.notes[0].contains("base 0, blue 9000, green 1000") && change.notes[0].contains("tidegate reset model"), "{}", change.notes[0]);
+    assert!(
+        change.notes[0].contains("base 0, blue 9000, green 1000") && change.notes[0].contains("tidegate reset model"),
+        "{}",
+        change.notes[0]
+    );
     world.take(reset("model"));
     assert_eq!(world.split("model"), "blue 9000 green 1000 base 0");
 }
@@ -37,7 +41,10 @@ fn weights_never_set_follow_the_files_and_are_reported() {
     let change = world.take(reload(edit(9_000)));
     assert_eq!(world.split("model"), "blue 9000 green 1000 base 0");
     assert!(change.notes.is_empty());
-    assert_eq!((change.splits.len(), change.splits[0].before["blue"], change.splits[0].after["blue"]), (1, 10_000, 9_000));
+    assert_eq!(
+        (change.splits.len(), change.splits[0].before["blue"], change.splits[0].after["blue"]),
+        (1, 10_000, 9_000)
+    );
     world.take(prepare("model"));
     let change = world.take(reload(edit(8_000)));
     assert_eq!(world.split("model"), "blue 8000 green 2000 base 0");
@@ -64,7 +71,10 @@ fn what_has_weight_is_not_removed_unless_forced() {
     let refused = world.ask(reload(without_green())).unwrap_err();
     assert_eq!(refused, Rejection::RemovesServing { what: "pool `green` of switch `model`".to_owned() });
     let without_zone = definitions(|draft| draft.second = None);
-    assert_eq!(world.ask(reload(without_zone)).unwrap_err(), Rejection::RemovesServing { what: "switch `chat`".to_owned() });
+    assert_eq!(
+        world.ask(reload(without_zone)).unwrap_err(),
+        Rejection::RemovesServing { what: "switch `chat`".to_owned() }
+    );
     assert!(world.ask(reload(definitions(|draft| drop(draft.model.pools.remove(2))))).is_ok());
     let change = world.take_forced(reload(without_green()));
     assert_eq!(world.split("model"), "blue 10000 base 0", "nothing is left of what was set, so the files decide");

@@ -12,7 +12,12 @@ fn a_reset_returns_to_the_files_and_undo_comes_back_from_it() {
     world.take_forced(reset("model"));
     assert_eq!(world.split("model"), "blue 10000 green 0 base 0");
     let state = world.state("model");
-    assert!(state.weights.is_none() && state.versions.is_empty() && state.holds.is_empty() && state.prepared_until_unix_ms.is_none());
+    assert!(
+        state.weights.is_none()
+            && state.versions.is_empty()
+            && state.holds.is_empty()
+            && state.prepared_until_unix_ms.is_none()
+    );
     world.take(undo("model"));
     assert_eq!(world.split("model"), "blue 0 green 10000 base 0");
 }
@@ -60,7 +65,10 @@ fn a_reset_does_not_take_away_the_override_that_the_last_pool_lives_on() {
     world.take(flip("model", "green"));
     world.later(MINUTE_MS);
     let refused = world.ask(reset("model"));
-    assert!(matches!(refused, Err(Rejection::NotEligible { .. })), "blue would get its weight back and lose what holds it up");
+    assert!(
+        matches!(refused, Err(Rejection::NotEligible { .. })),
+        "blue would get its weight back and lose what holds it up"
+    );
 }
 
 #[test]

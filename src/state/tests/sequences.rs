@@ -46,8 +46,24 @@ struct Files {
 fn files() -> impl Strategy<Value = Files> {
     let serial = prop_oneof![0..50u32, Just(2_000_000_000), Just(u32::MAX - 1), any::<u32>()];
     let serials = (serial.clone(), serial);
-    (serials, [1..=10_000u16, 0..=10_000u16, 0..=1u16], 1..=3usize, any::<bool>(), any::<bool>(), prop::option::of(0..3u32), prop_oneof![Just(0u64), Just(5_000)])
-        .prop_map(|(serials, weights, pools, second, monitored, max_moving, min_interval_ms)| Files { serials, weights, pools, second, monitored, max_moving, min_interval_ms })
+    (
+        serials,
+        [1..=10_000u16, 0..=10_000u16, 0..=1u16],
+        1..=3usize,
+        any::<bool>(),
+        any::<bool>(),
+        prop::option::of(0..3u32),
+        prop_oneof![Just(0u64), Just(5_000)],
+    )
+        .prop_map(|(serials, weights, pools, second, monitored, max_moving, min_interval_ms)| Files {
+            serials,
+            weights,
+            pools,
+            second,
+            monitored,
+            max_moving,
+            min_interval_ms,
+        })
 }
 
 impl Files {
@@ -99,13 +115,17 @@ impl Asked {
     fn command(&self) -> Command {
         let many = |list: &[(usize, u32)]| list.iter().map(|(p, w)| (POOLS[*p], *w)).collect::<Vec<_>>();
         match self {
-            Self::Flip(targets) => Command::Flip(targets.iter().map(|(s, p)| target(SWITCHES[*s], POOLS[*p])).collect()),
+            Self::Flip(targets) => {
+                Command::Flip(targets.iter().map(|(s, p)| target(SWITCHES[*s], POOLS[*p])).collect())
+            }
             Self::Weights(s, given) => weights(SWITCHES[*s], &many(given)),
             Self::Percent(s, given) => percent(SWITCHES[*s], &many(given)),
             Self::Undo(s) => undo(SWITCHES[*s]),
             Self::Prepare(s) => prepare(SWITCHES[*s]),
             Self::Override(s, p, kind, member) => hold(SWITCHES[*s], POOLS[*p], member.then_some("192.0.2.1"), *kind),
-            Self::Version(s, p, version) => expect_version(SWITCHES[*s], POOLS[*p], version.map(|v| format!("v{v}")).as_deref()),
+            Self::Version(s, p, version) => {
+                expect_version(SWITCHES[*s], POOLS[*p], version.map(|v| format!("v{v}")).as_deref())
+            }
             Self::Reset(s) => reset(SWITCHES[*s]),
             Self::Reload(files) => reload(files.build()),
         }

@@ -40,7 +40,11 @@ fn a_file_that_jumps_over_half_the_circle_is_refused_at_reload_and_never_forced(
     world.take(to(2_147_483_652));
     assert_eq!(world.desired.serials[&"example.test".parse::<Name>().unwrap()], 2_147_483_652);
     world.take(to(5));
-    assert_eq!(world.desired.serials[&"example.test".parse::<Name>().unwrap()], 2_147_483_653, "a file that goes back does not take the serial back");
+    assert_eq!(
+        world.desired.serials[&"example.test".parse::<Name>().unwrap()],
+        2_147_483_653,
+        "a file that goes back does not take the serial back"
+    );
 }
 
 #[test]

@@ -65,7 +65,16 @@ proptest! {
 
 #[test]
 fn damaged_texts_are_malformed() {
-    for text in ["", "{}", "[]", "null", "{\"v\":1,\"weights\":7}", "{\"v\":\"1\"}", "{\"v\":1,\"weights\":{\"a\":70000}}", "{\"v\":-1}"] {
+    for text in [
+        "",
+        "{}",
+        "[]",
+        "null",
+        "{\"v\":1,\"weights\":7}",
+        "{\"v\":\"1\"}",
+        "{\"v\":1,\"weights\":{\"a\":70000}}",
+        "{\"v\":-1}",
+    ] {
         assert!(matches!(decode_switch(text), Err(DecodeError::Malformed(_))), "{text}");
     }
 }

@@ -70,5 +70,8 @@ fn there_is_nothing_to_undo_when_the_old_split_is_the_one_in_force() {
     world.take(flip("model", "blue"));
     let text = definitions(|draft| draft.model.pools.truncate(2));
     world.take(reload(text));
-    assert!(matches!(world.ask(undo("model")), Err(Rejection::NothingToUndo { .. })), "base is gone, and blue had the rest");
+    assert!(
+        matches!(world.ask(undo("model")), Err(Rejection::NothingToUndo { .. })),
+        "base is gone, and blue had the rest"
+    );
 }

@@ -4,11 +4,16 @@ use super::*;
 
 #[test]
 fn it_names_the_rule_that_decides_and_the_one_that_could_not() {
-    let mut bench = Bench::new(Policy::Sticky, &[1, 1])
-        .rule("office", networks(&["10.0.0.0/8"]), to_pool("p0"))
-        .rule("lab", networks(&["10.1.0.0/16"]), to_pool("p1"));
+    let mut bench = Bench::new(Policy::Sticky, &[1, 1]).rule("office", networks(&["10.0.0.0/8"]), to_pool("p0")).rule(
+        "lab",
+        networks(&["10.1.0.0/16"]),
+        to_pool("p1"),
+    );
     let told = bench.compile().explain(&from("10.1.2.3"), 0);
-    assert_eq!((told.pool.as_deref(), told.rule.as_deref(), told.key.as_str()), (Some("p1"), Some("lab"), "10.1.2.0/24"));
+    assert_eq!(
+        (told.pool.as_deref(), told.rule.as_deref(), told.key.as_str()),
+        (Some("p1"), Some("lab"), "10.1.2.0/24")
+    );
     assert_eq!(told.why, "rule lab gives 10.1.2.0/24 pool p1");
     bench.eligible[1] = false;
     let told = bench.compile().explain(&from("10.1.2.3"), 0);
@@ -52,5 +57,8 @@ fn a_fallback_is_told() {
     bench.last_active = vec![0];
     let told = bench.compile().explain(&from("10.1.2.3"), 0);
     assert!(told.by_fallback);
-    assert_eq!(told.why, "no pool with weight is eligible; the fallback is the pools that last had weight, health ignored");
+    assert_eq!(
+        told.why,
+        "no pool with weight is eligible; the fallback is the pools that last had weight, health ignored"
+    );
 }

@@ -72,8 +72,17 @@ impl Bench {
 /// Pool `p<at>` with the member 192.0.2.<at>.
 fn pool(at: usize, weight: u16) -> Pool {
     let address = Ipv4Addr::new(192, 0, 2, u8::try_from(at).unwrap());
-    let member = Member { name: address.to_string().into(), ipv4: Some(address), ipv6: None, weight: 1, expect_version: None };
-    Pool { name: format!("p{at}").into(), weight, members: vec![member], records: Vec::new(), expect_version: None, monitors: None, idle: None }
+    let member =
+        Member { name: address.to_string().into(), ipv4: Some(address), ipv6: None, weight: 1, expect_version: None };
+    Pool {
+        name: format!("p{at}").into(),
+        weight,
+        members: vec![member],
+        records: Vec::new(),
+        expect_version: None,
+        monitors: None,
+        idle: None,
+    }
 }
 
 /// A client without subnet or label.

@@ -21,7 +21,8 @@ fn subnet(address: u32, source: u8) -> Client<'static> {
 
 /// A rule over a prefix of the small space, or over IPv6.
 fn rule() -> impl Strategy<Value = (RuleMatch, RuleTarget)> {
-    let v4 = (0u32..256, 0u8..=32).prop_map(|(small, len)| format!("{}/{len}", Ipv4Addr::from(masked(address(small), len))));
+    let v4 =
+        (0u32..256, 0u8..=32).prop_map(|(small, len)| format!("{}/{len}", Ipv4Addr::from(masked(address(small), len))));
     let text = prop_oneof![8 => v4, 1 => Just("2001:db8::/32".to_owned()), 1 => Just("::/0".to_owned())];
     let target = prop_oneof![
         Just(to_pool("p0")),
@@ -115,7 +116,11 @@ fn a_label_key_contributes_nothing_but_network_rules_still_do() {
     let bench = Bench::new(Policy::Sticky, &[1, 1]);
     let labelled = Client { label: Some(b"u1"), ..subnet(address(0x10), 24) };
     assert_eq!(bench.compile().choose(&labelled, 0).scope, 0);
-    let bench = bench.rule("lab", networks(&["16.0.0.0/4"]), to_pool("p1")).rule("u2", RuleMatch::Labels(vec!["u2".into()]), to_pool("p0"));
+    let bench = bench.rule("lab", networks(&["16.0.0.0/4"]), to_pool("p1")).rule(
+        "u2",
+        RuleMatch::Labels(vec!["u2".into()]),
+        to_pool("p0"),
+    );
     assert_eq!(bench.compile().choose(&labelled, 0).scope, 4);
     assert_eq!(bench.compile().choose(&Client { label: Some(b"u2"), ..labelled }, 0).scope, 0);
 }

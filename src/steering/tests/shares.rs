@@ -120,7 +120,10 @@ fn a_hundred_thousand_networks_split_by_weight_within_four_standard_deviations()
             let share = f64::from(*weight) / f64::from(total);
             let deviation = (100_000.0 * share * (1.0 - share)).sqrt();
             let off = (f64::from(hits) - 100_000.0 * share).abs();
-            assert!(off <= 4.0 * deviation, "weight {weight} of {weights:?}: {hits} hits, off by {off}, deviation {deviation}");
+            assert!(
+                off <= 4.0 * deviation,
+                "weight {weight} of {weights:?}: {hits} hits, off by {off}, deviation {deviation}"
+            );
         }
     }
 }

@@ -69,7 +69,11 @@ fn walk(reply: &[u8]) -> Option<bool> {
         let (rtype, len) = (count(at)?, count(at + 8)?);
         let rdata = reply.get(at + 10..at + 10 + len)?;
         at += 10 + len;
-        beyond_hickory |= if rtype == 41 { rdata.windows(6).any(|octets| octets[..2] == [0, 8] && octets[4..] == [0, 0]) } else { len == 0 };
+        beyond_hickory |= if rtype == 41 {
+            rdata.windows(6).any(|octets| octets[..2] == [0, 8] && octets[4..] == [0, 0])
+        } else {
+            len == 0
+        };
     }
     (at == reply.len()).then_some(beyond_hickory)
 }
@@ -121,7 +125,10 @@ pub fn rdata_text(input: &[u8]) {
     assert!(is_well_formed(rtype, &wire), "{rtype}: {text:?} became {wire:02x?}");
     let shown = display_rdata(rtype, &wire);
     let again = parse_rdata_text(rtype, &shown, &Name::root());
-    assert!(again.as_ref().is_ok_and(|again| *again == wire), "{rtype}: {text:?} is shown as {shown:?}, which reads as {again:02x?}");
+    assert!(
+        again.as_ref().is_ok_and(|again| *again == wire),
+        "{rtype}: {text:?} is shown as {shown:?}, which reads as {again:02x?}"
+    );
 }
 
 /// A text is a zone's TOML, and the server's, or has problems that can be shown.
@@ -150,7 +157,8 @@ pub fn world() -> &'static Snapshot {
     WORLD.get_or_init(|| {
         let zones = [env!("CARGO_MANIFEST_DIR"), "/../it/zones"].concat();
         let here = [env!("CARGO_MANIFEST_DIR"), "/tests/it/zones"].concat();
-        let folder = [here, zones].into_iter().find(|folder| Path::new(folder).is_dir()).expect("the zones of tests/it");
+        let folder =
+            [here, zones].into_iter().find(|folder| Path::new(folder).is_dir()).expect("the zones of tests/it");
         let loaded = load_zones(Path::new(&folder)).unwrap_or_else(|problems| panic!("{problems}"));
         snapshot_of(loaded.definitions)
     })
@@ -171,7 +179,15 @@ fn snapshot_of(definitions: Definitions) -> Snapshot {
             let at = pools.iter().position(|pool| *pool == name).unwrap_or_default();
             PoolSlot(first + u32::try_from(at).expect("few pools"))
         };
-        let compiled = compile_switch(&desired, &Observed::default(), &catalogue, &placed.switch, &slot, TtlCause::Steady, Moment::default());
+        let compiled = compile_switch(
+            &desired,
+            &Observed::default(),
+            &catalogue,
+            &placed.switch,
+            &slot,
+            TtlCause::Steady,
+            Moment::default(),
+        );
         switches.push(compiled.switch);
     }
     Snapshot {
