@@ -5,7 +5,7 @@ use tidegate::health::OverrideKind;
 use tidegate::state::{Command, FlipTarget, WeightChange};
 
 /// Reads a command.
-pub fn parse(text: &str) -> Result<Command, String> {
+pub(crate) fn parse(text: &str) -> Result<Command, String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let owned = |word: &str| word.to_owned();
     Ok(match words.as_slice() {
@@ -76,7 +76,7 @@ fn hold(kind: Option<OverrideKind>, words: &[&str]) -> Result<Command, String> {
 }
 
 /// `90s` as milliseconds.
-pub fn millis(text: &str) -> Result<u64, String> {
+pub(crate) fn millis(text: &str) -> Result<u64, String> {
     let duration = humantime::parse_duration(text).map_err(|error| format!("`{text}`: {error}"))?;
     u64::try_from(duration.as_millis()).map_err(|error| error.to_string())
 }

@@ -6,130 +6,130 @@ use std::collections::BTreeMap;
 /// One file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// What it shows, in a sentence.
-    pub title: String,
+    pub(crate) title: String,
     /// Zone files by name, as they stand at the start.
-    pub files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
     /// What happens, in order.
-    pub step: Vec<Step>,
+    pub(crate) step: Vec<Step>,
 }
 
 /// One step: exactly one verb, with what belongs to it.
 #[derive(Debug, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-pub struct Step {
+pub(crate) struct Step {
     /// Shown when the step fails; say why the outcome is right.
-    pub say: Option<String>,
+    pub(crate) say: Option<String>,
 
     /// Verb: one query, `name type`.
-    pub ask: Option<String>,
+    pub(crate) ask: Option<String>,
     /// Verb: a query per client, `name type`; `{n}` in the name is the client's number. Without it
     /// each client is a resolver in a /24 of its own.
-    pub ask_many: Option<String>,
+    pub(crate) ask_many: Option<String>,
     /// How many clients `ask_many` has.
-    pub clients: Option<u32>,
+    pub(crate) clients: Option<u32>,
     /// The resolver's address.
-    pub from: Option<String>,
+    pub(crate) from: Option<String>,
     /// The client subnet the resolver sends.
-    pub subnet: Option<String>,
+    pub(crate) subnet: Option<String>,
 
     /// Verb: a command as the command line spells it: `flip app green`.
     #[serde(rename = "do")]
-    pub command: Option<String>,
+    pub(crate) command: Option<String>,
     /// Overrides the guards that may be overridden.
-    pub force: bool,
+    pub(crate) force: bool,
     /// The reason; `test` when not given.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The revision the caller saw.
-    pub if_match: Option<u64>,
+    pub(crate) if_match: Option<u64>,
 
     /// Verb: outcomes of probes of `switch pool` or of one member, `switch pool member`.
-    pub probe: Option<String>,
+    pub(crate) probe: Option<String>,
     /// What the probes found: `ok`, or the failure.
-    pub result: Option<String>,
+    pub(crate) result: Option<String>,
     /// How many outcomes in a row.
-    pub times: Option<u32>,
+    pub(crate) times: Option<u32>,
 
     /// Verb: time passes.
-    pub wait: Option<String>,
+    pub(crate) wait: Option<String>,
 
     /// Verb: the files change and are read again; an empty text removes a file.
-    pub reload: Option<BTreeMap<String, String>>,
+    pub(crate) reload: Option<BTreeMap<String, String>>,
 
     /// Verb: the process ends and another one starts.
-    pub restart: Option<Restart>,
+    pub(crate) restart: Option<Restart>,
 
     /// Verb: the drain's verdict on `switch pool` or on a member, `switch pool member`.
-    pub drain: Option<String>,
+    pub(crate) drain: Option<String>,
 
     /// What must come of it.
-    pub expect: Option<Expect>,
+    pub(crate) expect: Option<Expect>,
 }
 
 /// How a process ends, and what is different when the next one starts.
 #[derive(Debug, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-pub struct Restart {
+pub(crate) struct Restart {
     /// It was killed: the last second was not saved.
-    pub crash: bool,
+    pub(crate) crash: bool,
     /// The machine started anew: its boot clock begins again.
-    pub reboot: bool,
+    pub(crate) reboot: bool,
     /// How long nobody answered.
-    pub down: Option<String>,
+    pub(crate) down: Option<String>,
 }
 
 /// What must come of a step; what is not named does not matter.
 #[derive(Debug, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-pub struct Expect {
+pub(crate) struct Expect {
     /// `ask`: the data of the answer section, in any order.
-    pub answer: Option<Vec<String>>,
+    pub(crate) answer: Option<Vec<String>>,
     /// `ask`: every datum of the answer is one of these.
-    pub among: Option<Vec<String>>,
+    pub(crate) among: Option<Vec<String>>,
     /// `ask`: how many records the answer section has.
-    pub count: Option<usize>,
+    pub(crate) count: Option<usize>,
     /// `ask`: the TTL of the answer, or of the SOA of a negative one.
-    pub ttl: Option<u32>,
+    pub(crate) ttl: Option<u32>,
     /// `ask`: the response code.
-    pub rcode: Option<String>,
+    pub(crate) rcode: Option<String>,
     /// `ask`: the scope of the client subnet.
-    pub scope: Option<u8>,
+    pub(crate) scope: Option<u8>,
     /// `ask`: the code of the Extended DNS Error.
-    pub error: Option<u16>,
+    pub(crate) error: Option<u16>,
     /// `ask`: some line of the answer holds this text.
-    pub text: Option<String>,
+    pub(crate) text: Option<String>,
     /// `ask`: the serial of the SOA in the answer.
-    pub serial: Option<u32>,
+    pub(crate) serial: Option<u32>,
 
     /// `ask_many`: share of clients by answer, in percent: `"88-92"` or `"0"`.
-    pub shares: Option<BTreeMap<String, String>>,
+    pub(crate) shares: Option<BTreeMap<String, String>>,
     /// `ask_many`: clients whose answer changed since the same question before: `none`, `into A`,
     /// `out of A`.
-    pub moved: Option<String>,
+    pub(crate) moved: Option<String>,
 
     /// `do`, `reload`: the slug of the rejection.
-    pub refused: Option<String>,
+    pub(crate) refused: Option<String>,
     /// `do`, `reload`: a part of the rejection's sentence, or of a note of the change.
-    pub saying: Option<String>,
+    pub(crate) saying: Option<String>,
     /// `do`, `reload`: whether a new revision is made.
-    pub changes: Option<bool>,
+    pub(crate) changes: Option<bool>,
     /// `do`: the weights of the switch afterwards: `blue 0 green 10000`.
-    pub weights: Option<String>,
+    pub(crate) weights: Option<String>,
 
     /// `drain`: where it stands.
-    pub state: Option<String>,
+    pub(crate) state: Option<String>,
     /// `drain`: whether it may be closed.
-    pub safe: Option<bool>,
+    pub(crate) safe: Option<bool>,
     /// `drain`: a part of one of its reasons.
-    pub because: Option<String>,
+    pub(crate) because: Option<String>,
     /// `drain`: least time until it may be closed.
-    pub remaining: Option<String>,
+    pub(crate) remaining: Option<String>,
 }
 
 impl Expect {
     /// Which expectations are there, by verb.
-    pub fn verbs(&self) -> Vec<&'static str> {
+    pub(crate) fn verbs(&self) -> Vec<&'static str> {
         let ask = self.answer.is_some()
             || self.among.is_some()
             || self.count.is_some()

@@ -15,7 +15,7 @@ struct Play {
 }
 
 /// Plays one scenario; the first step that fails, as text.
-pub fn scenario(scenario: &Scenario) -> Result<(), String> {
+pub(crate) fn scenario(scenario: &Scenario) -> Result<(), String> {
     let world = World::start(&scenario.files).map_err(|why| format!("{}\n  start: {why}", scenario.title))?;
     let mut play = Play { world, answered: HashMap::new() };
     for (at, step) in scenario.step.iter().enumerate() {

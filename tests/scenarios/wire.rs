@@ -6,25 +6,25 @@ use std::net::IpAddr;
 
 /// A reply as scenarios speak of it.
 #[derive(Debug)]
-pub struct Reply {
-    pub rcode: String,
+pub(crate) struct Reply {
+    pub(crate) rcode: String,
     /// `type data` apart, with the TTL.
-    pub answer: Vec<Line>,
-    pub authority: Vec<Line>,
-    pub scope: Option<u8>,
-    pub error: Option<u16>,
+    pub(crate) answer: Vec<Line>,
+    pub(crate) authority: Vec<Line>,
+    pub(crate) scope: Option<u8>,
+    pub(crate) error: Option<u16>,
 }
 
 /// One record.
 #[derive(Debug)]
-pub struct Line {
-    pub ttl: u32,
-    pub rtype: String,
-    pub data: String,
+pub(crate) struct Line {
+    pub(crate) ttl: u32,
+    pub(crate) rtype: String,
+    pub(crate) data: String,
 }
 
 /// The bytes of a query with EDNS, and the subnet if there is one.
-pub fn query(name: &str, rtype: u16, subnet: Option<(IpAddr, u8)>) -> Vec<u8> {
+pub(crate) fn query(name: &str, rtype: u16, subnet: Option<(IpAddr, u8)>) -> Vec<u8> {
     let mut wire = b"\xab\xcd\x01\0\0\x01\0\0\0\0\0\x01".to_vec();
     for label in name.trim_end_matches('.').split('.') {
         wire.push(u8::try_from(label.len()).expect("a label of at most 63 octets"));
@@ -52,13 +52,13 @@ fn subnet_option(address: IpAddr, source: u8) -> Vec<u8> {
 }
 
 /// The number of a type.
-pub fn type_number(name: &str) -> Result<u16, String> {
+pub(crate) fn type_number(name: &str) -> Result<u16, String> {
     let known: hickory_proto::rr::RecordType = name.parse().map_err(|_| format!("`{name}` is no record type"))?;
     Ok(known.into())
 }
 
 /// Reads a reply.
-pub fn read(wire: &[u8]) -> Result<Reply, String> {
+pub(crate) fn read(wire: &[u8]) -> Result<Reply, String> {
     let message = Message::from_vec(wire).map_err(|error| format!("the reply cannot be read: {error}"))?;
     let lines = |records: &[hickory_proto::rr::Record]| {
         records.iter().map(|record| line(&record.to_string())).collect::<Result<Vec<_>, _>>()

@@ -31,11 +31,11 @@ struct Live {
 }
 
 /// A running server.
-pub struct World {
+pub(crate) struct World {
     folder: Folder,
-    pub now: Moment,
+    pub(crate) now: Moment,
     boot: u32,
-    pub desired: Desired,
+    pub(crate) desired: Desired,
     observed: Observed,
     catalogue: Catalogue,
     /// A tracker per member and monitor.
@@ -53,7 +53,7 @@ pub struct World {
 
 impl World {
     /// A first start on these files.
-    pub fn start(files: &BTreeMap<String, String>) -> Result<Self, String> {
+    pub(crate) fn start(files: &BTreeMap<String, String>) -> Result<Self, String> {
         let folder = Folder::new();
         folder.change(files)?;
         let now = Moment { boot_ms: 1_000_000, unix_ms: 1_800_000_000_000 };
@@ -78,7 +78,7 @@ impl World {
     }
 
     /// Another process on the same files: `crash` loses the last second, `reboot` the boot clock.
-    pub fn restart(&mut self, crash: bool, reboot: bool, down_ms: u64) -> Result<(), String> {
+    pub(crate) fn restart(&mut self, crash: bool, reboot: bool, down_ms: u64) -> Result<(), String> {
         if !crash {
             self.fold();
             self.ledger.close();
@@ -127,13 +127,13 @@ impl World {
     }
 
     /// Reads the files again after a change to them.
-    pub fn reread(&self, files: &BTreeMap<String, String>) -> Result<Arc<Definitions>, String> {
+    pub(crate) fn reread(&self, files: &BTreeMap<String, String>) -> Result<Arc<Definitions>, String> {
         self.folder.change(files)?;
         self.folder.load()
     }
 
     /// Decides a request and publishes what it changes.
-    pub fn ask(&mut self, request: &Request) -> Result<Change, Rejection> {
+    pub(crate) fn ask(&mut self, request: &Request) -> Result<Change, Rejection> {
         let change = apply(&self.desired, &self.observed, request, self.now)?;
         let moved = change.revision != self.desired.revision;
         self.desired.absorb(&change);
@@ -149,7 +149,7 @@ impl World {
     }
 
     /// Outcomes of probes of one member, or of all members of a pool.
-    pub fn probe(
+    pub(crate) fn probe(
         &mut self,
         switch: &str,
         pool: &str,
@@ -181,7 +181,7 @@ impl World {
     }
 
     /// Lets time pass, beat by beat.
-    pub fn wait(&mut self, ms: u64) {
+    pub(crate) fn wait(&mut self, ms: u64) {
         let step = if ms > 120_000 { BEAT_MS } else { 1_000 };
         let end = self.now.plus_ms(ms);
         while self.now.unix_ms < end.unix_ms {
@@ -194,7 +194,7 @@ impl World {
     }
 
     /// Sends a query over UDP; the reply's bytes.
-    pub fn answer(&mut self, client: IpAddr, query: &[u8]) -> Vec<u8> {
+    pub(crate) fn answer(&mut self, client: IpAddr, query: &[u8]) -> Vec<u8> {
         self.draw = self.draw.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let draw = self.draw ^ (self.draw >> 29);
         let asker = Asker { client: SocketAddr::new(client, 5353), transport: Transport::Udp, draw };
@@ -211,7 +211,7 @@ impl World {
     }
 
     /// The verdict on a pool.
-    pub fn drain(&mut self, switch: &str, pool: &str) -> Result<DrainReport, String> {
+    pub(crate) fn drain(&mut self, switch: &str, pool: &str) -> Result<DrainReport, String> {
         self.fold();
         let key = PoolKey { switch: switch.into(), pool: pool.into() };
         self.desired
@@ -223,7 +223,7 @@ impl World {
     }
 
     /// The verdict on an address, over every pool that names it.
-    pub fn drain_address(&mut self, address: IpAddr) -> Result<DrainReport, String> {
+    pub(crate) fn drain_address(&mut self, address: IpAddr) -> Result<DrainReport, String> {
         self.fold();
         let keys = self.ledger.pools_naming(address);
         let inputs: Vec<_> = keys.iter().map(|key| self.verdict_input(key)).collect();

@@ -13,18 +13,18 @@ use tidegate::state::{Command, FlipTarget, Request, WeightChange};
 use tidegate::store::{HistoryQuery, MemoryStore, Store, StoreError};
 
 /// One caller.
-pub struct Caller {
-    pub handle: Handle,
-    pub store: Arc<MemoryStore>,
-    pub truth: Shared,
-    pub dice: Dice,
+pub(crate) struct Caller {
+    pub(crate) handle: Handle,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) truth: Shared,
+    pub(crate) dice: Dice,
     /// How many things it does.
-    pub steps: u32,
+    pub(crate) steps: u32,
 }
 
 impl Caller {
     /// Does its steps.
-    pub async fn call(mut self) {
+    pub(crate) async fn call(mut self) {
         for _ in 0..self.steps {
             match self.dice.below(12) {
                 0 => self.reload().await,
@@ -161,6 +161,6 @@ impl Caller {
 }
 
 /// Who asks: everybody uses one token, so that keys meet.
-pub fn who() -> Who {
+pub(crate) fn who() -> Who {
     Who { token_id: "t1".to_owned(), name: "sim".to_owned(), from: "192.0.2.1".to_owned() }
 }

@@ -15,16 +15,16 @@ use tokio::sync::{mpsc, watch};
 const FAULTS: [Fault; 4] = [Fault::Full, Fault::Conflict, Fault::Failed, Fault::ReplyLost];
 
 /// Breaks and mends the store.
-pub struct Breaker {
-    pub store: Arc<MemoryStore>,
-    pub handle: Handle,
-    pub truth: Shared,
-    pub dice: Dice,
+pub(crate) struct Breaker {
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) handle: Handle,
+    pub(crate) truth: Shared,
+    pub(crate) dice: Dice,
 }
 
 impl Breaker {
     /// Until the world is over; leaves the store mended.
-    pub async fn break_things(mut self) {
+    pub(crate) async fn break_things(mut self) {
         while !self.truth.is_over() {
             match self.dice.below(8) {
                 0..=3 => self.store.fail_next(*self.dice.pick(&FAULTS)),
@@ -44,16 +44,16 @@ impl Breaker {
 }
 
 /// Sends what probes find.
-pub struct Prober {
-    pub targets: watch::Receiver<Arc<[ProbeTarget]>>,
-    pub probes: mpsc::Sender<ProbeReport>,
-    pub truth: Shared,
-    pub dice: Dice,
+pub(crate) struct Prober {
+    pub(crate) targets: watch::Receiver<Arc<[ProbeTarget]>>,
+    pub(crate) probes: mpsc::Sender<ProbeReport>,
+    pub(crate) truth: Shared,
+    pub(crate) dice: Dice,
 }
 
 impl Prober {
     /// Until the world is over; phases of good and of bad health.
-    pub async fn probe(mut self) {
+    pub(crate) async fn probe(mut self) {
         while !self.truth.is_over() {
             let bad = self.dice.once_in(3);
             let targets = self.targets.borrow().clone();

@@ -7,10 +7,10 @@ use tidegate::control::Loader;
 use tidegate::state::Definitions;
 
 /// Names of switches a caller may use; the last is in no file.
-pub const SWITCHES: [&str; 4] = ["app", "chat", "flag", "nothing"];
+pub(crate) const SWITCHES: [&str; 4] = ["app", "chat", "flag", "nothing"];
 
 /// Names of pools a caller may use.
-pub const POOLS: [&str; 5] = ["blue", "green", "base", "on", "off"];
+pub(crate) const POOLS: [&str; 5] = ["blue", "green", "base", "on", "off"];
 
 /// One version of the files.
 fn text(version: u64) -> String {
@@ -70,7 +70,7 @@ weight = 0
 }
 
 /// The definitions of a version.
-pub fn version(number: u64) -> Arc<Definitions> {
+pub(crate) fn version(number: u64) -> Arc<Definitions> {
     static KNOWN: OnceLock<Mutex<BTreeMap<u64, Arc<Definitions>>>> = OnceLock::new();
     let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     known.entry(number).or_insert_with(|| load(number)).clone()
@@ -86,7 +86,7 @@ fn load(number: u64) -> Arc<Definitions> {
 }
 
 /// A loader that finds another version, or broken files, each time.
-pub fn loader(seed: u64) -> Loader {
+pub(crate) fn loader(seed: u64) -> Loader {
     let dice = Mutex::new(Dice::of(seed, 77));
     Arc::new(move || {
         let mut dice = dice.lock().unwrap_or_else(PoisonError::into_inner);

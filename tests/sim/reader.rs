@@ -19,17 +19,17 @@ const QUESTIONS: [&[u8]; 5] = [
 ];
 
 /// One reader.
-pub struct Reader {
-    pub cell: Arc<SnapshotCell>,
-    pub cells: SharedWriter,
-    pub truth: Shared,
-    pub dice: Dice,
-    pub last_number: u64,
+pub(crate) struct Reader {
+    pub(crate) cell: Arc<SnapshotCell>,
+    pub(crate) cells: SharedWriter,
+    pub(crate) truth: Shared,
+    pub(crate) dice: Dice,
+    pub(crate) last_number: u64,
 }
 
 impl Reader {
     /// Answers until the world is over, on the world's own thread.
-    pub async fn read(mut self) {
+    pub(crate) async fn read(mut self) {
         while !self.truth.is_over() {
             let snapshot = self.take();
             for _ in 0..self.dice.below(4) {
@@ -48,7 +48,7 @@ impl Reader {
     }
 
     /// The same on a thread of its own, by guards as the workers hold them.
-    pub fn read_beside(mut self) {
+    pub(crate) fn read_beside(mut self) {
         while !self.truth.is_over() {
             let cell = self.cell.clone();
             let snapshot = cell.load();

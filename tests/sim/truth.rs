@@ -7,13 +7,13 @@ use tidegate::control::Replied;
 
 /// Shared by all roles of a world.
 #[derive(Debug, Default)]
-pub struct Truth {
+pub(crate) struct Truth {
     /// The largest revision that a reply called applied: no answer may be older from then on.
     floor: AtomicU64,
     /// Answers given.
-    pub answers: AtomicU64,
+    pub(crate) answers: AtomicU64,
     /// The roles shall end.
-    pub over: AtomicBool,
+    pub(crate) over: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -33,12 +33,12 @@ impl Truth {
     }
 
     /// The revision below which no answer may be given any more.
-    pub fn floor(&self) -> u64 {
+    pub(crate) fn floor(&self) -> u64 {
         self.floor.load(SeqCst)
     }
 
     /// Takes in a reply, and holds it against what earlier ones said.
-    pub fn replied(&self, key: Option<&str>, replied: &Replied) {
+    pub(crate) fn replied(&self, key: Option<&str>, replied: &Replied) {
         if replied.applied && !replied.dry_run {
             self.floor.fetch_max(replied.revision, SeqCst);
         }
@@ -55,32 +55,32 @@ impl Truth {
     }
 
     /// Revisions that replies said were made.
-    pub fn made(&self) -> Vec<u64> {
+    pub(crate) fn made(&self) -> Vec<u64> {
         self.inner().made.clone()
     }
 
     /// An answer of a pool was given.
-    pub fn promise(&self, slot: u32, until_boot_ms: u64) {
+    pub(crate) fn promise(&self, slot: u32, until_boot_ms: u64) {
         let mut inner = self.inner();
         let until = inner.promised.entry(slot).or_default();
         *until = until_boot_ms.max(*until);
     }
 
     /// Until when answers of a pool may be cached.
-    pub fn promised_until(&self, slot: u32) -> u64 {
+    pub(crate) fn promised_until(&self, slot: u32) -> u64 {
         self.inner().promised.get(&slot).copied().unwrap_or(0)
     }
 
     /// Another process: its slots are numbered anew.
-    pub fn forget_slots(&self) {
+    pub(crate) fn forget_slots(&self) {
         self.inner().promised.clear();
     }
 
     /// Whether the roles shall end.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.over.load(SeqCst)
     }
 }
 
 /// The truth of one world.
-pub type Shared = Arc<Truth>;
+pub(crate) type Shared = Arc<Truth>;

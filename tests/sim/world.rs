@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// A world in paused time, everything on one thread.
-pub async fn live(seed: u64) {
+pub(crate) async fn live(seed: u64) {
     let store = Arc::new(MemoryStore::new());
     let mut dice = Dice::of(seed, 1);
     let mut before = None;
@@ -50,7 +50,7 @@ pub async fn live(seed: u64) {
 }
 
 /// A world in real time, its readers on threads of their own.
-pub async fn live_beside_threads(seed: u64) {
+pub(crate) async fn live_beside_threads(seed: u64) {
     let store = Arc::new(MemoryStore::new());
     let cells = Arc::new(Registry::default());
     let truth: Shared = Arc::default();
@@ -158,7 +158,10 @@ async fn settle(store: &Arc<MemoryStore>, handle: &Handle, truth: &Shared) {
     for made in truth.made() {
         assert!(rows.iter().any(|row| row.revision == made), "revision {made} was replied and is not in the history");
     }
+    let mut looks = 0;
     while truth.answers.load(SeqCst) < answers + 50 {
+        looks += 1;
+        assert!(looks < 4_000, "the readers do not answer any more");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
