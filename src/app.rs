@@ -158,7 +158,7 @@ impl Running {
                 replied.notes.iter().for_each(|note| tracing::warn!("{note}"));
             }
             Err(crate::control::Refused::Files(problems)) => {
-                problems.iter().for_each(|problem| tracing::error!("{problem}"))
+                problems.iter().for_each(|problem| tracing::error!("{problem}"));
             }
             Err(refused) => tracing::error!(%refused, "reload refused"),
         }

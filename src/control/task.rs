@@ -139,7 +139,7 @@ impl Control {
             Ask::Status(reply) => drop(reply.send(self.status())),
             Ask::Switch(name, reply) => drop(reply.send(self.switch_view_by_name(&name))),
             Ask::Drain { switch, pool, release_warm, reply } => {
-                drop(reply.send(self.drain_view(&switch, &pool, release_warm)))
+                drop(reply.send(self.drain_view(&switch, &pool, release_warm)));
             }
             Ask::History(query, reply) => {
                 let store = self.store.clone();

@@ -203,10 +203,10 @@ impl Control {
         if self.inherited.is_some() {
             return;
         }
-        if let Some(saving) = self.saving.take_if(|saving| wait || saving.is_finished()) {
-            if let Err(error) = saving.await {
-                tracing::error!(%error, "saving what was observed failed");
-            }
+        if let Some(saving) = self.saving.take_if(|saving| wait || saving.is_finished())
+            && let Err(error) = saving.await
+        {
+            tracing::error!(%error, "saving what was observed failed");
         }
         if self.saving.is_some() {
             return;

@@ -195,7 +195,7 @@ fn reasons(state: DrainState, answered: Vec<String>, input: &VerdictInput<'_>, w
         }
         DrainState::Tail => reasons.push("those who do not honour TTLs are waited for".to_owned()),
         DrainState::Drained if input.idle.is_some() => {
-            reasons.push("all promises have ended and the idle reading agrees".to_owned())
+            reasons.push("all promises have ended and the idle reading agrees".to_owned());
         }
         DrainState::Drained => reasons.push("all promises have ended; no idle reading confirms it".to_owned()),
     }

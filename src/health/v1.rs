@@ -28,7 +28,7 @@ pub fn write(tracker: &Tracker) -> String {
     serde_json::to_string(&HealthRecord::from(tracker)).expect("a record is plain data")
 }
 
-/// The tracker that [`write`] wrote, its moments on the clocks of `now`.
+/// The tracker that [`write()`] wrote, its moments on the clocks of `now`.
 ///
 /// # Errors
 /// [`RecordError`] when the text is not of this version.

@@ -2,8 +2,8 @@
 //!
 //! [`Bound::bind`] takes every address or none; [`Bound::start`] begins to answer from a
 //! [`SnapshotCell`] and counts in cells of the [`Registry`]; [`Listening::shutdown`] answers what
-//! has arrived and ends. UDP runs on own threads ([`udp`]), streams on the caller's tokio runtime
-//! ([`stream`]). This room cannot reach the control plane, so no packet waits for it.
+//! has arrived and ends. UDP runs on own threads (`udp`), streams on the caller's tokio runtime
+//! (`stream`). This room cannot reach the control plane, so no packet waits for it.
 
 mod bind;
 mod certificate;

@@ -230,7 +230,8 @@ async fn whatever_is_done_at_random_the_verdict_is_never_early() {
             0 => change(&server, name, "flip", json!({ "to": "green" })).await,
             1 => change(&server, name, "flip", json!({ "to": "blue" })).await,
             2 => {
-                change(&server, name, "set-weights", json!({ "weights": { "green": format!("{}%", draw(101)) } })).await
+                change(&server, name, "set-weights", json!({ "weights": { "green": format!("{}%", draw(101)) } }))
+                    .await;
             }
             3 => change(&server, name, "reset", json!({})).await,
             4 => change(&server, name, "prepare", json!({})).await,

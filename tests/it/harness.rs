@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -246,17 +246,6 @@ impl Server {
         let mut all = vec!["+short"];
         all.extend(arguments);
         self.dig(&all).lines().map(str::to_owned).collect()
-    }
-
-    /// One datagram there, and the reply, if one comes within a second.
-    pub fn exchange(&self, query: &[u8]) -> Option<Vec<u8>> {
-        let socket = UdpSocket::bind((self.dns.ip(), 0)).expect("a socket");
-        socket.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
-        socket.send_to(query, self.dns).expect("sent");
-        let mut reply = vec![0; 65_535];
-        let len = socket.recv(&mut reply).ok()?;
-        reply.truncate(len);
-        Some(reply)
     }
 }
 

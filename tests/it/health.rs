@@ -93,10 +93,11 @@ async fn a_server_that_shows_the_wrong_model_never_counts_as_ready() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silence_slowness_and_a_closed_port_are_all_down() {
     let pair = Pair::with("min_interval = \"0s\"", LIVELY).await;
-    let worse: [(&str, fn(&mut crate::backend::Manner)); 2] =
-        [("hangs up", |manner| manner.dead = true), ("is slow", |manner| manner.delay = Duration::from_millis(600))];
-    for (what, change) in worse {
-        pair.green.behave(change);
+    for (what, delay) in [("hangs up", None), ("is slow", Some(Duration::from_millis(600)))] {
+        pair.green.behave(|manner| match delay {
+            Some(delay) => manner.delay = delay,
+            None => manner.dead = true,
+        });
         pair.down("green").await;
         let why = pair.pool("green").await["why"].as_str().unwrap_or_default().to_owned();
         assert!(why.contains(&pair.green.address.to_string()) && why.contains("0 of 1"), "{what}: {why}");

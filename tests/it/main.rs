@@ -1,10 +1,11 @@
 //! Black-box tests: a real server process, real sockets, real clients; one topic a file.
 
-// Tests read their own clock to bound what they wait for.
+// Tests read their own clock to bound what they wait for, and print what they measured.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
+    clippy::print_stdout,
     missing_docs,
     unreachable_pub
 )]

@@ -7,20 +7,20 @@ use std::net::IpAddr;
 /// A reply as scenarios speak of it.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    pub(crate) rcode: String,
+    pub rcode: String,
     /// `type data` apart, with the TTL.
-    pub(crate) answer: Vec<Line>,
-    pub(crate) authority: Vec<Line>,
-    pub(crate) scope: Option<u8>,
-    pub(crate) error: Option<u16>,
+    pub answer: Vec<Line>,
+    pub authority: Vec<Line>,
+    pub scope: Option<u8>,
+    pub error: Option<u16>,
 }
 
 /// One record.
 #[derive(Debug)]
 pub(crate) struct Line {
-    pub(crate) ttl: u32,
-    pub(crate) rtype: String,
-    pub(crate) data: String,
+    pub ttl: u32,
+    pub rtype: String,
+    pub data: String,
 }
 
 /// The bytes of a query with EDNS, and the subnet if there is one.

@@ -14,12 +14,12 @@ use tidegate::store::{HistoryQuery, MemoryStore, Store, StoreError};
 
 /// One caller.
 pub(crate) struct Caller {
-    pub(crate) handle: Handle,
-    pub(crate) store: Arc<MemoryStore>,
-    pub(crate) truth: Shared,
-    pub(crate) dice: Dice,
+    pub handle: Handle,
+    pub store: Arc<MemoryStore>,
+    pub truth: Shared,
+    pub dice: Dice,
     /// How many things it does.
-    pub(crate) steps: u32,
+    pub steps: u32,
 }
 
 impl Caller {

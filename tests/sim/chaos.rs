@@ -16,10 +16,10 @@ const FAULTS: [Fault; 4] = [Fault::Full, Fault::Conflict, Fault::Failed, Fault::
 
 /// Breaks and mends the store.
 pub(crate) struct Breaker {
-    pub(crate) store: Arc<MemoryStore>,
-    pub(crate) handle: Handle,
-    pub(crate) truth: Shared,
-    pub(crate) dice: Dice,
+    pub store: Arc<MemoryStore>,
+    pub handle: Handle,
+    pub truth: Shared,
+    pub dice: Dice,
 }
 
 impl Breaker {
@@ -45,10 +45,10 @@ impl Breaker {
 
 /// Sends what probes find.
 pub(crate) struct Prober {
-    pub(crate) targets: watch::Receiver<Arc<[ProbeTarget]>>,
-    pub(crate) probes: mpsc::Sender<ProbeReport>,
-    pub(crate) truth: Shared,
-    pub(crate) dice: Dice,
+    pub targets: watch::Receiver<Arc<[ProbeTarget]>>,
+    pub probes: mpsc::Sender<ProbeReport>,
+    pub truth: Shared,
+    pub dice: Dice,
 }
 
 impl Prober {

@@ -20,11 +20,11 @@ const QUESTIONS: [&[u8]; 5] = [
 
 /// One reader.
 pub(crate) struct Reader {
-    pub(crate) cell: Arc<SnapshotCell>,
-    pub(crate) cells: SharedWriter,
-    pub(crate) truth: Shared,
-    pub(crate) dice: Dice,
-    pub(crate) last_number: u64,
+    pub cell: Arc<SnapshotCell>,
+    pub cells: SharedWriter,
+    pub truth: Shared,
+    pub dice: Dice,
+    pub last_number: u64,
 }
 
 impl Reader {

@@ -1,6 +1,6 @@
 //! RDATA between presentation form and uncompressed wire.
 //!
-//! One table says which fields a type's RDATA has ([`layout`]); reading, writing, checking and
+//! One table says which fields a type's RDATA has (`layout`); reading, writing, checking and
 //! finding the name a record points at all walk that table. Types without an entry are written
 //! as octets (RFC 3597 §5), which every type may be. Names enter in lower case (RFC 4034 §6.2).
 

@@ -23,7 +23,7 @@ struct View {
 #[derive(Debug, Clone)]
 struct Views(u64, [View; 2]);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     /// A worker answers from the view it holds.
     Answer { worker: usize, switch: usize, pool: usize },

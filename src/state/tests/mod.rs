@@ -219,7 +219,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn seal(mut self) -> Definitions {
+    fn seal(self) -> Definitions {
         let mut zones = vec![Arc::new(self.example.seal(vec![Arc::new(self.flag), Arc::new(self.model)]))];
         if let Some(second) = self.second {
             zones.push(Arc::new(second.seal(vec![Arc::new(self.chat)])));
