@@ -83,6 +83,12 @@ async fn every_acknowledged_flip_is_there_after_kill_nine_at_any_moment() {
         tokio::time::sleep(Duration::from_micros(pause)).await;
         server.kill9();
         posting.await.expect("the client only ends with the server");
+        if round % 4 == 0 {
+            // Also while it picks up what the last one left.
+            server.spawn();
+            tokio::time::sleep(Duration::from_micros(tidegate::clock::random_u64() % 150_000)).await;
+            server.kill9();
+        }
         server.restart().await;
         let known = std::mem::take(&mut *known.lock().unwrap());
         let (floor, serial_floor, last) = known.acknowledged.unwrap_or((revision, serial, pool));
@@ -220,6 +226,40 @@ async fn a_backup_comes_back_and_no_number_is_used_twice() {
     accepted(flip(&server, "blue").await);
 }
 
+/// Revision of a database file that has been checked whole.
+fn checked_revision(path: &Path) -> u64 {
+    let database = rusqlite::Connection::open(path).expect("a database");
+    let sound: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
+    assert_eq!(sound, "ok", "{}", path.display());
+    let revision: i64 =
+        database.query_row("SELECT coalesce(max(revision), 0) FROM audit", [], |row| row.get(0)).expect("the audit");
+    revision.try_into().expect("revisions start at 0")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_taken_while_changes_go_on_is_one_moment_of_them() {
+    let mut server = start().await;
+    let known = Arc::new(Mutex::new(Known::default()));
+    let url = format!("http://{}/v1/switches/model/flip", server.admin);
+    let posting = tokio::spawn(flip_on(url, server.token(), http(), known.clone(), "green"));
+    let acknowledged = || known.lock().unwrap().acknowledged.map_or(0, |(revision, ..)| revision);
+    for number in 0..5 {
+        let path = server.folder.path().join(format!("backup-{number}.db"));
+        let before =
+            eventually("a flip or two", || async { Some(acknowledged()).filter(|now| *now > number * 2) }).await;
+        accepted(server.api("POST", "/v1/backup", Some(json!({ "to": path }))).await);
+        let after = acknowledged() + 1;
+        let held = checked_revision(&path);
+        assert!((before..=after).contains(&held), "backup {number} holds {held}, not {before} to {after}");
+    }
+    server.kill9();
+    posting.await.expect("the client only ends with the server");
+    restore(&server, &server.folder.path().join("backup-2.db"));
+    server.restart().await;
+    let pool = if checked_revision(&server.folder.path().join("backup-2.db")) % 2 == 1 { "green" } else { "blue" };
+    assert_eq!(answer(&server), [address(pool)], "flips alternate, so the revision says where the traffic was");
+}
+
 /// What may happen to a file.
 #[derive(Debug, Clone, Copy)]
 enum Damage {
@@ -284,6 +324,28 @@ async fn a_damaged_state_file_is_replaced_by_its_copy_once_somebody_confirms() {
         server.restart().await;
         assert_eq!(answer(&server), [address("blue")], "{how:?}");
         assert_eq!(accepted(server.api("GET", "/v1/status", None).await)["store"]["state"], "ok");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_record_of_what_was_seen_a_server_assumes_the_worst() {
+    let state_of = |report: (u16, Value)| accepted(report)["state"].clone();
+    for how in [Damage::Overwrite, Damage::Empty, Damage::Remove] {
+        let mut server = start().await;
+        accepted(flip(&server, "green").await);
+        accepted(flip(&server, "blue").await);
+        let green = "/v1/switches/model/drain/green";
+        eventually("nobody was ever answered", || async {
+            (state_of(server.api("GET", green, None).await) == "drained").then_some(())
+        })
+        .await;
+        assert_eq!(server.stop().await, Some(0));
+        damage(&server.state().join("seen.db"), how);
+        server.restart().await;
+        assert_eq!(answer(&server), [address("blue")], "{how:?}");
+        assert_eq!(state_of(server.api("GET", green, None).await), "draining", "{how:?}: who knows whom it was told");
+        accepted(flip(&server, "green").await);
+        assert_eq!(answer(&server), [address("green")], "{how:?}");
     }
 }
 

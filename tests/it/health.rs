@@ -137,6 +137,30 @@ async fn an_override_holds_and_the_measured_state_stands_beside_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_latched_member_stays_down_until_somebody_says_so() {
+    let latched = r#"interval = "250ms", timeout = "250ms", fall = 2, rise = 1, manual_resume = true"#;
+    let mut pair = Pair::with("min_interval = \"0s\"", latched).await;
+    pair.green.behave(|manner| manner.status = 500);
+    pair.down("green").await;
+    pair.green.behave(|manner| manner.status = 200);
+    let (passed, _) = counts(&pair, "green").await;
+    eventually("it passes again", || async { (counts(&pair, "green").await.0 >= passed + 8).then_some(()) }).await;
+    assert_eq!(pair.pool("green").await["eligible"], false, "down until an operator looked");
+    guarded(pair.post("flip", json!({ "to": "green" })).await, "not-eligible", true);
+    // A crash does not count as having looked.
+    pair.server.kill9();
+    pair.server.restart().await;
+    eventually("it passes again", || async { (counts(&pair, "green").await.0 >= 2).then_some(()) }).await;
+    assert_eq!(pair.pool("green").await["eligible"], false);
+    accepted(
+        pair.post("overrides", json!({ "pool": "green", "hold": "force-up", "for": "1m", "reason": "looked" })).await,
+    );
+    accepted(pair.post("overrides", json!({ "pool": "green", "hold": "none" })).await);
+    pair.up("green").await;
+    pair.flip("green").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_member_leaves_the_answers_and_half_of_the_weight_keeps_the_pool() {
     let backends: Vec<Backend> = (0..4).map(|_| Backend::start("v1")).collect();
     let members: Vec<String> = backends.iter().map(member).collect();
