@@ -34,14 +34,23 @@ pub fn answer(message: &[u8]) -> Option<(Ipv4Addr, u32)> {
     let flags = message.get(2..4)?;
     assert!(flags[0] & 0x80 != 0 && flags[1] & 0x0f == 0, "QR set and NOERROR: {message:02x?}");
     assert_eq!(message.get(6..8)?, [0, 1], "one record: {message:02x?}");
-    let mut at = 12;
-    while message.get(at)? != &0 {
-        at += 1 + usize::from(*message.get(at)?);
-    }
-    let record = message.get(at + 5..)?;
-    let ttl = u32::from_be_bytes(record.get(6..10)?.try_into().ok()?);
-    let octets: [u8; 4] = record.get(12..16)?.try_into().ok()?;
+    let mut at = past_name(message, 12)? + 4;
+    at = past_name(message, at)?;
+    let record = message.get(at..)?;
+    let ttl = u32::from_be_bytes(record.get(4..8)?.try_into().ok()?);
+    let octets: [u8; 4] = record.get(10..14)?.try_into().ok()?;
     Some((octets.into(), ttl))
+}
+
+/// Where a name ends, compressed or not (RFC 1035 §4.1.4).
+fn past_name(message: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match *message.get(at)? {
+            0 => return Some(at + 1),
+            pointer if pointer >= 0xc0 => return Some(at + 2),
+            len => at += 1 + usize::from(len),
+        }
+    }
 }
 
 /// One answer by its client's time stamps.
@@ -86,12 +95,9 @@ fn udp_client(run: &Run) -> Vec<Seen> {
     seen
 }
 
-/// Asks over one TCP connection, many queries at a time (RFC 7766 §6.2.1.1).
-fn tcp_client(run: &Run) -> Vec<Seen> {
+/// Asks over one connection, many queries at a time (RFC 7766 §6.2.1.1).
+fn stream_client(run: &Run, mut stream: impl Read + Write) -> Vec<Seen> {
     const WINDOW: u16 = 16;
-    let mut stream = TcpStream::connect(run.dns).expect("a connection");
-    stream.set_nodelay(true).expect("an option");
-    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
     let mut seen = Vec::new();
     while !run.stop.load(Ordering::Relaxed) {
         let mut sent = Vec::new();
@@ -99,6 +105,7 @@ fn tcp_client(run: &Run) -> Vec<Seen> {
             let message = query(id, OWNER);
             sent.push(Instant::now());
             stream.write_all(&[&(message.len() as u16).to_be_bytes()[..], &message].concat()).expect("written");
+            stream.flush().expect("written");
         }
         for _ in 0..WINDOW {
             let mut len = [0; 2];
@@ -113,6 +120,46 @@ fn tcp_client(run: &Run) -> Vec<Seen> {
         }
     }
     seen
+}
+
+/// A TCP connection for a client that never waits for ever.
+fn connect(to: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(to).expect("a connection");
+    stream.set_nodelay(true).expect("an option");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    stream
+}
+
+/// A TLS connection to a server that shows this certificate.
+fn connect_tls(to: SocketAddr, certificate: &rcgen::Certificate) -> impl Read + Write {
+    tidegate::probe::install_crypto();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.der().clone()).expect("a certificate");
+    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let name = "localhost".try_into().expect("a name");
+    let session = rustls::ClientConnection::new(Arc::new(config), name).expect("a session");
+    rustls::StreamOwned::new(session, connect(to))
+}
+
+/// Asks over HTTPS, one query after another on one connection.
+fn https_client(run: &Run, to: SocketAddr) -> Vec<Seen> {
+    tidegate::probe::install_crypto();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().danger_accept_invalid_certs(true).build().expect("a client");
+        let mut seen = Vec::new();
+        while !run.stop.load(Ordering::Relaxed) {
+            let request =
+                client.post(format!("https://{to}/dns-query")).header("content-type", "application/dns-message");
+            let sent = Instant::now();
+            let reply = request.body(query(0, OWNER)).send().await.expect("a reply").bytes().await.expect("a message");
+            let received = Instant::now();
+            let (address, _) = answer(&reply).expect("an address");
+            seen.push(Seen { sent, received, address });
+            run.answers.fetch_add(1, Ordering::Relaxed);
+        }
+        seen
+    })
 }
 
 /// How long writing and syncing 4 KiB takes in a folder, sorted.
@@ -146,15 +193,21 @@ fn spread(sorted: &[Duration]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_query_sent_after_the_reply_to_a_flip_gets_an_old_answer() {
-    let pair = Pair::start().await;
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let pair = Pair::encrypted(&certificate.cert.pem(), &certificate.signing_key.serialize_pem()).await;
     let flips = if full() { 1000 } else { 150 };
     let run = Arc::new(Run { stop: AtomicBool::new(false), answers: AtomicU64::new(0), dns: pair.server.dns });
-    let clients: Vec<_> = (0..6)
-        .map(|number| {
-            let run = run.clone();
-            std::thread::spawn(move || if number < 4 { udp_client(&run) } else { tcp_client(&run) })
+    let (dot, doh) = (pair.dot(), pair.doh());
+    let client = |number: usize| {
+        let (run, certificate) = (run.clone(), certificate.cert.clone());
+        std::thread::spawn(move || match number {
+            0..4 => udp_client(&run),
+            4..6 => stream_client(&run, connect(run.dns)),
+            6 => stream_client(&run, connect_tls(dot, &certificate)),
+            _ => https_client(&run, doh),
         })
-        .collect();
+    };
+    let clients: Vec<_> = (0..8).map(client).collect();
     let (client, token) = (http(), pair.server.token());
     let url = format!("http://{}/v1/switches/model/flip", pair.server.admin);
     let begun = Instant::now();

@@ -4,9 +4,14 @@ use crate::backend::Backend;
 use crate::harness::{Server, eventually};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// The steered name.
 pub const OWNER: &str = "model.example.test";
+
+/// Ports of the encrypted transports.
+const DOT: u16 = 8853;
+const DOH: u16 = 8443;
 
 /// Probes for tests that are not about health: a busy machine must not take members down.
 pub const CALM: &str = r#"interval = "2s", timeout = "2s", fall = 20, rise = 1"#;
@@ -65,6 +70,37 @@ impl Pair {
         pair.up("blue").await;
         pair.up("green").await;
         pair
+    }
+
+    /// As [`Pair::start`], answering over TLS and HTTPS too.
+    pub async fn encrypted(certificate: &str, key: &str) -> Self {
+        let (blue, green) = (Backend::start("v1"), Backend::start("v2"));
+        let zone = zone(&member(&blue), &member(&green), "min_interval = \"0s\"", CALM);
+        let mut server = Server::prepare(&[("example.test.toml", &zone)], &[]);
+        server.folder.write("cert.pem", certificate);
+        server.folder.write("key.pem", key);
+        let ip = server.dns.ip();
+        let part = |name: &str, port: u16| {
+            format!("[{name}]\nlisten = [\"{ip}:{port}\"]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n")
+        };
+        server.folder.write("tidegate.toml", &(part("dot", DOT) + &part("doh", DOH)));
+        server.extra = vec!["--config".to_owned(), server.folder.path().join("tidegate.toml").display().to_string()];
+        server.spawn();
+        server.ready().await;
+        let pair = Self { server, blue, green };
+        pair.up("blue").await;
+        pair.up("green").await;
+        pair
+    }
+
+    /// Where DNS is answered over TLS.
+    pub fn dot(&self) -> SocketAddr {
+        SocketAddr::new(self.server.dns.ip(), DOT)
+    }
+
+    /// Where DNS is answered over HTTPS.
+    pub fn doh(&self) -> SocketAddr {
+        SocketAddr::new(self.server.dns.ip(), DOH)
     }
 
     /// Writes the zone file anew.
