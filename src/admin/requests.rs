@@ -25,6 +25,28 @@ pub struct FlipBody {
     /// Lower the TTL first, and flip when every longer-lived answer is gone.
     #[serde(default)]
     pub prepare: bool,
+    /// Whose workers must answer from the change before the reply.
+    #[serde(default, skip_serializing_if = "Wait::is_default")]
+    pub wait: Wait,
+}
+
+/// Whose workers a reply waits for; on a single node both mean the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wait {
+    /// This node's.
+    #[default]
+    Node,
+    /// Those of every live node.
+    All,
+}
+
+impl Wait {
+    /// Whether nothing was asked for.
+    #[allow(clippy::trivially_copy_pass_by_ref)] // the signature serde asks for
+    fn is_default(&self) -> bool {
+        *self == Self::Node
+    }
 }
 
 /// `POST /v1/flip`.

@@ -163,7 +163,12 @@ pub fn respond_with(
         choice: None,
         zone: None,
     };
-    if query.rcode == Rcode::NOERROR {
+    if query.question_end == HEADER_LEN {
+        // Nothing is asked but a cookie; where none are given, nothing is (RFC 9619 §4).
+        if query.rcode == Rcode::NOERROR && cookies.is_none() {
+            answering.rcode = Rcode::FORMERR;
+        }
+    } else if query.rcode == Rcode::NOERROR {
         answering.triage(query.qclass);
     }
     let mut outcome = answering.finish();

@@ -57,12 +57,14 @@ pub fn read(buffer: &[u8], len: usize, qname: &mut Qname) -> Option<Query> {
         edns: None,
         rcode: if plain { Rcode::NOERROR } else { Rcode::NOTIMP },
     };
-    // RFC 9619 §4: a query has one question.
+    // RFC 9619 §4: a query has one question, or none when it asks for a cookie (RFC 7873 §5.4).
     if questions != 1 {
-        query.spoil(Rcode::FORMERR);
         // What stands behind no question can be read: an OPT record gets one in reply (RFC 6891 §6.1.1).
         if questions == 0 && others == 0 {
             query.read_additional(message, additionals);
+        }
+        if questions != 0 || !query.edns.as_ref().is_some_and(|edns| edns.cookie.is_some()) {
+            query.spoil(Rcode::FORMERR);
         }
         return Some(query);
     }

@@ -91,6 +91,16 @@ fn rfc6891_6_1_1_a_query_without_a_question_gets_an_opt_for_its_opt() {
 }
 
 #[test]
+fn rfc7873_5_4_a_query_without_a_question_may_ask_for_a_cookie() {
+    let asked = with_additional(header(5, 0, [0; 4]), &opt(1232, 0, &[option(10, b"8 octets")]));
+    let reply = world().ask_bytes(&asked);
+    let codes = reply.opt.as_ref().map(|opt| opt.codes.clone());
+    assert_eq!((reply.rcode, reply.id, codes), (NOERROR, 5, Some(vec![10])));
+    // Header, OPT, and one option: the client's 8 octets and 16 of ours (RFC 9018 §4).
+    assert_eq!(reply.len, 12 + 11 + 4 + 24);
+}
+
+#[test]
 fn types_that_are_no_data_are_not_looked_up() {
     for (qtype, rcode) in [
         (251u16, REFUSED),

@@ -5,7 +5,7 @@ use crate::admin::Replied;
 use crate::admin::report::SwitchView;
 use crate::admin::requests::{
     BackupBody, ExpectVersionBody, FlipBody, FlipManyBody, FlipPart, HoldWord, OverrideBody, PlainBody, SetWeightsBody,
-    Share, weight_change,
+    Share, Wait, weight_change,
 };
 use crate::cli::args::{
     BackupArgs, ExpectVersionArgs, FlipArgs, Guards, HoldArg, OneSwitchArgs, OverrideArgs, ReloadArgs, SetWeightsArgs,
@@ -39,9 +39,10 @@ pub(super) async fn flip(session: &Session, args: FlipArgs) -> Result<Exit, Fail
         announce_wait(session, &parts).await?;
     }
     let call = match parts.as_slice() {
-        [FlipPart { switch, to }] => {
-            Call::post(&["switches", switch, "flip"], &FlipBody { to: to.clone(), reason, force, dry_run, prepare })?
-        }
+        [FlipPart { switch, to }] => Call::post(
+            &["switches", switch, "flip"],
+            &FlipBody { to: to.clone(), reason, force, dry_run, prepare, wait: Wait::default() },
+        )?,
         _ => Call::post(&["flip"], &FlipManyBody { switches: parts, reason, force, dry_run, prepare })?,
     };
     let call = if prepare { call.within(PREPARE_TIMEOUT) } else { call };

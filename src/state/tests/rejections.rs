@@ -96,7 +96,8 @@ fn a_pool_that_is_down_gets_weight_by_force_only() {
     let text = unless_forced(&world, &flip("model", "green")).to_string();
     assert_eq!(
         text,
-        "pool `green` of switch `model` is not eligible: 0 of 1 members are healthy; 192.0.2.3: connection refused"
+        "pool `green` of switch `model` is not eligible: 0 of 1 members are healthy; 192.0.2.3: connection refused; \
+         heal it, or force with a reason"
     );
     unless_forced(&world, &weights("model", &[("green", 1)]));
     unless_forced(&world, &percent("model", &[("green", 100)]));
