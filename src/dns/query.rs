@@ -63,7 +63,7 @@ pub fn read(buffer: &[u8], len: usize, qname: &mut Qname) -> Option<Query> {
         if questions == 0 && others == 0 {
             query.read_additional(message, additionals);
         }
-        if questions != 0 || !query.edns.as_ref().is_some_and(|edns| edns.cookie.is_some()) {
+        if questions != 0 || query.edns.as_ref().is_none_or(|edns| edns.cookie.is_none()) {
             query.spoil(Rcode::FORMERR);
         }
         return Some(query);
