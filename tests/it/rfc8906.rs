@@ -92,7 +92,7 @@ fn rfc6891_6_1_1_a_query_without_a_question_gets_an_opt_for_its_opt() {
 
 #[test]
 fn rfc7873_5_4_a_query_without_a_question_may_ask_for_a_cookie() {
-    let asked = with_additional(header(5, 0, [0; 4]), &opt(1232, 0, &[option(10, b"8 octets")]));
+    let asked = with_additional(header(5, 0, [0; 4]), &opt(1232, 0, &option(10, b"8 octets")));
     let reply = world().ask_bytes(&asked);
     let codes = reply.opt.as_ref().map(|opt| opt.codes.clone());
     assert_eq!((reply.rcode, reply.id, codes), (NOERROR, 5, Some(vec![10])));
