@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Comparison {
     pub peers: Vec<String>,
-    /// Loads as `<queries>` or `<queries>/<manner>`; manners are `few`, `many`, `paced`, `tcp`.
+    /// Loads as `<queries>` or `<queries>/<manner>`; manners are `few`, `bulk`, `many`, `paced`, `tcp`.
     pub loads: Vec<String>,
     pub rounds: usize,
     pub time: Duration,
@@ -71,6 +71,7 @@ fn sample(peer: &Peer, load: &str, time: Duration, folder: &Path) -> io::Result<
     let go = |time| -> io::Result<Measured> {
         match manner {
             "few" => load::run(&Load::few(time), peer.port, &queries),
+            "bulk" => load::run(&Load { segments: true, ..Load::few(time) }, peer.port, &queries),
             "many" => load::run(&Load::many(time), peer.port, &queries),
             "paced" => load::run(&Load { rate: Some(40_000.0), ..Load::few(time) }, peer.port, &queries),
             "tcp" => stream::run(peer.port, time, &queries),
