@@ -8,7 +8,7 @@
 use super::ledger::{Bound, Entry, Ledger, PoolFacts, signed};
 use super::{STALE_MS, v1};
 use crate::moment::Moment;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// How an old process's clock relates to this one's.
@@ -67,7 +67,8 @@ impl Ledger {
             // View 0 is what this process begins with; the first announcement has a higher number.
             ledger.announce(0, switch, pools);
         }
-        ledger.announce_removed(0, |name| switches.iter().any(|(switch, _)| **switch == *name));
+        let known: HashSet<&str> = switches.iter().map(|(switch, _)| &**switch).collect();
+        ledger.announce_removed(0, |name| known.contains(name));
         ledger.settle(0);
         ledger.save_all();
         ledger

@@ -65,6 +65,7 @@ fn dispatch(words: &[String]) -> io::Result<bool> {
                 &baseline,
                 words.iter().any(|word| word == "--record"),
                 option(words, "--load").as_deref(),
+                words.iter().any(|word| word == "--regressions"),
             )
         }
         Some(what @ ("names" | "flips" | "reload" | "probes")) => {
@@ -91,7 +92,7 @@ fn dispatch(words: &[String]) -> io::Result<bool> {
             Ok(true)
         }
         _ => Err(io::Error::other(
-            "compare | names | flips | reload | probes | echo PORT | instructions [--record] [--load NAME]   [--program FILE] [--folder DIR]",
+            "compare | names | flips | reload | probes | echo PORT | instructions [--record] [--regressions] [--load NAME]   [--program FILE] [--folder DIR]",
         )),
     }
 }
