@@ -96,6 +96,7 @@ pub enum AppError {
 /// # Errors
 /// [`AppError`]; nothing is left running then.
 pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Running, AppError> {
+    server::return_large_blocks();
     probe::install_crypto();
     if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
         tracing::warn!(%error, "the limit of open files could not be raised");

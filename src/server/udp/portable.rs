@@ -63,6 +63,10 @@ impl Batch {
     }
 }
 
+/// Other allocators give back what is freed.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn return_large_blocks() {}
+
 /// Groups need sendmsg.
 pub(super) fn knows_segments(_socket: &UdpSocket) -> bool {
     false

@@ -296,6 +296,16 @@ pub(crate) fn set_option(
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Has the allocator take large blocks from the system and give them back when they are freed. Left to
+/// itself glibc raises its limit with each one freed, and keeps twice what a million names need.
+pub(crate) fn return_large_blocks() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the call takes two plain numbers and may come at any time.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20);
+    }
+}
+
 /// Whether the kernel knows UDP_SEGMENT. An older one would send a group as one joined datagram.
 pub(super) fn knows_segments(socket: &UdpSocket) -> bool {
     let mut value: libc::c_int = 0;
