@@ -29,8 +29,8 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
-pub(super) use syscalls::take_listen_fds;
 pub(crate) use syscalls::return_large_blocks;
+pub(super) use syscalls::take_listen_fds;
 use syscalls::{Batch, Wait};
 
 /// How long a receive waits before the worker looks whether it should stop.
