@@ -85,16 +85,16 @@ async fn a_reply_that_nothing_changed_is_given_again_and_changes_nothing_later()
 #[tokio::test]
 async fn a_switch_counts_as_moving_from_its_flip_on() {
     let store = Arc::new(MemoryStore::new());
-    let mut limited = Definitions::clone(&files::version(0));
-    let mut zone = limited.zones[0].as_ref().clone();
+    let mut zones = files::version(0).zones.clone();
+    let mut zone = zones[0].as_ref().clone();
     zone.max_moving = Some(1);
     zone.switches.retain(|switch| &*switch.name == "flag");
     let mut twin = zone.switches[0].as_ref().clone();
     twin.name = "twin".into();
     twin.owners = vec!["twin.example.test".parse().expect("a name")];
     zone.switches.push(Arc::new(twin));
-    limited.zones[0] = Arc::new(zone);
-    let handle = running(&store, Arc::new(limited)).await;
+    zones[0] = Arc::new(zone);
+    let handle = running(&store, Arc::new(Definitions::new(zones))).await;
     // Held like a worker would in the middle of a batch: answers of the old side are still on their way.
     let held = handle.snapshot();
     flip(&handle, "flag", "on", None, false).await.expect("the first flip");
