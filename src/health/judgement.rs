@@ -75,6 +75,7 @@ mod tests {
         assert!(pool_eligible([(9, true), (1, false)], 9_000));
         assert!(!pool_eligible([(9, true), (1, false)], 9_001));
         assert!(!pool_eligible([(1, false)], 0));
+        assert!(pool_eligible([(1, true), (9_999, false)], 1));
         assert!(pool_eligible([], 5_000));
     }
 }

@@ -48,19 +48,6 @@ pub struct MemberHealth {
     pub eligible: bool,
 }
 
-/// Whether enough of a pool's member weight is eligible (§2.3); `min_healthy` in 1/10000.
-///
-/// A pool without members (other records only) is; one whose members are all out never is.
-#[must_use]
-pub fn pool_eligible(members: impl IntoIterator<Item = (u16, bool)>, min_healthy: u16) -> bool {
-    let (mut total, mut up) = (0u64, 0u64);
-    for (weight, eligible) in members {
-        total += u64::from(weight);
-        up += if eligible { u64::from(weight) } else { 0 };
-    }
-    total == 0 || (up > 0 && up * 10_000 >= total * u64::from(min_healthy))
-}
-
 /// Compiles a switch; health, overrides and weights are settled here, not per query.
 #[must_use]
 pub fn compile(input: &SwitchInput<'_>) -> CompiledSwitch {

@@ -21,7 +21,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use compile::{MemberHealth, PoolInput, SwitchInput, compile, pool_eligible};
+pub use compile::{MemberHealth, PoolInput, SwitchInput, compile};
 pub use compiled::{Choice, CompiledPool, CompiledSwitch};
 pub use explain::{Explanation, PoolExplanation};
 pub use fallback::{may_be_answered, named_by_rules};

@@ -115,12 +115,3 @@ fn a_promise_covers_the_ttl_of_the_name_an_answer_points_at() {
     assert_eq!(compiled.pools[0].set(crate::dns::RecordType::MX).unwrap().promise_s, 3630);
     assert_eq!(compiled.pools[0].set(crate::dns::RecordType::A).unwrap().promise_s, 30);
 }
-
-#[test]
-fn a_pool_needs_half_of_its_member_weight() {
-    assert!(pool_eligible([(1, true), (1, false)], 5000));
-    assert!(!pool_eligible([(1, true), (2, false)], 5000));
-    assert!(pool_eligible([], 5000));
-    assert!(!pool_eligible([(1, false)], 0));
-    assert!(pool_eligible([(1, true), (9999, false)], 1));
-}
