@@ -52,6 +52,12 @@ fn bash(root: &str, home: &Path) -> Command {
     for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
         command.env(name, std::env::var_os(name).unwrap_or_else(|| real.join(folder).into()));
     }
+    // What cargo tells a test of its package would make crates that watch it build anew in the demo.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO")) {
+        if !matches!(name.as_str(), "CARGO_HOME" | "CARGO_TARGET_DIR") {
+            command.env_remove(name);
+        }
+    }
     command.env("HOME", home).env_remove("XDG_STATE_HOME").env_remove("XDG_CONFIG_HOME");
     for name in ["TIDEGATE_ADDRESS", "TIDEGATE_TOKEN", "TIDEGATE_TOKEN_FILE", "TIDEGATE_CONTEXT"] {
         command.env_remove(name);
