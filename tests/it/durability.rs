@@ -2,7 +2,7 @@
 
 use crate::flips::full;
 use crate::harness::{Server, eventually, http};
-use crate::pair::{accepted, refused, serial_of};
+use crate::pair::{UNWATCHED, accepted, refused, serial_of};
 use crate::switches::history;
 use serde_json::{Value, json};
 use std::io::{Seek, SeekFrom, Write};
@@ -12,22 +12,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// One switch that nothing watches.
-const ZONE: &str = r#"[zone]
-ns = ["ns1.example.test"]
-[switch.model]
-owners = ["model.example.test"]
-min_interval = "0s"
-[switch.model.pool.blue]
-members = ["192.0.2.10"]
-weight = 10000
-[switch.model.pool.green]
-members = ["192.0.2.20"]
-weight = 0
-"#;
-
 async fn start() -> Server {
-    Server::start(&[("example.test.toml", ZONE)]).await
+    Server::start(&[("example.test.toml", UNWATCHED)]).await
 }
 
 async fn flip(server: &Server, to: &str) -> (u16, Value) {
@@ -146,7 +132,7 @@ async fn serials_never_go_back_whatever_happens() {
     moved(&server, "undo", true);
     let backup = server.folder.path().join("backup.db");
     accepted(server.api("POST", "/v1/backup", Some(json!({ "to": backup }))).await);
-    server.folder.write("zones/example.test.toml", &ZONE.replace("192.0.2.10", "192.0.2.11"));
+    server.folder.write("zones/example.test.toml", &UNWATCHED.replace("192.0.2.10", "192.0.2.11"));
     accepted(server.api("POST", "/v1/reload", None).await);
     moved(&server, "reload", true);
     assert_eq!(server.stop().await, Some(0));
@@ -164,11 +150,11 @@ async fn serials_never_go_back_whatever_happens() {
     moved(&server, "restore", true);
     // While the server is away the files get an older serial, then a newer one.
     server.kill9();
-    server.folder.write("zones/example.test.toml", &ZONE.replace("ns = [", "serial = 1\nns = ["));
+    server.folder.write("zones/example.test.toml", &UNWATCHED.replace("ns = [", "serial = 1\nns = ["));
     server.restart().await;
     moved(&server, "an older serial in the files", false);
     server.kill9();
-    server.folder.write("zones/example.test.toml", &ZONE.replace("ns = [", "serial = 2026120100\nns = ["));
+    server.folder.write("zones/example.test.toml", &UNWATCHED.replace("ns = [", "serial = 2026120100\nns = ["));
     server.restart().await;
     moved(&server, "a newer serial in the files", true);
     assert!(serial_of(&server) >= 2_026_120_100);
@@ -398,7 +384,7 @@ async fn a_state_file_of_a_newer_program_is_left_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_server_on_the_same_state_is_refused_and_the_first_goes_on() {
     let server = start().await;
-    let second = Server::prepare(&[("example.test.toml", ZONE)], &[]);
+    let second = Server::prepare(&[("example.test.toml", UNWATCHED)], &[]);
     let mut command = Command::new(crate::harness::PROGRAM);
     command.args(["serve", "--listen", &second.dns.to_string(), "--admin", &second.admin.to_string()]);
     command.arg("--zones").arg(second.folder.path().join("zones")).arg("--state").arg(server.state());
@@ -449,7 +435,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_changes_but_answers_and_undoes() {
-    let mut server = Server::prepare(&[("example.test.toml", ZONE)], &[]);
+    let mut server = Server::prepare(&[("example.test.toml", UNWATCHED)], &[]);
     let disk = SmallDisk::mount(&server.state(), "12m");
     server.spawn();
     server.ready().await;

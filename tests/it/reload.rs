@@ -1,7 +1,7 @@
 //! Reloads: all or nothing, every problem with its place, run-time state kept, nobody disturbed (§1.10).
 
 use crate::harness::{Server, eventually};
-use crate::pair::{CALM, Pair, accepted, guarded, member, refused, serial_of};
+use crate::pair::{CALM, Pair, UNWATCHED, accepted, guarded, member, refused, serial_of};
 use serde_json::json;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -10,20 +10,7 @@ use std::time::Duration;
 
 /// A zone that needs no backends.
 fn plain(extra: &str) -> String {
-    format!(
-        r#"[zone]
-ns = ["ns1.example.test"]
-[switch.model]
-owners = ["model.example.test"]
-min_interval = "0s"
-[switch.model.pool.blue]
-members = ["192.0.2.10"]
-weight = 10000
-[switch.model.pool.green]
-members = ["192.0.2.20"]
-weight = 0
-{extra}"#
-    )
+    format!("{UNWATCHED}{extra}")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
