@@ -23,7 +23,7 @@ pub(super) struct Live {
     pub(super) compiled: Arc<CompiledSwitch>,
     pub(super) pools: Vec<PoolStatus>,
     pub(super) cause: TtlCause,
-    /// No pool with weight is eligible.
+    /// Some client gets what the fallback decides.
     pub(super) fallback_in_use: bool,
     /// Per pool: the drain state last told.
     pub(super) drain: Vec<crate::drain::DrainState>,
@@ -37,7 +37,7 @@ impl Control {
         let slots = |pool: &str| self.slots.of(&switch.name, pool);
         let Compilation { switch: compiled, pools } =
             compile::compile_switch(&self.desired, &self.observed, &self.catalogue, &switch, &slots, cause, now);
-        let fallback_in_use = !compiled.pools.iter().any(|pool| pool.weight > 0 && pool.eligible);
+        let fallback_in_use = compiled.fallback_in_use();
         let drain = self.live.get(index as usize).map_or_else(Vec::new, |live| live.drain.clone());
         Live { compiled, pools, cause, fallback_in_use, drain }
     }
@@ -130,7 +130,9 @@ impl Control {
             .enumerate()
             .map(|(at, (compiled, pool))| PoolFacts {
                 pool: pool.name.clone(),
-                answered: compiled.weight > 0 || by_rule[at] || (live.fallback_in_use && may[at]),
+                answered: compiled.weight > 0
+                    || by_rule[at]
+                    || (live.fallback_in_use && may[at] && live.compiled.capped != Some(at)),
                 may_answer: may[at],
                 promise_ms: u64::from(
                     compiled.sets.iter().map(|set| set.promise_s).max().unwrap_or(live.compiled.ttl_s),
@@ -167,9 +169,9 @@ impl Control {
         if answering && live.fallback_in_use != before.as_ref().is_some_and(|b| b.fallback_in_use) {
             let in_use = live.fallback_in_use;
             if in_use {
-                tracing::error!(switch = %switch.name, fallback = ?switch.fallback, "no eligible pool has weight: the fallback answers");
+                tracing::error!(switch = %switch.name, fallback = ?switch.fallback, "no pool that may take them is eligible: the fallback answers clients");
             } else {
-                tracing::info!(switch = %switch.name, "an eligible pool has weight again: the fallback no longer answers");
+                tracing::info!(switch = %switch.name, "the fallback no longer answers anybody");
             }
             self.happen(What::Fallback { switch: switch.name.to_string(), in_use });
         }

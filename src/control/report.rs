@@ -62,7 +62,7 @@ pub struct SwitchView {
     pub changed_at: Option<String>,
     /// The fallback rule, in words.
     pub fallback: String,
-    /// No pool with weight is eligible: the fallback is answering.
+    /// The fallback is answering clients: [`SwitchView::fallback_cause`] says why.
     pub fallback_in_use: bool,
     /// While prepared: when it lapses (RFC 3339).
     pub prepared_until: Option<String>,
@@ -74,6 +74,20 @@ pub struct SwitchView {
     pub differs: Vec<String>,
     /// In the order of the file.
     pub pools: Vec<PoolView>,
+}
+
+impl SwitchView {
+    /// Why the fallback answers clients, if it does.
+    #[must_use]
+    pub fn fallback_cause(&self) -> Option<String> {
+        let alone = self.pools.iter().find(|pool| pool.weight > 0 && pool.eligible);
+        self.fallback_in_use.then(|| match alone {
+            None => "no pool with weight is eligible".to_owned(),
+            Some(pool) => {
+                format!("pool {} gets no more than its share, and no other pool with weight is eligible", pool.name)
+            }
+        })
+    }
 }
 
 /// One pool.

@@ -151,7 +151,8 @@ impl Control {
             has_weight: weight > 0,
             has_rule: found.is_some_and(|(switch, at, _)| named_by_rules(switch).get(at).copied().unwrap_or(false)),
             in_fallback_use: found.is_some_and(|(switch, at, _)| {
-                live.is_some_and(|live| live.fallback_in_use) && self.fallback_names(switch, at)
+                live.is_some_and(|live| live.fallback_in_use && live.compiled.capped != Some(at))
+                    && self.fallback_names(switch, at)
             }),
             idle: found.and_then(|(switch, _, pool)| self.idle_status(switch, pool)),
             warm_until_unix_ms: None,

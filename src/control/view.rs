@@ -67,11 +67,8 @@ impl Control {
             Condition::Full => alarms.push("the disk of the state folder is full: changes are refused, undo still works".to_owned()),
             Condition::Failing { why } => alarms.push(format!("the state store fails: {why}")),
         }
-        for switch in switches.iter().filter(|switch| switch.fallback_in_use) {
-            alarms.push(format!(
-                "switch {}: no eligible pool has weight; answering by fallback ({})",
-                switch.name, switch.fallback
-            ));
+        for (switch, cause) in switches.iter().filter_map(|switch| Some((switch, switch.fallback_cause()?))) {
+            alarms.push(format!("switch {}: {cause}; answering by fallback ({})", switch.name, switch.fallback));
         }
         for (switch, pool) in switches.iter().flat_map(|s| s.pools.iter().map(move |p| (s, p))) {
             if pool.weight > 0 && !pool.eligible {

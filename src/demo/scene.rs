@@ -118,7 +118,7 @@ fn words(what: &What) -> String {
         What::Eligible { switch, pool, eligible: true } => format!("{switch}/{pool} may be answered"),
         What::Eligible { switch, pool, eligible: false } => format!("{switch}/{pool} may not be answered"),
         What::Fallback { switch, in_use: true } => {
-            format!("{switch}: no pool with weight is eligible, the fallback answers")
+            format!("{switch}: no pool that may take them is eligible, the fallback answers clients")
         }
         What::Fallback { switch, in_use: false } => format!("{switch}: the fallback is no longer needed"),
         What::Drain { switch, pool, state } => match word(state).as_str() {

@@ -9,7 +9,7 @@
 //! | `tidegate_transport_events_total` | counter | transport, event | what else happened at the sockets: `metrics::Count` |
 //! | `tidegate_answer_seconds` | histogram | transport | from receive to the end of send, whole batches |
 //! | `tidegate_connections` | gauge | | open TCP, DoT and DoH connections |
-//! | `tidegate_switch_fallback` | gauge | switch | 1 while no pool is eligible and the fallback answers |
+//! | `tidegate_switch_fallback` | gauge | switch | 1 while the fallback answers clients, since no pool that may take them is eligible |
 //! | `tidegate_switch_ttl_seconds` | gauge | switch | TTL that answers carry at the moment |
 //! | `tidegate_rollout_phase` | gauge | switch, phase | 1 for the phase of a rollout |
 //! | `tidegate_weight` | gauge | switch, pool | weight in force |
@@ -294,7 +294,7 @@ fn switch_families(gauges: &Gauges) -> Vec<Family> {
     vec![
         gauge(
             "tidegate_switch_fallback",
-            "1 while no pool is eligible and the fallback answers",
+            "1 while the fallback answers clients, since no pool that may take them is eligible",
             each(|switch| flag(switch.fallback)),
         ),
         gauge(

@@ -97,6 +97,7 @@ pub fn compile_switch(
         salt,
         pools,
         last_active: weights.iter().enumerate().filter(|(_, weight)| **weight > 0).map(|(at, _)| at).collect(),
+        capped: None,
         target_ttl: &|name| catalogue.target_ttl(name),
     };
     Compilation { switch: Arc::new(crate::steering::compile(&input)), pools: statuses }

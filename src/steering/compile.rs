@@ -1,9 +1,10 @@
 //! From a definition, the weights in force and observed health to a [`CompiledSwitch`].
 
+use super::capped::Capped;
 use super::compiled::Facts;
 use super::labels::LabelRules;
 use super::partition::{Outcome, Partition};
-use super::table::Table;
+use super::table::{Method, Table};
 use super::{CompiledPool, CompiledSwitch, PoolIndex, PoolSlot, RuleMatch, RuleTarget, Switch, fallback, set, sticky};
 use crate::dns::Name;
 use std::sync::Arc;
@@ -24,6 +25,9 @@ pub struct SwitchInput<'a> {
     pub pools: Vec<PoolInput>,
     /// The pools that last had weight, by index.
     pub last_active: Vec<usize>,
+    /// The pool that must not get more than its weight's share, by index: the canary of a running
+    /// rollout that does not spill (§5.3).
+    pub capped: Option<usize>,
     /// The TTL of the sets at a name, if the name is ours.
     pub target_ttl: &'a dyn Fn(&Name) -> Option<u32>,
 }
@@ -58,6 +62,7 @@ pub fn compile(input: &SwitchInput<'_>) -> CompiledSwitch {
         name: Arc::clone(&definition.name),
         ttl_s: input.ttl_s,
         pools: compile_pools(input),
+        capped: tables.capped,
         tables: tables.list.into_boxed_slice(),
         networks,
         labels: (!labels.is_empty()).then(|| Box::new(labels)),
@@ -106,6 +111,10 @@ struct Tables<'a> {
     eligible: Vec<bool>,
     names: Vec<&'a str>,
     key: [u64; 2],
+    /// As the input has it, unless no other pool has weight: a share that is everything has no bound.
+    capped: Option<usize>,
+    /// The main weights without the capped pool; the fallback without it when none of them is eligible.
+    rest: Table,
     list: Vec<Table>,
 }
 
@@ -113,22 +122,31 @@ impl<'a> Tables<'a> {
     /// Makes table 0: the main weights, or the fallback when nobody with weight is eligible.
     fn new(input: &SwitchInput<'a>) -> Self {
         let definition: &'a Switch = input.definition;
-        let eligible: Vec<bool> = input.pools.iter().map(|pool| pool.eligible).collect();
-        let names = definition.pools.iter().map(|pool| &*pool.name).collect();
-        let mut tables = Self { definition, eligible, names, key: sticky::salt_key(input.salt), list: Vec::new() };
-        let weights = (0..definition.pools.len()).map(|pool| input.weights.get(pool).copied().unwrap_or(0));
-        let main = tables.may_win(weights.enumerate());
-        let by_fallback = main.is_empty();
-        let candidates = if by_fallback {
-            fallback::candidates(definition, input.weights, &tables.eligible, &input.last_active)
-        } else {
-            main
+        let weights: Vec<(usize, u16)> =
+            (0..definition.pools.len()).map(|at| (at, input.weights.get(at).copied().unwrap_or(0))).collect();
+        let capped = input.capped.filter(|capped| weights.iter().any(|(at, weight)| at != capped && *weight > 0));
+        let mut tables = Self {
+            definition,
+            eligible: input.pools.iter().map(|pool| pool.eligible).collect(),
+            names: definition.pools.iter().map(|pool| &*pool.name).collect(),
+            key: sticky::salt_key(input.salt),
+            capped,
+            rest: Table { method: Method::Nobody, by_fallback: true },
+            list: Vec::new(),
         };
-        tables.number_of(&candidates, by_fallback);
+        let others = tables.without_capped(tables.may_win(&weights));
+        tables.rest = if others.is_empty() {
+            let left = fallback::candidates(definition, input.weights, &tables.eligible, &input.last_active, capped);
+            tables.table(&left, true)
+        } else {
+            tables.table(&others, false)
+        };
+        let main = tables.chosen_by(&weights);
+        tables.number_of(main);
         tables
     }
 
-    /// The table a rule leads to: its own, or 0 when none of its pools is eligible.
+    /// The table a rule leads to: its own, or the main one when none of its pools is eligible.
     fn for_rule(&mut self, target: &RuleTarget) -> Outcome {
         let index = |name: &Arc<str>| self.definition.pool(name).map(|(at, _)| at);
         let mut wanted: Vec<(usize, u16)> = match target {
@@ -138,27 +156,65 @@ impl<'a> Tables<'a> {
             }
         };
         wanted.sort_unstable();
-        let candidates = self.may_win(wanted);
-        if candidates.is_empty() { 0 } else { self.number_of(&candidates, false) }
+        if wanted.iter().all(|(_, weight)| *weight == 0) {
+            return 0;
+        }
+        let table = self.chosen_by(&wanted);
+        self.number_of(table)
+    }
+
+    /// The table of these weights: their eligible pools, else what is left of the main ones.
+    ///
+    /// When another pool than the capped one fell out, the capped one wins the clients it wins
+    /// beside it (§5.3), and nobody else.
+    fn chosen_by(&self, weights: &[(usize, u16)]) -> Table {
+        let winners = self.may_win(weights);
+        let capped = self.capped.and_then(|capped| winners.iter().find(|(at, _)| usize::from(*at) == capped));
+        let all: Vec<_> = weights.iter().copied().filter(|(_, weight)| *weight > 0).filter_map(indexed).collect();
+        let Some((capped, _)) = capped.copied().filter(|_| winners.len() < all.len()) else {
+            return if winners.is_empty() { self.rest.clone() } else { self.table(&winners, false) };
+        };
+        let others = self.without_capped(winners);
+        let rest = if others.is_empty() { self.rest.clone() } else { self.table(&others, false) };
+        let first = self.table(&all, false);
+        match first.method {
+            Method::Only(pool) if pool == capped => first,
+            Method::Only(_) => rest,
+            _ => {
+                let capped = Capped { pool: capped, first, rest };
+                Table { method: Method::Capped(Box::new(capped)), by_fallback: false }
+            }
+        }
+    }
+
+    /// These candidates but for the capped pool.
+    fn without_capped(&self, mut candidates: Vec<(PoolIndex, u16)>) -> Vec<(PoolIndex, u16)> {
+        candidates.retain(|(at, _)| self.capped != Some(usize::from(*at)));
+        candidates
     }
 
     /// Those that are eligible and have weight: zero is exactly zero (§1.5).
-    fn may_win(&self, weights: impl IntoIterator<Item = (usize, u16)>) -> Vec<(PoolIndex, u16)> {
+    fn may_win(&self, weights: &[(usize, u16)]) -> Vec<(PoolIndex, u16)> {
         let eligible = |pool: usize| self.eligible.get(pool).copied().unwrap_or(false);
-        weights
-            .into_iter()
-            .filter(|(pool, weight)| *weight > 0 && eligible(*pool))
-            .filter_map(|(pool, weight)| Some((PoolIndex::try_from(pool).ok()?, weight)))
-            .collect()
+        let winners = weights.iter().copied().filter(|(pool, weight)| *weight > 0 && eligible(*pool));
+        winners.filter_map(indexed).collect()
     }
 
-    /// The number of the table with these candidates. Beyond 65535 different ones: the main weights.
-    fn number_of(&mut self, candidates: &[(PoolIndex, u16)], by_fallback: bool) -> Outcome {
-        let table = Table::new(self.definition.policy, candidates, &self.names, self.key, by_fallback);
+    fn table(&self, candidates: &[(PoolIndex, u16)], by_fallback: bool) -> Table {
+        Table::new(self.definition.policy, candidates, &self.names, self.key, by_fallback)
+    }
+
+    /// The number of this table. Beyond 65535 different ones: the main weights.
+    fn number_of(&mut self, table: Table) -> Outcome {
         let at = self.list.iter().position(|known| *known == table).unwrap_or_else(|| {
             self.list.push(table);
             self.list.len() - 1
         });
         Outcome::try_from(at).unwrap_or(0)
     }
+}
+
+/// A pool's index as tables hold it.
+fn indexed((pool, weight): (usize, u16)) -> Option<(PoolIndex, u16)> {
+    Some((PoolIndex::try_from(pool).ok()?, weight))
 }

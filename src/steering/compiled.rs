@@ -7,7 +7,7 @@ use super::key::Location;
 use super::labels::LabelRules;
 use super::partition::Partition;
 use super::set::CompiledSet;
-use super::table::{Method, Table};
+use super::table::Table;
 use super::{Client, PoolSlot, Switch};
 use crate::dns::RecordType;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub struct CompiledSwitch {
     pub ttl_s: u32,
     /// In the order of the file.
     pub pools: Box<[CompiledPool]>,
+    /// The pool that gets no more than its weight's share, whatever becomes of the others (§5.3).
+    pub capped: Option<usize>,
     /// Table 0 is the main weights; rules that can be honoured have others.
     pub(super) tables: Box<[Table]>,
     /// Which table a client's address leads to.
@@ -85,13 +87,15 @@ impl CompiledSwitch {
         let location = Location::of(client);
         let (table, rule_len) = self.table_for(client, &location);
         let Some(table) = self.tables.get(table) else { return Choice { pool: None, scope: 0, by_fallback: false } };
-        let key_len =
-            if client.label.is_none() && matches!(table.method, Method::Sticky(_)) { location.key_len() } else { 0 };
-        Choice {
-            pool: table.choose(|| location.key(), client.label, draw).map(usize::from),
-            scope: location.scope(rule_len.max(key_len)),
-            by_fallback: table.by_fallback,
-        }
+        let key_len = if client.label.is_none() && table.is_keyed() { location.key_len() } else { 0 };
+        let (pool, by_fallback) = table.choose(|| location.key(), client.label, draw);
+        Choice { pool: pool.map(usize::from), scope: location.scope(rule_len.max(key_len)), by_fallback }
+    }
+
+    /// Whether some client gets what the fallback decides (§1.9).
+    #[must_use]
+    pub fn fallback_in_use(&self) -> bool {
+        self.tables.iter().any(Table::reaches_fallback)
     }
 
     /// The table that rules lead this client to, and how many bits of its address that took.

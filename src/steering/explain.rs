@@ -7,7 +7,7 @@ use super::compiled::Facts;
 use super::key::Location;
 use super::log2::SCALE_BITS;
 use super::table::{Method, Table};
-use super::{Client, ClientKey, CompiledSwitch, Fallback, Policy, Rule, RuleMatch, RuleTarget};
+use super::{Choice, Client, ClientKey, CompiledPool, CompiledSwitch, Fallback, Policy, Rule, RuleMatch, RuleTarget};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -71,13 +71,12 @@ impl CompiledSwitch {
         let (table, _) = self.table_for(client, &location);
         let table = self.tables.get(table);
         let rule = self.facts.rule_for(client, &location);
-        let honoured = rule.is_some_and(|rule| self.can_honour(rule));
         let label = client.label.map(|label| String::from_utf8_lossy(label).into_owned());
         let key = label.map_or_else(|| location.to_string(), |label| format!("label {label}"));
         Explanation {
             switch: self.name.to_string(),
             pool: choice.pool.and_then(|at| self.pools.get(at)).map(|pool| pool.name.to_string()),
-            why: self.reason(choice.by_fallback, rule, honoured, &key),
+            why: self.reason(choice, table, rule, &key),
             policy: self.facts.definition.policy,
             rule: rule.map(|rule| rule.name.to_string()),
             by_fallback: choice.by_fallback,
@@ -89,60 +88,94 @@ impl CompiledSwitch {
         }
     }
 
-    /// Whether any pool a rule gives is eligible.
-    fn can_honour(&self, rule: &Rule) -> bool {
-        let eligible = |name: &str| self.pools.iter().any(|pool| &*pool.name == name && pool.eligible);
-        match &rule.target {
-            RuleTarget::Pool(name) => eligible(name),
-            RuleTarget::Weights(weights) => weights.iter().any(|(name, weight)| *weight > 0 && eligible(name)),
-        }
+    /// Whether a rule gave the pool chosen.
+    fn is_by(&self, rule: &Rule, choice: Choice) -> bool {
+        let chosen = choice.pool.filter(|_| !choice.by_fallback).and_then(|at| self.pools.get(at));
+        chosen.is_some_and(|chosen| match &rule.target {
+            RuleTarget::Pool(name) => chosen.name == *name,
+            RuleTarget::Weights(weights) => weights.iter().any(|(name, weight)| *weight > 0 && chosen.name == *name),
+        })
     }
 
     /// The reason in one sentence.
-    fn reason(&self, by_fallback: bool, rule: Option<&Rule>, honoured: bool, key: &str) -> String {
+    fn reason(&self, choice: Choice, table: Option<&Table>, rule: Option<&Rule>, key: &str) -> String {
+        let capped = self.capped.and_then(|at| self.pools.get(at));
+        let is_capped = |pool: &CompiledPool| capped.is_some_and(|capped| capped.name == pool.name);
+        let others_fell = self.pools.iter().any(|pool| pool.weight > 0 && !pool.eligible && !is_capped(pool));
+        let limit = capped.filter(|_| others_fell).map_or_else(String::new, |pool| {
+            format!("; pool {} gets no more than its share, standing in for no other", pool.name)
+        });
+        let but = capped.filter(|pool| pool.eligible).map_or_else(String::new, |pool| format!(" but {}", pool.name));
         let skipped = match rule {
-            Some(rule) if honoured => {
+            Some(rule) if self.is_by(rule, choice) => {
                 let what = match &rule.target {
                     RuleTarget::Pool(name) => format!("pool {name}"),
                     RuleTarget::Weights(_) => "weights of its own".to_owned(),
                 };
-                return format!("rule {} gives {key} {what}", rule.name);
+                return format!("rule {} gives {key} {what}{limit}", rule.name);
             }
-            Some(rule) => format!("rule {} gives no eligible pool; ", rule.name),
+            Some(rule) => format!("rule {} gives no eligible pool{but}; ", rule.name),
             None => String::new(),
         };
-        if by_fallback {
-            let fallback = match &self.facts.definition.fallback {
-                Fallback::LastActive => "the pools that last had weight, health ignored".to_owned(),
-                Fallback::Standby => "healthy pools at weight 0, then those that last had weight".to_owned(),
-                Fallback::All => "all pools, health ignored".to_owned(),
-                Fallback::Pool(name) => format!("pool {name}, health ignored"),
-                Fallback::NoData => "no data".to_owned(),
-            };
-            return format!("{skipped}no pool with weight is eligible; the fallback is {fallback}");
+        if choice.by_fallback {
+            let fallback = self.fallback_words();
+            return format!("{skipped}no pool{but} with weight is eligible; the fallback is {fallback}{limit}");
         }
-        let how = match (self.facts.definition.policy, self.tables.first().map(|table| &table.method)) {
+        let how = self.how(choice, table, key);
+        format!("{skipped}{how}{limit}")
+    }
+
+    /// What the fallback means.
+    fn fallback_words(&self) -> String {
+        let capped = self.capped.and_then(|at| self.pools.get(at)).map(|pool| &pool.name);
+        match &self.facts.definition.fallback {
+            Fallback::LastActive => "the pools that last had weight, health ignored".to_owned(),
+            Fallback::Standby => "healthy pools at weight 0, then those that last had weight".to_owned(),
+            Fallback::All => "all pools, health ignored".to_owned(),
+            Fallback::Pool(name) if capped == Some(name) => {
+                format!("pool {name}, which may not stand in, so the pools that last had weight, health ignored")
+            }
+            Fallback::Pool(name) => format!("pool {name}, health ignored"),
+            Fallback::NoData => "no data".to_owned(),
+        }
+    }
+
+    /// How a table came to its choice.
+    fn how(&self, choice: Choice, table: Option<&Table>, key: &str) -> String {
+        match (self.facts.definition.policy, table.map(|table| &table.method)) {
+            (_, Some(Method::Capped(capped))) if choice.pool == Some(usize::from(capped.pool)) => {
+                self.how(choice, Some(&capped.first), key)
+            }
+            (_, Some(Method::Capped(capped))) => self.how(choice, Some(&capped.rest), key),
             (Policy::Failover, _) => "the first eligible pool with weight".to_owned(),
             (_, Some(Method::Only(_))) => "the only eligible pool with weight".to_owned(),
             (Policy::Random, _) => "drawn by weight for each query".to_owned(),
             (Policy::Sticky | Policy::Fixed, _) => format!("lowest score for {key} under salt {}", self.facts.salt),
-        };
-        format!("{skipped}{how}")
+        }
+    }
+
+    /// The weight a pool took part with in a table, and its score where it has one.
+    fn part_in(&self, at: usize, table: &Table, key: &ClientKey<'_>) -> (Option<u16>, Option<f64>) {
+        match &table.method {
+            Method::Only(only) if usize::from(*only) == at => (self.pools.get(at).map(|pool| pool.weight), None),
+            Method::Sticky(contenders) => match contenders.iter().find(|c| usize::from(c.pool) == at) {
+                Some(c) => (Some(c.weight), Some(natural(c.cost(key)) / f64::from(c.weight))),
+                None => (None, None),
+            },
+            Method::Random(sums, pools) => {
+                (pools.iter().position(|p| usize::from(*p) == at).and_then(|p| sums.weight(p)), None)
+            }
+            Method::Capped(capped) => match self.part_in(at, &capped.first, key) {
+                (None, _) => self.part_in(at, &capped.rest, key),
+                part => part,
+            },
+            Method::Only(_) | Method::Nobody => (None, None),
+        }
     }
 
     fn pool_explanations(&self, table: Option<&Table>, key: &ClientKey<'_>) -> Vec<PoolExplanation> {
-        let of_pool = |(at, pool): (usize, &super::CompiledPool)| {
-            let (took_part_with, score) = match table.map(|table| &table.method) {
-                Some(Method::Only(only)) if usize::from(*only) == at => (Some(pool.weight), None),
-                Some(Method::Sticky(contenders)) => match contenders.iter().find(|c| usize::from(c.pool) == at) {
-                    Some(c) => (Some(c.weight), Some(natural(c.cost(key)) / f64::from(c.weight))),
-                    None => (None, None),
-                },
-                Some(Method::Random(sums, pools)) => {
-                    (pools.iter().position(|p| usize::from(*p) == at).and_then(|p| sums.weight(p)), None)
-                }
-                _ => (None, None),
-            };
+        let of_pool = |(at, pool): (usize, &CompiledPool)| {
+            let (took_part_with, score) = table.map_or((None, None), |table| self.part_in(at, table, key));
             PoolExplanation {
                 name: pool.name.to_string(),
                 weight: pool.weight,

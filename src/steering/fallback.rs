@@ -4,16 +4,21 @@ use super::{Fallback, PoolIndex, Switch};
 
 /// The fallback's pools with the weights they are chosen by, in the order of the file.
 ///
-/// Weights in force count where they are above 0; pools without take part as equals.
+/// Weights in force count where they are above 0; pools without take part as equals. A capped pool
+/// is left out; where nothing is left, the pools with weight answer for themselves, health ignored.
 pub(super) fn candidates(
     definition: &Switch,
     weights: &[u16],
     eligible: &[bool],
     last_active: &[usize],
+    capped: Option<usize>,
 ) -> Vec<(PoolIndex, u16)> {
-    let named = named_by(definition, weights, eligible, last_active);
+    let mut named = named_by(definition, weights, eligible, last_active, capped);
+    if named.is_empty() && definition.fallback != Fallback::NoData {
+        named = with_weight(weights, capped);
+    }
     let weighted: Vec<_> = named.iter().copied().filter(|(_, weight)| *weight > 0).collect();
-    if weighted.is_empty() || matches!(definition.fallback, Fallback::All | Fallback::Standby) {
+    if weighted.is_empty() || definition.fallback == Fallback::All {
         named.into_iter().map(|(pool, _)| (pool, 1)).collect()
     } else {
         weighted
@@ -21,17 +26,23 @@ pub(super) fn candidates(
 }
 
 /// Which pools the fallback means, with their weights in force (0 where they have none).
-fn named_by(definition: &Switch, weights: &[u16], eligible: &[bool], last_active: &[usize]) -> Vec<(PoolIndex, u16)> {
+fn named_by(
+    definition: &Switch,
+    weights: &[u16],
+    eligible: &[bool],
+    last_active: &[usize],
+    capped: Option<usize>,
+) -> Vec<(PoolIndex, u16)> {
     let weight = |pool: usize| weights.get(pool).copied().unwrap_or(0);
     let pick = |wanted: &dyn Fn(usize) -> bool| -> Vec<(PoolIndex, u16)> {
         (0..definition.pools.len())
-            .filter(|pool| wanted(*pool))
+            .filter(|pool| capped != Some(*pool) && wanted(*pool))
             .filter_map(|pool| Some((PoolIndex::try_from(pool).ok()?, weight(pool))))
             .collect()
     };
     let last = || {
         let last = pick(&|pool| last_active.contains(&pool));
-        if last.is_empty() { pick(&|pool| weight(pool) > 0) } else { last }
+        if last.is_empty() { with_weight(weights, capped) } else { last }
     };
     match &definition.fallback {
         Fallback::LastActive => last(),
@@ -45,6 +56,12 @@ fn named_by(definition: &Switch, weights: &[u16], eligible: &[bool], last_active
     }
 }
 
+/// The pools with weight, but for the capped one.
+fn with_weight(weights: &[u16], capped: Option<usize>) -> Vec<(PoolIndex, u16)> {
+    let others = weights.iter().enumerate().filter(|(pool, weight)| **weight > 0 && capped != Some(*pool));
+    others.filter_map(|(pool, weight)| Some((PoolIndex::try_from(pool).ok()?, *weight))).collect()
+}
+
 /// For each pool, whether any answer could name it whatever health does: by weight, rule or fallback.
 ///
 /// What a drain ledger has to assume about the moments before a crash (§4.1).
@@ -55,7 +72,7 @@ pub fn may_be_answered(definition: &Switch, weights: &[u16], last_active: &[usiz
         // A standby may be any pool at 0, depending on health.
         Fallback::All | Fallback::Standby => vec![true; definition.pools.len()],
         _ => {
-            let named = named_by(definition, weights, &[], last_active);
+            let named = named_by(definition, weights, &[], last_active, None);
             (0..definition.pools.len()).map(|pool| named.iter().any(|(index, _)| usize::from(*index) == pool)).collect()
         }
     };

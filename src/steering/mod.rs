@@ -3,6 +3,7 @@
 //! `definition` is what the operator wrote; `compiled` is what a query reads. Pure: the draw comes
 //! in as an argument. Never looks at a clock, a socket or a log.
 
+mod capped;
 mod compile;
 mod compiled;
 pub mod definition;

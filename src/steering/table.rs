@@ -3,6 +3,7 @@
 //! The main weights are one table, each rule that can be honoured another. Everything that does not
 //! depend on the client is decided here, when the switch is compiled.
 
+use super::capped::Capped;
 use super::random::RunningSums;
 use super::sticky::{self, Contender};
 use super::{ClientKey, Policy, PoolIndex, failover};
@@ -18,6 +19,8 @@ pub(super) enum Method {
     Sticky(Box<[Contender]>),
     /// By the draw, among at least two.
     Random(RunningSums, Box<[PoolIndex]>),
+    /// One pool by its share and no more; everybody else by a table without it.
+    Capped(Box<Capped>),
 }
 
 /// A weight set made ready.
@@ -57,15 +60,33 @@ impl Table {
         Self { method, by_fallback }
     }
 
-    /// The pool this client gets.
+    /// Whether the client's address decides, by its key.
+    #[inline]
+    pub(super) fn is_keyed(&self) -> bool {
+        match &self.method {
+            Method::Sticky(_) => true,
+            Method::Capped(capped) => capped.first.is_keyed(),
+            Method::Nobody | Method::Only(_) | Method::Random(..) => false,
+        }
+    }
+
+    /// Whether some client gets what the fallback decides.
+    pub(super) fn reaches_fallback(&self) -> bool {
+        match &self.method {
+            Method::Capped(capped) => capped.rest.reaches_fallback(),
+            _ => self.by_fallback,
+        }
+    }
+
+    /// The pool this client gets, and whether by the fallback.
     #[inline]
     pub(super) fn choose(
         &self,
         key: impl FnOnce() -> ClientKey<'static>,
         label: Option<&[u8]>,
         draw: u64,
-    ) -> Option<PoolIndex> {
-        match &self.method {
+    ) -> (Option<PoolIndex>, bool) {
+        let pool = match &self.method {
             Method::Nobody => None,
             Method::Only(pool) => Some(*pool),
             Method::Sticky(contenders) => match label {
@@ -73,6 +94,8 @@ impl Table {
                 None => sticky::choose(contenders, &key()),
             },
             Method::Random(sums, pools) => pools.get(sums.choose(draw)).copied(),
-        }
+            Method::Capped(capped) => return capped.choose(key(), label, draw),
+        };
+        (pool, self.by_fallback)
     }
 }

@@ -159,6 +159,7 @@ impl Bench {
             salt: "app",
             pools: self.definition.pools.iter().enumerate().map(input).collect(),
             last_active: Vec::new(),
+            capped: None,
             target_ttl: &|_| None,
         }))
     }

@@ -74,12 +74,8 @@ pub(super) fn up_count(pool: &PoolView) -> Cell {
 /// What is wrong with a switch, and what else is not as the files have it.
 pub(super) fn remarks(page: &mut Page, switch: &SwitchView) {
     let lead = format!("{}: ", switch.name);
-    if switch.fallback_in_use {
-        page.paragraph(
-            Tone::Bad,
-            &lead,
-            &format!("no pool with weight is eligible; the fallback ({}) answers", switch.fallback),
-        );
+    if let Some(cause) = switch.fallback_cause() {
+        page.paragraph(Tone::Bad, &lead, &format!("{cause}; the fallback ({}) answers", switch.fallback));
     }
     for pool in &switch.pools {
         if let Some(why) = &pool.why {

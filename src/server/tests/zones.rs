@@ -93,6 +93,7 @@ pub(super) fn snapshot() -> Snapshot {
         salt: "shop",
         pools: vec![PoolInput { slot: SLOT, health: vec![MemberHealth { eligible: true }], eligible: true, why: None }],
         last_active: vec![0],
+        capped: None,
         target_ttl: &|_| None,
     });
     let owner = SteeredOwner { switch: 0, role: OwnerRole::Owner, owner: name("shop.example.test"), wildcard: false };

@@ -39,6 +39,16 @@ fn a_standby_is_answered_only_while_healthy() {
 }
 
 #[test]
+fn without_a_healthy_standby_the_pools_that_last_had_weight_are_answered_by_weight() {
+    let mut bench = Bench::new(Policy::Random, &[9900, 100, 0]);
+    bench.definition.fallback = Fallback::Standby;
+    bench.eligible = vec![false; 3];
+    bench.last_active = vec![0, 1];
+    assert_eq!(bench.compile().choose(&nth(1), u64::MAX / 100 * 98).pool, Some(0));
+    assert_eq!(bench.compile().choose(&nth(1), u64::MAX / 1000 * 995).pool, Some(1));
+}
+
+#[test]
 fn the_other_fallbacks_mean_what_they_say() {
     let mut bench = Bench::new(Policy::Sticky, &[100, 0, 0]);
     bench.eligible = vec![false; 3];
@@ -67,6 +77,7 @@ fn healthy_members_are_answered_alone_while_their_pool_is_eligible() {
             salt: "",
             pools: vec![PoolInput { slot: PoolSlot(0), health, eligible, why: None }],
             last_active: vec![0],
+            capped: None,
             target_ttl: &|_| None,
         });
         compiled.pools[0].set(crate::dns::RecordType::A).unwrap().records.count()

@@ -1,5 +1,6 @@
 //! Whole switches: built from a few words, compiled, and asked.
 
+mod capping;
 mod explaining;
 mod fallbacks;
 mod scopes;
@@ -11,11 +12,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 /// A switch with pools of one member each, and what is observed of it.
+#[derive(Debug, Clone)]
 pub(super) struct Bench {
     pub(super) definition: Switch,
     pub(super) weights: Vec<u16>,
     pub(super) eligible: Vec<bool>,
     pub(super) last_active: Vec<usize>,
+    pub(super) capped: Option<usize>,
 }
 
 impl Bench {
@@ -41,7 +44,13 @@ impl Bench {
             idle: None,
             explain_networks: vec!["127.0.0.0/8".parse().unwrap()],
         };
-        Self { definition, weights: weights.to_vec(), eligible: vec![true; weights.len()], last_active: Vec::new() }
+        Self {
+            definition,
+            weights: weights.to_vec(),
+            eligible: vec![true; weights.len()],
+            last_active: Vec::new(),
+            capped: None,
+        }
     }
 
     pub(super) fn rule(mut self, name: &str, matches: RuleMatch, target: RuleTarget) -> Self {
@@ -64,6 +73,7 @@ impl Bench {
             salt: "model",
             pools: self.definition.pools.iter().enumerate().map(observe).collect(),
             last_active: self.last_active.clone(),
+            capped: self.capped,
             target_ttl: &|name: &Name| (name.to_string() == "ours.example.test.").then_some(120),
         })
     }

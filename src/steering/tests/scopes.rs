@@ -39,7 +39,8 @@ proptest! {
     #[test]
     fn an_answer_is_right_for_every_client_its_scope_covers(
         rules in proptest::collection::vec(rule(), 0..6), weights in prop_oneof![Just([1u16, 0, 0]), Just([1, 1, 0]), Just([5, 1, 1])],
-        ineligible in 0usize..6, policy in prop_oneof![Just(Policy::Sticky), Just(Policy::Failover)]
+        ineligible in 0usize..6, policy in prop_oneof![Just(Policy::Sticky), Just(Policy::Failover)],
+        capped in proptest::option::of(0usize..3)
     ) {
         let mut bench = Bench::new(policy, &weights);
         for (matches, target) in rules {
@@ -48,6 +49,7 @@ proptest! {
         if let Some(eligible) = bench.eligible.get_mut(ineligible) {
             *eligible = false;
         }
+        bench.capped = capped;
         let compiled = bench.compile();
         let by_address: Vec<_> = (0..256).map(|small| compiled.choose(&subnet(address(small), 32), 0).pool).collect();
         let v6 = compiled.choose(&Client { subnet: Some(Subnet { address: "2001:db8::".parse().unwrap(), source: 56 }), ..from("::1") }, 0);
