@@ -21,6 +21,7 @@ pub mod health;
 pub mod metrics;
 pub mod moment;
 pub mod probe;
+pub mod rollout;
 pub mod server;
 pub mod snapshot;
 pub mod state;
