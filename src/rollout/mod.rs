@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod gate;
 pub mod hook;
 pub mod machine;
+pub mod orders;
 pub mod plan;
 pub mod problem;
 pub mod record;
@@ -23,6 +24,7 @@ pub use gate::{
 };
 pub use hook::{Hook, HookAnswer, HookCall, HookKind};
 pub use machine::{Beginning, Event, Judgement, Person, Refusal, Signals, advance, percent, retry, start};
+pub use orders::{EvidencePool, EvidenceReport, EvidenceTask, HookOrder, HookReport};
 pub use plan::{Plan, PlanKind, PrometheusSource, Step};
 pub use problem::PlanProblem;
 pub use rolling::{MemberSignal, Rolling, RollingStage};

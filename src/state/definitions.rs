@@ -2,10 +2,11 @@
 
 use super::catalogue::steered_names;
 use crate::dns::Name;
+use crate::rollout::Plan;
 use crate::steering::Switch;
 use crate::zone::{SteerId, Zone, ZoneText};
 use ipnet::IpNet;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// All zones, as one reload brings them: all valid, or it never gets here.
@@ -31,6 +32,8 @@ pub struct ZoneDefinition {
     pub switches: Vec<Arc<Switch>>,
     /// How many switches of this zone may be moving at once (§3.2); `None`: any number.
     pub max_moving: Option<u32>,
+    /// How switches are released, for those whose files say it.
+    pub plans: BTreeMap<Arc<str>, Arc<Plan>>,
 }
 
 /// Server-wide answers that do not come from zones.
@@ -62,6 +65,12 @@ impl Definitions {
         let zone = self.zones.get(zone)?;
         Some((zone, zone.switches.get(index)?))
     }
+
+    /// The plan the files give a switch.
+    #[must_use]
+    pub fn plan(&self, switch: &str) -> Option<&Arc<Plan>> {
+        self.switch(switch)?.0.plans.get(switch)
+    }
 }
 
 impl ZoneDefinition {
@@ -79,6 +88,6 @@ impl ZoneDefinition {
         let steered: Vec<(Name, SteerId)> =
             owners.into_iter().zip((0..).map(SteerId)).map(|(steered, id)| (steered.owner, id)).collect();
         let data = Arc::new(Zone::build(&apex, text, &steered));
-        Self { apex, data, file_serial, switches, max_moving }
+        Self { apex, data, file_serial, switches, max_moving, plans: BTreeMap::new() }
     }
 }
