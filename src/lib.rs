@@ -25,6 +25,7 @@ pub mod rollout;
 pub mod server;
 pub mod snapshot;
 pub mod state;
+pub mod stats;
 pub mod steering;
 pub mod store;
 pub mod zone;
