@@ -166,15 +166,19 @@ impl IntoResponse for Problem {
 pub const fn status_of(rejection: &Rejection) -> (StatusCode, Option<&'static str>) {
     use Rejection as R;
     match rejection {
-        R::UnknownSwitch { .. } | R::UnknownPool { .. } | R::UnknownMember { .. } | R::NoOverride { .. } => {
-            (StatusCode::NOT_FOUND, None)
-        }
+        R::UnknownSwitch { .. }
+        | R::UnknownPool { .. }
+        | R::UnknownMember { .. }
+        | R::NoOverride { .. }
+        | R::NoRollout { .. } => (StatusCode::NOT_FOUND, None),
         R::StaleRevision { .. } => (StatusCode::PRECONDITION_FAILED, None),
         R::WeightOutOfRange { .. } | R::WeightsSumToZero { .. } | R::PercentSum { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, Some("weights"))
         }
         R::OverrideDuration { .. } => (StatusCode::UNPROCESSABLE_ENTITY, Some("for")),
         R::MissingReason { .. } => (StatusCode::UNPROCESSABLE_ENTITY, Some("reason")),
+        R::BadPlan { .. } => (StatusCode::UNPROCESSABLE_ENTITY, Some("plan")),
+        R::WhichPool { .. } => (StatusCode::UNPROCESSABLE_ENTITY, Some("to")),
         R::NamedTwice { .. } | R::NothingNamed => (StatusCode::UNPROCESSABLE_ENTITY, Some("switches")),
         R::TooSoon { .. }
         | R::NotEligible { .. }
@@ -184,6 +188,9 @@ pub const fn status_of(rejection: &Rejection) -> (StatusCode, Option<&'static st
         | R::PoolHasWeight { .. }
         | R::NothingToUndo { .. }
         | R::RemovesServing { .. }
+        | R::RolloutRunning { .. }
+        | R::RolloutRefused { .. }
+        | R::RolloutPolicy { .. }
         | R::SerialJump { .. } => (StatusCode::CONFLICT, None),
     }
 }
@@ -203,9 +210,13 @@ impl From<Rejection> for Problem {
                 problem.retry_after_s = Some(wait_ms.div_ceil(1000));
                 problem.with("wait_ms", *wait_ms)
             }
+            Rejection::BadPlan { problems, .. } => {
+                problem.with("problems", problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+            }
             Rejection::StaleRevision { current, .. } => problem.with("revision", *current),
             Rejection::UnknownSwitch { known, .. }
             | Rejection::UnknownPool { known, .. }
+            | Rejection::WhichPool { known, .. }
             | Rejection::UnknownMember { known, .. } => problem.with("known", known.clone()),
             _ => problem,
         }
@@ -274,6 +285,12 @@ mod tests {
             Rejection::MissingReason { why: "with force" },
             Rejection::RemovesServing { what: "pool green".into() },
             Rejection::SerialJump { zone, from: 1, to: 3_000_000_000 },
+            Rejection::RolloutRunning { switch: switch.clone(), phase: "paused" },
+            Rejection::NoRollout { switch: switch.clone() },
+            Rejection::RolloutRefused { switch: switch.clone(), refusal: crate::rollout::Refusal::NotPaused },
+            Rejection::RolloutPolicy { switch: switch.clone(), policy: "fixed" },
+            Rejection::WhichPool { switch: switch.clone(), known: vec![] },
+            Rejection::BadPlan { switch: switch.clone(), problems: vec![] },
             Rejection::NamedTwice { switch },
             Rejection::NothingNamed,
         ]

@@ -8,7 +8,7 @@ use super::view::rfc3339;
 use crate::clock;
 use crate::moment::Moment;
 use crate::snapshot::Superseded;
-use crate::state::{Change, Command, Desired, Split, SwitchState, apply, compile, v1};
+use crate::state::{Change, Command, Desired, RolloutVerb, Split, SwitchState, apply, compile, v1};
 use crate::store::{AuditRow, Commit, IdempotencyRow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -252,7 +252,7 @@ impl Control {
                 reply: serde_json::to_string(replied).expect("plain data"),
                 at_unix_ms: now.unix_ms,
             }),
-            may_use_reserve: matches!(asked.request.command, Command::Undo { .. }),
+            may_use_reserve: goes_back(&asked.request.command),
         }
     }
 
@@ -350,6 +350,11 @@ impl Replied {
     }
 }
 
+/// Whether a command returns to what served before: a full disk must not keep anybody from that.
+const fn goes_back(command: &Command) -> bool {
+    matches!(command, Command::Undo { .. } | Command::Rollout { verb: RolloutVerb::Abort | RolloutVerb::Tick(_), .. })
+}
+
 /// The verb of a command, as the CLI and the API spell it.
 fn verb(command: &Command) -> &'static str {
     match command {
@@ -360,6 +365,15 @@ fn verb(command: &Command) -> &'static str {
         Command::Override { .. } => "override",
         Command::ExpectVersion { .. } => "expect-version",
         Command::Reset { .. } => "reset",
+        Command::Rollout { verb, .. } => match verb {
+            RolloutVerb::Start(_) => "rollout-start",
+            RolloutVerb::Retry => "rollout-retry",
+            RolloutVerb::Pause => "rollout-pause",
+            RolloutVerb::Resume => "rollout-resume",
+            RolloutVerb::Promote { .. } => "rollout-promote",
+            RolloutVerb::Abort => "rollout-abort",
+            RolloutVerb::Tick(_) | RolloutVerb::Hook(_) => "rollout-step",
+        },
         Command::Reload(_) => "reload",
     }
 }
@@ -375,5 +389,10 @@ fn describe(desired: &Desired, name: &str) -> serde_json::Value {
             "pool": h.pool, "member": h.member, "hold": h.hold, "by": h.by,
         })).collect::<Vec<_>>()),
         "prepared_until_unix_ms": state.and_then(|s| s.prepared_until_unix_ms),
+        "rollout": state.and_then(|s| s.rollout.as_ref()).map(|rollout| serde_json::json!({
+            "id": rollout.id, "phase": rollout.phase, "stage": rollout.stage, "step": rollout.step,
+            "share_percent": f64::from(rollout.share()) / 100.0,
+            "what": rollout.timeline.last().map(|entry| &entry.what),
+        })),
     })
 }

@@ -211,8 +211,7 @@ fn targets<'a>(
     pool: &'a Pool,
     member: &'a Member,
 ) -> impl Iterator<Item = ProbeTarget> + 'a {
-    let version: Option<Arc<str>> =
-        member.expect_version.as_deref().or_else(|| desired.expect_version(&switch.name, pool)).map(Arc::from);
+    let version: Option<Arc<str>> = desired.expect_version_of(&switch.name, pool, member).map(Arc::from);
     let addresses = [member.ipv4.map(IpAddr::V4), member.ipv6.map(IpAddr::V6)];
     addresses.into_iter().flatten().flat_map(move |address| {
         let version = version.clone();

@@ -297,7 +297,7 @@ fn desired_from(loaded: &Loaded, definitions: Arc<Definitions>) -> Result<(Desir
     let mut notes = Vec::new();
     for (name, text) in &loaded.switches {
         let state = v1::decode_switch(text).map_err(|source| StartError::Decode { switch: name.clone(), source })?;
-        if let Some(kept) = apply::adopt(&desired.definitions, name, &state, &mut notes) {
+        if let Some(kept) = apply::adopt(&desired.definitions, name, &state, clock::now(), &mut notes) {
             desired.switches.insert(name.as_str().into(), kept);
         }
     }

@@ -76,6 +76,8 @@ pub enum Judgement {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // the texts say it
 pub enum Refusal {
+    #[error("a rollout is {phase} already: abort it, or wait for its end")]
+    Running { phase: &'static str },
     #[error("no rollout is running: the last one is {phase}")]
     NotRunning { phase: &'static str },
     #[error("the rollout is not paused, so there is nothing to resume")]

@@ -3,6 +3,8 @@
 use super::Definitions;
 use super::runtime::Split;
 use crate::health::OverrideKind;
+use crate::rollout::v1::PlanForm;
+use crate::rollout::{HookAnswer, PlanProblem, Refusal, Signals};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -55,8 +57,52 @@ pub enum Command {
         /// The switch.
         switch: String,
     },
+    /// Something about a rollout.
+    Rollout {
+        /// The switch.
+        switch: String,
+        /// What.
+        verb: RolloutVerb,
+    },
     /// Replaces the definitions.
     Reload(Arc<Definitions>),
+}
+
+/// What is asked of a rollout, by a person or by the server itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RolloutVerb {
+    /// Begin one.
+    Start(Box<RolloutStart>),
+    /// Begin the last one anew.
+    Retry,
+    /// Stay at the step.
+    Pause,
+    /// Go on; the hold begins anew.
+    Resume,
+    /// Skip the rest of the step.
+    Promote {
+        /// All steps.
+        full: bool,
+    },
+    /// Back to the stable pool at once.
+    Abort,
+    /// A second has passed (the server's own).
+    Tick(Box<Signals>),
+    /// A hook has answered (the server's own).
+    Hook(HookAnswer),
+}
+
+/// A rollout to begin.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RolloutStart {
+    /// The pool to release; may be left out where only one could be meant.
+    pub to: Option<String>,
+    /// The version it must show from here on.
+    pub version: Option<String>,
+    /// A plan for this time, instead of the files'.
+    pub plan: Option<PlanForm>,
+    /// A fresh salt, so that other users than last time are the first.
+    pub reshuffle: Option<String>,
 }
 
 /// One switch of a flip.
@@ -151,6 +197,20 @@ pub enum Rejection {
         "the SOA serial of zone {zone} jumps from {from} to {to}, by more than 2147483647: secondaries would see it go back (RFC 1982): choose one that is at most that much larger"
     )]
     SerialJump { zone: String, from: u32, to: u32 },
+    #[error(
+        "a rollout of switch `{switch}` is {phase}, and it alone moves the weights: abort it first (`tidegate rollout abort {switch}`), or force with a reason, which aborts it"
+    )]
+    RolloutRunning { switch: String, phase: &'static str },
+    #[error("switch `{switch}` has had no rollout: begin one with `tidegate rollout start {switch}`")]
+    NoRollout { switch: String },
+    #[error("{refusal} (switch `{switch}`)")]
+    RolloutRefused { switch: String, refusal: Refusal },
+    #[error("switch `{switch}` has policy `{policy}`, which a rollout cannot move: use `sticky` or `random`")]
+    RolloutPolicy { switch: String, policy: &'static str },
+    #[error("switch `{switch}` has several pools that could be released: name one of them{}", suggestion(.known))]
+    WhichPool { switch: String, known: Vec<String> },
+    #[error("the plan for switch `{switch}` cannot be followed: {}", joined(.problems))]
+    BadPlan { switch: String, problems: Vec<PlanProblem> },
     #[error("a flip names switch `{switch}` twice")]
     NamedTwice { switch: String },
     #[error("a flip needs at least one switch")]
@@ -170,6 +230,7 @@ impl Rejection {
                 | Self::TooManyMoving { .. }
                 | Self::PoolHasWeight { .. }
                 | Self::RemovesServing { .. }
+                | Self::RolloutRunning { .. }
         )
     }
 
@@ -196,6 +257,12 @@ impl Rejection {
             Self::MissingReason { .. } => "missing-reason",
             Self::RemovesServing { .. } => "removes-serving",
             Self::SerialJump { .. } => "serial-jump",
+            Self::RolloutRunning { .. } => "rollout-running",
+            Self::NoRollout { .. } => "no-rollout",
+            Self::RolloutRefused { .. } => "rollout-refused",
+            Self::RolloutPolicy { .. } => "rollout-policy",
+            Self::WhichPool { .. } => "which-pool",
+            Self::BadPlan { .. } => "bad-plan",
             Self::NamedTwice { .. } => "named-twice",
             Self::NothingNamed => "nothing-named",
         }
@@ -211,6 +278,11 @@ fn suggestion(known: &[String]) -> String {
             format!("; there are {}", many.iter().take(12).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))
         }
     }
+}
+
+/// Every fault of a plan in one line.
+fn joined(problems: &[PlanProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// What an accepted command changes; committed by the store, then absorbed and published.

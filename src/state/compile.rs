@@ -14,6 +14,8 @@ pub enum TtlCause {
     Steady,
     /// `prepare` is in force.
     Prepared,
+    /// A rollout runs.
+    RollingOut,
     /// A pool that lost its weight is still in its drain's tail.
     Draining,
 }
@@ -25,6 +27,7 @@ impl TtlCause {
         match self {
             Self::Steady => "steady",
             Self::Prepared => "low while prepared, so that undo is fast",
+            Self::RollingOut => "low while a rollout runs, so that going back is fast",
             Self::Draining => "low until the drain's tail ends, so that undo is fast",
         }
     }
@@ -35,16 +38,18 @@ impl TtlCause {
 pub fn ttl_s(switch: &Switch, cause: TtlCause) -> u32 {
     match cause {
         TtlCause::Steady => switch.ttl_s,
-        TtlCause::Prepared | TtlCause::Draining => switch.fast_ttl_s.min(switch.ttl_s),
+        TtlCause::Prepared | TtlCause::RollingOut | TtlCause::Draining => switch.fast_ttl_s.min(switch.ttl_s),
     }
 }
 
-/// Whether `prepare` is in force at `now`, else whether a drain is.
+/// What is going on at `now`: a preparation, else a rollout, else a drain.
 #[must_use]
 pub fn ttl_cause(desired: &Desired, switch: &Switch, draining: bool, now: Moment) -> TtlCause {
     let prepared = desired.switches.get(&switch.name).and_then(|state| state.prepared_until_unix_ms);
     if prepared.is_some_and(|until| now.unix_ms < until) {
         TtlCause::Prepared
+    } else if desired.running_rollout(&switch.name).is_some() {
+        TtlCause::RollingOut
     } else if draining {
         TtlCause::Draining
     } else {
@@ -89,6 +94,7 @@ pub fn compile_switch(
         .collect();
     let state = desired.switches.get(&switch.name);
     let salt = state.and_then(|s| s.salt.as_deref()).or(switch.salt.as_deref()).unwrap_or(&switch.name);
+    let rollout = desired.running_rollout(&switch.name);
     let input = SwitchInput {
         definition: switch,
         ttl_s: ttl_s(switch, cause),
@@ -97,7 +103,7 @@ pub fn compile_switch(
         salt,
         pools,
         last_active: weights.iter().enumerate().filter(|(_, weight)| **weight > 0).map(|(at, _)| at).collect(),
-        capped: None,
+        capped: rollout.and_then(|rollout| rollout.capped()).and_then(|name| Some(switch.pool(name)?.0)),
         target_ttl: &|name| catalogue.target_ttl(name),
     };
     Compilation { switch: Arc::new(crate::steering::compile(&input)), pools: statuses }

@@ -17,7 +17,9 @@ pub mod v1;
 
 pub use apply::{apply, initial_serials};
 pub use catalogue::{Catalogue, Placed};
-pub use command::{Change, Command, FlipTarget, Rejection, Request, SplitChange, WeightChange};
+pub use command::{
+    Change, Command, FlipTarget, Rejection, Request, RolloutStart, RolloutVerb, SplitChange, WeightChange,
+};
 pub use compile::{Compilation, TtlCause, compile_switch};
 pub use definitions::{AnswerSettings, Definitions, ZoneDefinition};
 pub use observed::{MemberKey, Observed, PoolStatus, Seen};

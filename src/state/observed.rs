@@ -96,6 +96,10 @@ pub fn pool_status(
             health::eligible(measured, hold.map(|h| &h.hold))
         })
         .collect();
+    let out = desired.rollout(&switch.name).filter(|rollout| rollout.stable == pool.name).and_then(|r| r.withdrawn());
+    for (member, up) in pool.members.iter().zip(&mut members) {
+        *up &= out != Some(&member.name);
+    }
     let quorum =
         health::pool_eligible(pool.members.iter().map(|m| m.weight).zip(members.iter().copied()), switch.min_healthy);
     let hold = hold_on(desired, &switch.name, &pool.name, None, now_unix_ms);
@@ -131,6 +135,9 @@ fn explain_down(
     let first = pool.members.iter().zip(members).find(|(_, up)| !**up).map(|(member, _)| {
         if hold_on(desired, &switch.name, &pool.name, Some(&member.name), now_unix_ms).is_some() {
             return format!("{} is forced down", member.name);
+        }
+        if desired.rollout(&switch.name).and_then(|rollout| rollout.withdrawn()) == Some(&member.name) {
+            return format!("{} is out for its update", member.name);
         }
         match observed.members.get(&MemberKey::new(switch, pool, member)) {
             Some(Seen { failure: Some(failure), .. }) => format!("{}: {failure}", member.name),

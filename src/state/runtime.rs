@@ -4,6 +4,7 @@ use super::Definitions;
 use crate::dns::Name;
 use crate::health::Override;
 use crate::moment::Moment;
+use crate::rollout::Rollout;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub struct Desired {
 }
 
 /// What was set at run time on one switch.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct SwitchState {
     /// Weights; `None`: the files' own.
     pub weights: Option<Split>,
@@ -45,6 +46,8 @@ pub struct SwitchState {
     pub recent: Vec<Arc<str>>,
     /// When the weights last changed.
     pub changed_at: Option<Moment>,
+    /// The rollout that runs, or the last one.
+    pub rollout: Option<Arc<Rollout>>,
     /// The revision that last touched this switch.
     pub revision: u64,
 }
@@ -87,6 +90,30 @@ impl Desired {
             };
         }
         self.serials.extend(change.serials.iter().cloned());
+    }
+
+    /// The last rollout of a switch.
+    #[must_use]
+    pub fn rollout(&self, switch: &str) -> Option<&Arc<Rollout>> {
+        self.switches.get(switch)?.rollout.as_ref()
+    }
+
+    /// The rollout that runs on a switch.
+    #[must_use]
+    pub fn running_rollout(&self, switch: &str) -> Option<&Arc<Rollout>> {
+        self.rollout(switch).filter(|rollout| rollout.phase.is_running())
+    }
+
+    /// The version one member must show: its own, that of a rolling update, else its pool's.
+    #[must_use]
+    pub fn expect_version_of<'a>(
+        &'a self,
+        switch: &str,
+        pool: &'a crate::steering::Pool,
+        member: &'a crate::steering::Member,
+    ) -> Option<&'a str> {
+        let rolled = self.rollout(switch).and_then(|rollout| rollout.version_of(&pool.name, &member.name));
+        rolled.or(member.expect_version.as_deref()).or_else(|| self.expect_version(switch, pool))
     }
 
     /// The version a pool's members must show.

@@ -6,6 +6,7 @@
 use super::{Hold, Split, SwitchState};
 use crate::health::Override;
 use crate::moment::Moment;
+use crate::rollout::record::{RecordError, RolloutV1};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ pub enum DecodeError {
     /// Not the JSON it should be.
     #[error("stored state cannot be read")]
     Malformed(#[from] serde_json::Error),
+    /// A rollout that cannot be gone on with.
+    #[error("{0}")]
+    Rollout(#[from] RecordError),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,6 +52,8 @@ struct SwitchV1 {
     salt: Option<String>,
     recent: Vec<Arc<str>>,
     changed_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout: Option<RolloutV1>,
     revision: u64,
 }
 
@@ -76,6 +82,7 @@ pub fn encode_switch(state: &SwitchState) -> String {
         salt: state.salt.clone(),
         recent: state.recent.clone(),
         changed_at: state.changed_at,
+        rollout: state.rollout.as_ref().map(|rollout| RolloutV1::of(rollout)),
         revision: state.revision,
     };
     let body = serde_json::to_value(form).expect("plain data");
@@ -106,6 +113,7 @@ pub fn decode_switch(text: &str) -> Result<SwitchState, DecodeError> {
         salt: form.salt,
         recent: form.recent,
         changed_at: form.changed_at,
+        rollout: form.rollout.map(RolloutV1::restore).transpose()?.map(Arc::new),
         revision: form.revision,
     })
 }

@@ -98,7 +98,7 @@ impl World {
         let mut notes = Vec::new();
         for (name, text) in switches {
             let state = v1::decode_switch(&text).map_err(|error| error.to_string())?;
-            if let Some(state) = apply::adopt(&self.desired.definitions, &name, &state, &mut notes) {
+            if let Some(state) = apply::adopt(&self.desired.definitions, &name, &state, self.now, &mut notes) {
                 self.desired.switches.insert(name, state);
             }
         }

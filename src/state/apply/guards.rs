@@ -12,6 +12,12 @@ use std::sync::Arc;
 const RECENT_MS: u64 = 10_000;
 
 impl Decide<'_> {
+    /// A rollout runs, which alone moves the weights.
+    pub(super) fn rollout_runs(&self, switch: &Switch) -> Option<Rejection> {
+        let rollout = self.desired.running_rollout(&switch.name)?;
+        Some(Rejection::RolloutRunning { switch: switch.name.to_string(), phase: rollout.phase.word() })
+    }
+
     /// Less than `min_interval` since the last change of weights.
     pub(super) fn too_soon(&self, switch: &Switch) -> Option<Rejection> {
         let changed = self.desired.switches.get(&switch.name)?.changed_at?;
@@ -77,7 +83,13 @@ impl Decide<'_> {
 
     /// Records a new split in a switch's state; `previous` keeps the one it replaces.
     pub(super) fn with_split(&self, switch: &Switch, after: Split) -> SwitchState {
-        let mut state = self.state(switch);
+        let mut state = self.moved(self.state(switch), switch, after);
+        super::rollouts::end_by_force(&mut state, self);
+        state
+    }
+
+    /// Puts a new split into a switch's state.
+    pub(super) fn moved(&self, mut state: SwitchState, switch: &Switch, after: Split) -> SwitchState {
         let before = self.desired.split(switch);
         state.recent = self.recent_pools(&state, &before);
         state.previous = Some(before);

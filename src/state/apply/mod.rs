@@ -6,6 +6,7 @@
 mod guards;
 mod holds;
 mod reload;
+mod rollouts;
 mod weights;
 
 use super::command::{Change, Command, Rejection, Request, SplitChange};
@@ -42,6 +43,7 @@ pub fn apply(desired: &Desired, observed: &Observed, request: &Request, now: Mom
             holds::set(&decide, &holds::Asked { switch, pool, member: member.as_deref(), kind: *hold, for_ms: *for_ms })
         }
         Command::ExpectVersion { switch, pool, version } => decide.expect_version(switch, pool, version.as_deref()),
+        Command::Rollout { switch, verb } => rollouts::decide(&decide, switch, verb),
         Command::Reload(definitions) => reload::reload(&decide, definitions),
     }
 }

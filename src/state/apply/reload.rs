@@ -2,6 +2,8 @@
 
 use super::Decide;
 use crate::dns::Name;
+use crate::moment::Moment;
+use crate::rollout::{Event, Person, Rollout, advance};
 use crate::state::command::{Change, Rejection, SplitChange};
 use crate::state::definitions::{Definitions, ZoneDefinition};
 use crate::state::runtime::{Desired, Split, SwitchState};
@@ -25,13 +27,13 @@ pub(super) fn reload(decide: &Decide<'_>, new: &Arc<Definitions>) -> Result<Chan
     for switch in old.zones.iter().flat_map(|zone| &zone.switches) {
         let before = decide.desired.split(switch);
         let after = fresh.get(&*switch.name).copied();
-        decide.guard(removes_serving(switch, &before, after))?;
+        decide.guard(removes_serving(decide.desired, switch, &before, after))?;
         let state = decide.desired.switches.get(&switch.name);
         let Some(after) = after else {
             removed.extend(state.map(|_| switch.name.clone()));
             continue;
         };
-        let kept = state.map(|state| keep(state, after, &mut notes));
+        let kept = state.map(|state| keep(state, after, decide.now, &mut notes));
         let split = kept.as_ref().and_then(|kept| kept.weights.clone()).unwrap_or_else(|| file_split(after));
         if split != before {
             splits.push(SplitChange { switch: after.name.clone(), before, after: split });
@@ -81,6 +83,7 @@ pub fn adopt(
     definitions: &Definitions,
     name: &str,
     state: &SwitchState,
+    now: Moment,
     notes: &mut Vec<String>,
 ) -> Option<SwitchState> {
     let Some((_, switch)) = definitions.switch(name) else {
@@ -94,23 +97,47 @@ pub fn adopt(
             notes.push(format!("the files no longer have pool `{pool}` of switch `{name}`, which had weight {weight}: its traffic goes to the others"));
         }
     }
-    Some(keep(state, switch, notes))
+    Some(keep(state, switch, now, notes))
 }
 
 /// The first serving thing that the new files no longer have.
-fn removes_serving(switch: &Switch, before: &Split, after: Option<&Arc<Switch>>) -> Option<Rejection> {
+fn removes_serving(
+    desired: &Desired,
+    switch: &Switch,
+    before: &Split,
+    after: Option<&Arc<Switch>>,
+) -> Option<Rejection> {
     let Some(after) = after else {
         return Some(Rejection::RemovesServing { what: format!("switch `{}`", switch.name) });
     };
+    if let Some(pool) = desired.running_rollout(&switch.name).and_then(|rollout| lacking(rollout, after)) {
+        let what = format!("pool `{pool}` of switch `{}`, which is in a rollout", switch.name);
+        return Some(Rejection::RemovesServing { what });
+    }
     before
         .iter()
         .find(|(pool, weight)| **weight > 0 && after.pool(pool).is_none())
         .map(|(pool, _)| Rejection::RemovesServing { what: format!("pool `{pool}` of switch `{}`", switch.name) })
 }
 
+/// A pool that a rollout needs and a switch does not have.
+fn lacking<'r>(rollout: &'r Rollout, switch: &Switch) -> Option<&'r Arc<str>> {
+    let needed = [Some(&rollout.stable), Some(&rollout.canary), rollout.plan.baseline.as_ref()];
+    needed.into_iter().flatten().find(|pool| switch.pool(pool).is_none())
+}
+
 /// Run-time state on a changed definition, with a note for each edit it hides.
-fn keep(state: &SwitchState, after: &Switch, notes: &mut Vec<String>) -> SwitchState {
+fn keep(state: &SwitchState, after: &Switch, now: Moment, notes: &mut Vec<String>) -> SwitchState {
     let mut kept = state.clone();
+    let running = state.rollout.as_ref().filter(|rollout| rollout.phase.is_running());
+    if let Some((rollout, pool)) = running.and_then(|rollout| Some((rollout, lacking(rollout, after)?))) {
+        notes.push(format!("switch `{}`: its rollout ends, since the files no longer have pool `{pool}`", after.name));
+        let person = Person { name: "the files".to_owned(), reason: Some(format!("pool {pool} is gone")) };
+        // An abort of a running rollout is never refused.
+        if let Ok(Some(ended)) = advance(rollout, &Event::Abort(person), now) {
+            kept.rollout = Some(Arc::new(ended));
+        }
+    }
     if let Some(weights) = &state.weights {
         let mut split: Split =
             after.pools.iter().map(|p| (p.name.clone(), weights.get(&p.name).copied().unwrap_or(0))).collect();

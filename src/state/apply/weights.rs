@@ -66,7 +66,9 @@ pub(super) fn reset(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection
     };
     let files: Split = switch.pools.iter().map(|pool| (pool.name.clone(), pool.weight)).collect();
     let before = decide.desired.split(switch);
+    decide.guard(decide.rollout_runs(switch))?;
     let mut fresh = SwitchState {
+        rollout: state.rollout.clone(),
         previous: state.previous.clone(),
         changed_at: state.changed_at,
         recent: state.recent.clone(),
@@ -89,6 +91,7 @@ pub(super) fn reset(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection
         decide.guard(without.nobody_left(switch, &files))?;
     }
     decide.guard(changes_version_in_service(decide, &planned, switch, &files))?;
+    super::rollouts::end_by_force(&mut fresh, decide);
     if moves {
         fresh.recent = decide.recent_pools(state, &before);
         fresh.previous = Some(before);
@@ -137,6 +140,7 @@ impl Decide<'_> {
     /// The guards that concern one switch.
     fn hold_guards(&self, planned: &Move<'_>, guards: Guards) -> Result<(), Rejection> {
         let before = self.desired.split(planned.switch);
+        self.guard(self.rollout_runs(planned.switch))?;
         if guards == Guards::All {
             self.guard(self.too_soon(planned.switch))?;
         }

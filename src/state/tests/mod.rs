@@ -13,6 +13,7 @@ mod percentages;
 mod rejections;
 mod reloads;
 mod resets;
+mod rollouts;
 mod sequences;
 mod serial_numbers;
 mod stored;

@@ -128,13 +128,13 @@ fn stored_state_fits_itself_to_the_files_of_a_start() {
     world.take(flip("model", "green"));
     let stored = world.state("model").clone();
     let mut notes = Vec::new();
-    let same = adopt(&definitions(|_| {}), "model", &stored, &mut notes).unwrap();
+    let same = adopt(&definitions(|_| {}), "model", &stored, Moment::default(), &mut notes).unwrap();
     assert_eq!((same, notes.len()), (stored.clone(), 0));
     let fewer = definitions(|draft| drop(draft.model.pools.remove(1)));
-    let kept = adopt(&fewer, "model", &stored, &mut notes).unwrap();
+    let kept = adopt(&fewer, "model", &stored, Moment::default(), &mut notes).unwrap();
     assert_eq!(kept.weights.unwrap()["blue"], 10_000, "the pool with all weight is gone: the files decide");
     assert!(notes[0].contains("no longer have pool `green`"), "{notes:?}");
     notes.clear();
-    assert_eq!(adopt(&Definitions::default(), "model", &stored, &mut notes), None);
+    assert_eq!(adopt(&Definitions::default(), "model", &stored, Moment::default(), &mut notes), None);
     assert!(notes[0].contains("no longer have switch `model`"), "{notes:?}");
 }

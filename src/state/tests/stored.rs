@@ -40,7 +40,7 @@ prop_compose! {
         changed_at in prop::option::of(moment()),
         revision in any::<u64>(),
     ) -> SwitchState {
-        SwitchState { weights, file_weights, previous, versions, holds, prepared_until_unix_ms, salt, recent, changed_at, revision }
+        SwitchState { weights, file_weights, previous, versions, holds, prepared_until_unix_ms, salt, recent, changed_at, revision, rollout: None }
     }
 }
 
