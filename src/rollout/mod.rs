@@ -6,6 +6,7 @@
 //!
 //! Never reads a clock, sends nothing, stores nothing.
 
+pub mod analysis;
 pub mod evidence;
 pub mod gate;
 pub mod hook;
@@ -18,6 +19,7 @@ pub mod rolling;
 pub mod timeline;
 pub mod v1;
 
+pub use analysis::Look;
 pub use evidence::{Evidence, Intake, Sample, SampleValue, Series, SourceState, Values};
 pub use gate::{
     Check, Gate, GateVerdict, Margin, Metric, MetricSource, Sequential, Spending, Statistic, Test, Verdict, Worse,
