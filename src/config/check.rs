@@ -1,8 +1,9 @@
 //! What `tidegate check` shows: problems, warnings, and what each switch would do.
 
 use super::problem::{Problem, Problems};
-use super::switch::bare;
+use super::switch::{Marked, bare};
 use super::value::time;
+use crate::rollout::{Plan, PlanKind};
 use crate::steering::{Fallback, Policy, Switch};
 use std::path::Path;
 use std::sync::Arc;
@@ -34,11 +35,11 @@ pub struct Information {
 pub fn check(folder: &Path) -> Report {
     let (zones, findings) = super::read_folder(folder);
     let switches = if findings.problems.is_empty() {
-        let all = zones.iter().flat_map(|zone| zone.switches.iter().map(move |marked| (zone, &marked.switch)));
-        all.map(|(zone, switch)| Information {
+        let all = zones.iter().flat_map(|zone| zone.switches.iter().map(move |marked| (zone, marked)));
+        all.map(|(zone, marked)| Information {
             zone: bare(&zone.apex),
-            switch: Arc::clone(&switch.name),
-            lines: describe(switch),
+            switch: Arc::clone(&marked.switch.name),
+            lines: describe(marked),
         })
         .collect()
     } else {
@@ -52,7 +53,8 @@ pub fn check(folder: &Path) -> Report {
 }
 
 /// A switch in words.
-fn describe(switch: &Switch) -> Vec<String> {
+fn describe(marked: &Marked) -> Vec<String> {
+    let switch = &marked.switch;
     let owners: Vec<String> = switch.owners.iter().map(bare).collect();
     let sum: u32 = switch.pools.iter().map(|pool| u32::from(pool.weight)).sum();
     let pools: Vec<String> =
@@ -86,7 +88,31 @@ fn describe(switch: &Switch) -> Vec<String> {
             lines.push(format!("pool {} is probed by {}", pool.name, each.join(", ")));
         }
     }
+    lines.extend(marked.plan.as_deref().map(|plan| rollout_meaning(plan, switch)));
     lines
+}
+
+/// How it is released, in one line.
+fn rollout_meaning(plan: &Plan, switch: &Switch) -> String {
+    let mut line = match plan.kind {
+        PlanKind::Canary => "a rollout is a canary: ",
+        PlanKind::BlueGreen => "a rollout is blue/green: ",
+        PlanKind::Rolling => "a rollout goes member by member",
+    }
+    .to_owned();
+    let steps: Vec<String> = plan
+        .steps
+        .iter()
+        .map(|step| {
+            let share = percent(u32::from(step.weight), u32::from(crate::rollout::WHOLE));
+            plan.hold_ms(step, switch.fast_ttl_s)
+                .map_or_else(|| format!("{share} %"), |hold_ms| format!("{share} % for {}", time(hold_ms)))
+        })
+        .collect();
+    line += &steps.join(", ");
+    let gates: Vec<&str> = plan.before.iter().chain(&plan.gates).map(|gate| &*gate.name).collect();
+    line += if gates.is_empty() { "; no gates" } else { "; gates " };
+    line + &gates.join(", ")
 }
 
 /// A share with two decimals at most.

@@ -69,9 +69,14 @@ impl Folder {
         zones.into_values().collect()
     }
 
-    /// A text file named by the operator; relative paths start at the folder.
+    /// The path of a file named by the operator; relative ones start at the folder.
+    pub(super) fn beside(&self, file: &str) -> PathBuf {
+        self.path.join(file)
+    }
+
+    /// A text file named by the operator.
     pub(super) fn read_beside(&self, file: &str) -> io::Result<String> {
-        String::from_utf8(read_limited(&self.path.join(file))?)
+        String::from_utf8(read_limited(&self.beside(file))?)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
     }
 

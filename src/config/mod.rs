@@ -10,6 +10,7 @@ mod findings;
 mod folder;
 mod master;
 mod monitor;
+mod plan;
 mod pool;
 mod problem;
 mod rule;
@@ -30,7 +31,7 @@ use crate::dns::{Name, RecordType};
 use crate::state::{Definitions, ZoneDefinition};
 use findings::{Findings, Scope};
 use folder::{Folder, ZoneFiles};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -189,8 +190,15 @@ fn define(zones: Vec<ReadZone>) -> Definitions {
     let zones = zones
         .into_iter()
         .map(|zone| {
-            let switches = zone.switches.into_iter().map(|marked| Arc::new(marked.switch)).collect();
-            Arc::new(ZoneDefinition::compile(zone.apex, &zone.text, zone.serial, switches, zone.max_moving))
+            let mut plans = BTreeMap::new();
+            let mut switches = Vec::with_capacity(zone.switches.len());
+            for marked in zone.switches {
+                plans.extend(marked.plan.map(|plan| (Arc::clone(&marked.switch.name), plan)));
+                switches.push(Arc::new(marked.switch));
+            }
+            let mut definition = ZoneDefinition::compile(zone.apex, &zone.text, zone.serial, switches, zone.max_moving);
+            definition.plans = plans;
+            Arc::new(definition)
         })
         .collect();
     Definitions::new(zones)

@@ -5,6 +5,7 @@ use super::folder::Folder;
 use super::problem::nearest;
 use super::v1::{Field, SwitchForm, Texts, span_or};
 use crate::dns::{Name, RecordType};
+use crate::rollout::Plan;
 use crate::steering::{AnswerMode, Fallback, Policy, Switch};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -33,6 +34,8 @@ pub(super) struct Marked {
     pub(super) pools: Vec<Range<usize>>,
     /// The members of each pool.
     pub(super) members: Vec<Vec<Range<usize>>>,
+    /// How it is released, when its files say.
+    pub(super) plan: Option<Arc<Plan>>,
 }
 
 impl Scope<'_> {
@@ -70,7 +73,7 @@ impl Scope<'_> {
             owners,
             pools,
         };
-        let marked = Marked { switch, name: span, owners: owner_spans, pools: pool_spans, members };
+        let marked = Marked { switch, name: span, owners: owner_spans, pools: pool_spans, members, plan: None };
         self.refuse_mixed_cname(&marked, apex);
         marked
     }
@@ -241,7 +244,7 @@ pub(super) fn advise(scope: &mut Scope<'_>, marked: &Marked, form: &SwitchForm) 
         let message = "`random` draws for each query, so that a client may get its A, AAAA and HTTPS records from different pools";
         scope.warn(&marked.name, message, "use `policy = \"sticky\"` where pools must not be mixed");
     }
-    if switch.ttl_s > 300 {
+    if switch.ttl_s > 300 && form.rollout.is_none() {
         let message = format!(
             "a TTL of {} s outlasts the 10 min hold of a default rollout step: each step will hold for two TTLs",
             switch.ttl_s

@@ -2,16 +2,17 @@
 
 use super::findings::{Findings, Scope};
 use super::folder::{Folder, ZoneFiles, read_limited};
-use super::master;
 use super::problem::{Problem, Source};
 use super::switch::{Marked, advise, bare};
 use super::v1::{self, SwitchForm, ZoneForm, written_order};
 use super::value::Addresses;
+use super::{master, plan};
 use crate::dns::{Name, RecordType};
 use crate::zone::{LineRef, ZoneText};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use toml::Spanned;
 
 /// The longest time of an SOA, seconds: about a year.
@@ -65,14 +66,21 @@ pub(super) fn read_zone(files: &ZoneFiles, folder: &Folder) -> (Option<ReadZone>
         let mut scope = Scope { source: &source, findings: &mut findings };
         zone_form = tables.zone;
         for table in tables.switches {
+            let places = v1::Places::of(&table.value, "rollout");
             let Some(form) = v1::read_value::<SwitchForm>(&source, table.value, &mut scope.findings.problems) else {
                 continue;
             };
             let before = scope.findings.problems.len();
-            let marked = scope.switch(&table.name, &form, &files.apex, folder);
+            let mut marked = scope.switch(&table.name, &form, &files.apex, folder);
+            let planned = form.rollout.as_ref().zip(places.as_ref());
+            let plan = planned.and_then(|(form, places)| scope.plan(form, places, &marked.switch, folder));
             if scope.findings.problems.len() == before {
                 advise(&mut scope, &marked, &form);
+                if let Some((plan, places)) = plan.as_ref().zip(places.as_ref()) {
+                    plan::advise(&mut scope, plan, places, &marked.switch);
+                }
             }
+            marked.plan = plan.map(Arc::new);
             zone.switches.push(marked);
         }
         if let Some(form) = &zone_form {

@@ -2,6 +2,7 @@
 
 mod files;
 mod messages;
+mod plans;
 mod random;
 mod server;
 mod warnings;

@@ -5,11 +5,13 @@
 //! and `state` and never appear in a file.
 
 mod monitor;
+mod places;
 mod read;
 mod scalar;
 mod switch;
 
 pub use monitor::{IdleForm, MonitorForm};
+pub use places::Places;
 pub use read::{Table, Tables, read_tables, read_value, syntax_problem};
 pub use scalar::{Scalar, Texts};
 pub use switch::{MemberForm, MemberTable, PoolForm, RuleForm, SwitchForm, ZoneForm};

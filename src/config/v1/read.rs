@@ -93,16 +93,19 @@ pub fn read_value<T: DeserializeOwned>(
     mut value: Spanned<DeValue<'_>>,
     problems: &mut Vec<Problem>,
 ) -> Option<T> {
-    let mut faults = 0;
+    let mut cut: Vec<Range<usize>> = Vec::new();
     loop {
         match T::deserialize(ValueDeserializer::from(value.clone())) {
-            Ok(form) => return (faults == 0).then_some(form),
+            Ok(form) => return cut.is_empty().then_some(form),
             Err(error) => {
-                problems.push(kind_problem(source, &error, &value.span()));
-                faults += 1;
-                if faults == MAX_FAULTS || !error.span().is_some_and(|span| cut_out(&mut value, &span)) {
-                    return None;
+                let span = error.span();
+                // A table is not blamed for missing what was cut out of it.
+                let ours = |table: &Range<usize>| cut.iter().any(|at| table.start <= at.start && at.end <= table.end);
+                if !(error.message().starts_with("missing field") && span.as_ref().is_some_and(ours)) {
+                    problems.push(kind_problem(source, &error, &value.span()));
                 }
+                let span = span.filter(|span| cut.len() + 1 < MAX_FAULTS && cut_out(&mut value, span))?;
+                cut.push(span);
             }
         }
     }
@@ -152,6 +155,12 @@ fn kind_problem(source: &Source, error: &toml::de::Error, table: &Range<usize>) 
                 None => format!("known here: {}", known.join(", ")),
             };
             source.problem(&span, format!("unknown key `{unknown}`"), Some(remedy))
+        }
+        ["unknown variant ", unknown, rest @ ..] => {
+            let known: Vec<&str> = rest.iter().skip(1).step_by(2).copied().collect();
+            let remedy = nearest(unknown, known.iter().copied())
+                .map_or_else(|| format!("write one of {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+            source.problem(&span, format!("`{unknown}` is none of the words known here"), Some(remedy))
         }
         _ => source.problem(&span, error.message(), None),
     }

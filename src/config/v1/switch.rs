@@ -1,6 +1,7 @@
 //! `[zone]`, `[switch.<name>]` and what stands below them.
 
 use super::{Entries, Field, IdleForm, MonitorForm, Scalar, Texts};
+use crate::rollout::v1::PlanForm;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -69,6 +70,8 @@ pub struct SwitchForm {
     pub monitors: Field<Vec<Spanned<MonitorForm>>>,
     /// How busy an old side still is.
     pub idle: Option<Spanned<IdleForm>>,
+    /// `[switch.<name>.rollout]`: how it is released.
+    pub rollout: Option<PlanForm>,
     /// `[[switch.<name>.rule]]`.
     #[serde(default)]
     pub rule: Vec<Spanned<RuleForm>>,

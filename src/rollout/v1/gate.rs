@@ -2,7 +2,9 @@
 
 use super::scalar::Portion;
 use crate::rollout::gate::{Spending, Test, Worse};
+use serde::de::{Deserializer, Error, IntoDeserializer, Visitor};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One gate. With `max` or `min` it is a hard limit of the canary; else a comparison with the stable
 /// pool, or the baseline, within `margin`.
@@ -49,13 +51,46 @@ pub struct GateForm {
 }
 
 /// A number in the metric's unit, or a percentage in quotes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a number, or a percentage in quotes such as \"20%\"")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Bound {
     /// In the metric's unit.
     Number(f64),
     /// A share.
     Percent(Portion),
+}
+
+/// Reads a [`Bound`].
+struct BoundVisitor;
+
+impl Visitor<'_> for BoundVisitor {
+    type Value = Bound;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, or a percentage in quotes such as \"20%\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Bound, E> {
+        Portion::deserialize(text.into_deserializer()).map(Bound::Percent)
+    }
+
+    fn visit_i64<E: Error>(self, n: i64) -> Result<Bound, E> {
+        f64::deserialize(n.into_deserializer()).map(Bound::Number)
+    }
+
+    fn visit_u64<E: Error>(self, n: u64) -> Result<Bound, E> {
+        f64::deserialize(n.into_deserializer()).map(Bound::Number)
+    }
+
+    fn visit_f64<E: Error>(self, n: f64) -> Result<Bound, E> {
+        Ok(Bound::Number(n))
+    }
+}
+
+impl<'de> Deserialize<'de> for Bound {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BoundVisitor)
+    }
 }
 
 /// Where a metric comes from.

@@ -7,11 +7,13 @@
 mod check;
 mod gate;
 mod scalar;
+mod step;
 mod write;
 
 pub use check::CheckContext;
 pub use gate::{Bound, GateForm, MetricForm, SequentialForm};
 pub use scalar::{Length, Portion, percent_of};
+pub use step::{StepForm, StepTable};
 
 use super::hook::HookKind;
 use super::plan::PlanKind;
@@ -82,33 +84,6 @@ pub struct PlanForm {
     /// Who is called (in files only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hooks: Option<Vec<HookForm>>,
-}
-
-/// A step: `"10%"`, or a table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a share such as \"10%\", or a table such as { weight = \"10%\", hold = \"10m\" }")]
-pub enum StepForm {
-    /// Its share alone.
-    Share(Portion),
-    /// With more to say.
-    Table(StepTable),
-}
-
-/// `{ weight = "10%", hold = "10m" }`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepTable {
-    /// The canary's share.
-    pub weight: Portion,
-    /// How long it is watched.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hold: Option<Length>,
-    /// Instead of the plan's gates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gates: Option<Vec<GateForm>>,
-    /// Wait for a person before the next step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pause: Option<bool>,
 }
 
 /// `{ url = "http://127.0.0.1:9090" }`.
