@@ -26,6 +26,9 @@ pub(super) enum Verb {
     /// Look at zone files without serving them
     #[command(after_help = help::CHECK)]
     Check(CheckArgs),
+    /// Is the canary proven worse? Tests and intervals of measurements in files
+    #[command(after_help = help::COMPARE)]
+    Compare(CompareArgs),
     /// Show switches, pools and members
     #[command(after_help = help::STATUS)]
     Status(StatusArgs),
@@ -162,6 +165,44 @@ pub(super) struct CheckArgs {
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `compare`.
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    /// What the stable side measured: a file of numbers, or a count such as 10/1000
+    #[arg(long, value_name = "FILE|HITS/TOTAL")]
+    pub stable: String,
+    /// What the canary measured, in the same form
+    #[arg(long, value_name = "FILE|HITS/TOTAL")]
+    pub canary: String,
+    /// Chance to call a difference proven that is none
+    #[arg(long, value_name = "CHANCE", default_value_t = 0.05)]
+    pub alpha: f64,
+    /// Which direction is worse
+    #[arg(long, value_enum, default_value_t = WorseArg::Up, conflicts_with_all = ["lower_is_better", "higher_is_better"])]
+    pub worse: WorseArg,
+    /// Errors, latency: the same as --worse up
+    #[arg(long, conflicts_with = "higher_is_better")]
+    pub lower_is_better: bool,
+    /// Throughput, accuracy: the same as --worse down
+    #[arg(long)]
+    pub higher_is_better: bool,
+    /// How much worse is still accepted: in the unit of the numbers, or a share of the stable side's such as 20%
+    #[arg(long, value_name = "NUMBER|PERCENT%", allow_negative_numbers = true)]
+    pub margin: Option<String>,
+    /// Print the comparison as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which direction of a measurement is worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum WorseArg {
+    /// Larger is worse: errors, latency
+    Up,
+    /// Smaller is worse: throughput, accuracy
+    Down,
 }
 
 /// `status`.

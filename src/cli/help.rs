@@ -37,6 +37,21 @@ Examples:
   tidegate check --zones /etc/tidegate/zones
   tidegate check --config /etc/tidegate/tidegate.toml";
 
+/// `compare`.
+pub(super) const COMPARE: &str = "\
+Files hold one number a line; `#` begins a comment. Counts are hits by total, such as errors by
+requests. The decision is one-sided: Welch's t test for numbers; for counts the pooled z test, Fisher's
+exact test when an expected count is under 5, and with a margin Newcombe's interval. It holds for one
+look at a sample whose size was fixed beforehand; the rows with a * hold for any number of looks.
+
+Examples:
+  tidegate compare --stable blue.txt --canary green.txt
+  tidegate compare --stable 10/1000 --canary 30/1000
+  tidegate compare --stable blue.txt --canary green.txt --margin 20%
+  tidegate compare --stable 950/1000 --canary 940/1000 --higher-is-better --json
+
+Exit codes: 0 no regression proven, 1 regression proven, 2 usage (a file with nothing to compare, too)";
+
 /// `status`.
 pub(super) const STATUS: &str = "\
 Examples:

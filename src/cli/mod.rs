@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod client;
+mod compare;
 mod demo;
 mod destination;
 mod exit;
@@ -36,6 +37,7 @@ fn run(verb: Verb) -> Exit {
         Verb::Serve(args) => serve::run(args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Compare(args) => compare::run(&args),
         Verb::Restore(args) if args.file.is_some() => restore::run(&args),
         client => verbs::run(client),
     };
@@ -53,6 +55,7 @@ fn asks_for_json(verb: &Verb) -> bool {
     match verb {
         Verb::Serve(_) | Verb::Demo(_) => false,
         Verb::Check(args) => args.json,
+        Verb::Compare(args) => args.json,
         other => verbs::connection(other).is_some_and(|connection| connection.json),
     }
 }

@@ -56,6 +56,12 @@ impl Moments {
         }
     }
 
+    /// Of the same values, each times `factor`.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        Self { n: self.n, mean: self.mean * factor, squares: self.squares * factor * factor }
+    }
+
     /// How many values.
     #[must_use]
     pub fn n(&self) -> u64 {

@@ -6,7 +6,7 @@
 
 use super::fisher::fisher;
 use super::proportion::wilson;
-use super::{Count, Interval, PValues, Undecided, level, normal};
+use super::{Count, Interval, PValues, Undecided, finite, level, normal, positive};
 
 /// The least expected count for which the z test holds.
 pub const LEAST_EXPECTED: f64 = 5.0;
@@ -90,11 +90,18 @@ pub fn wald(canary: Count, stable: Count, alpha: f64) -> Result<Interval, Undeci
 
 /// Newcombe's interval of the difference, from the two Wilson intervals.
 pub fn newcombe(canary: Count, stable: Count, alpha: f64) -> Result<Interval, Undecided> {
+    newcombe_scaled(canary, stable, 1.0, alpha)
+}
+
+/// The same of canary's share less `factor` times stable's (MOVER: Zou and Donner 2008).
+pub fn newcombe_scaled(canary: Count, stable: Count, factor: f64, alpha: f64) -> Result<Interval, Undecided> {
+    let factor = positive("factor", factor)?;
     let (one, two) = (wilson(canary, alpha)?, wilson(stable, alpha)?);
     let (p1, p2) = (canary.share()?, stable.share()?);
+    let excess = p1 - factor * p2;
     Ok(Interval {
-        low: p1 - p2 - (p1 - one.low).hypot(two.high - p2),
-        high: p1 - p2 + (one.high - p1).hypot(p2 - two.low),
+        low: finite(excess - (p1 - one.low).hypot(factor * (two.high - p2)))?,
+        high: finite(excess + (one.high - p1).hypot(factor * (p2 - two.low)))?,
     })
 }
 

@@ -32,6 +32,18 @@ pub struct TTest {
     pub cohens_d: f64,
 }
 
+impl TTest {
+    /// How surprising the data are if the true effect is `offset` instead of zero.
+    #[must_use]
+    pub fn against(&self, offset: f64) -> PValues {
+        p_values((self.effect - offset) / self.standard_error, self.df)
+    }
+}
+
+fn p_values(t: f64, df: f64) -> PValues {
+    PValues { two_sided: student::outside(t, df), greater: student::above(t, df), less: student::above(-t, df) }
+}
+
 /// Compares two means.
 pub fn t_test(canary: &Moments, stable: &Moments, spread: Spread, alpha: f64) -> Result<TTest, Undecided> {
     let alpha = level(alpha)?;

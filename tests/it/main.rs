@@ -13,6 +13,7 @@
 mod auth;
 mod backend;
 mod cli;
+mod compare;
 mod delegation;
 mod dig;
 mod doh;

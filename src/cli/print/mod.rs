@@ -1,6 +1,7 @@
 //! How the CLI shows things to people: pure, from data to text that fits 80 columns.
 
 pub(super) mod change;
+pub(super) mod compare;
 pub(super) mod drain;
 pub(super) mod explain;
 pub(super) mod history;
