@@ -18,6 +18,7 @@ pub mod dns;
 pub mod drain;
 pub mod evidence;
 pub mod health;
+pub mod hooks;
 pub mod metrics;
 pub mod moment;
 pub mod probe;
