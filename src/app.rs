@@ -91,17 +91,22 @@ pub enum AppError {
     ControlEnded,
 }
 
+/// Has the process keep no more memory than it uses. To be called before any thread is started.
+pub fn spare_memory() {
+    server::spare_memory();
+}
+
 /// Starts everything, and returns once queries are answered.
 ///
 /// # Errors
 /// [`AppError`]; nothing is left running then.
 pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Running, AppError> {
-    server::return_large_blocks();
     probe::install_crypto();
     if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
         tracing::warn!(%error, "the limit of open files could not be raised");
     }
     let loaded = config::load_zones(&config.zones)?;
+    server::return_free_memory();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -119,6 +124,7 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         store,
         cells: cells.clone(),
         loader: loader(config, certificates),
+        freed: server::return_free_memory,
     };
     let mut started = start.run().await?;
     let (stop, stopped) = watch::channel(false);

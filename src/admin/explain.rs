@@ -97,7 +97,7 @@ pub(super) async fn show(
     let owner = name_for(&query.owner, &whom)?;
     let qname = qname_of(&owner)?;
     let (steered, switch) = find(&snapshot, &owner, &qname)?;
-    principal.need_on(Role::Viewer, &switch.name)?;
+    principal.need_on(Role::Viewer, switch.name())?;
     check_pairing(steered, &owner, &whom)?;
     let explanation = switch.explain(&client(steered, &qname, &whom), crate::clock::random_u64());
     let (number, revision) = (snapshot.number, snapshot.revision);

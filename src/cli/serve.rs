@@ -23,6 +23,7 @@ pub(super) fn run(args: ServeArgs) -> Result<Exit, Failure> {
     let config = ServerConfig::from_parts(file.as_deref(), overrides)
         .map_err(|problems| Failure::failed(problems.to_string()))?;
     start_log(config.log.format, &config.log.level)?;
+    app::spare_memory();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

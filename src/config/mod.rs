@@ -10,11 +10,13 @@ mod findings;
 mod folder;
 mod master;
 mod monitor;
+mod parts;
 mod plan;
 mod pool;
 mod problem;
 mod rule;
 pub mod server;
+mod sharing;
 mod switch;
 pub mod v1;
 mod value;
@@ -155,7 +157,7 @@ fn warn_static_addresses(zones: &[ReadZone], findings: &mut Findings) {
         for (s, marked) in zone.switches.iter().enumerate() {
             for (p, pool) in marked.switch.pools.iter().enumerate() {
                 for (m, member) in pool.members.iter().enumerate() {
-                    for address in pool::addresses_of(member) {
+                    for address in member.addresses() {
                         members.entry(address).or_insert((z, s, p, m));
                     }
                 }

@@ -6,11 +6,10 @@ use super::v1::{Entries, Field, MemberForm, MemberTable, PoolForm, Scalar, Switc
 use super::value::Addresses;
 use crate::dns::rdata::parse_rdata_text;
 use crate::dns::{Name, RecordType, Rrset};
-use crate::steering::{MAX_WEIGHT, Member, Pool};
+use crate::steering::{Extras, Given, MAX_WEIGHT, Member, Pool};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::ops::Range;
-use std::sync::Arc;
 use toml::Spanned;
 
 /// The most members of one pool: what a table of them can name.
@@ -48,7 +47,9 @@ impl Scope<'_> {
         apex: &Name,
         folder: &Folder,
     ) -> MarkedPools {
-        let (mut pools, mut spans, mut members) = (Vec::new(), Vec::new(), Vec::new());
+        let count = form.pool.len();
+        let (mut pools, mut spans, mut members) =
+            (Vec::with_capacity(count), Vec::with_capacity(count), Vec::with_capacity(count));
         for (name, pool) in written_order(&form.pool) {
             self.label("pool", name);
             let (pool, places) = self.pool(name, pool, ttl_s, apex, folder);
@@ -91,15 +92,13 @@ impl Scope<'_> {
         if members.len() > MAX_MEMBERS {
             self.refuse(&name.span(), format!("pool `{}` has over {MAX_MEMBERS} members", name.get_ref()), "");
         }
-        let pool = Pool {
-            name: name.get_ref().as_str().into(),
-            weight: self.pool_weight(&form.weight),
-            members,
+        let extras = Extras {
             records,
             expect_version: form.expect_version.as_ref().map(|v| v.get_ref().clone()),
             monitors: self.monitors(form.monitor.as_ref(), form.monitors.as_ref(), folder),
             idle: self.idle(form.idle.as_ref()),
         };
+        let pool = Pool::new(name.get_ref().as_str().into(), self.pool_weight(&form.weight), members, extras);
         (pool, places)
     }
 
@@ -123,8 +122,8 @@ impl Scope<'_> {
     /// Members in the order of the file.
     fn members(&mut self, forms: &[Spanned<MemberForm>]) -> (Vec<Member>, Vec<Range<usize>>) {
         let (mut members, mut places) = (Vec::with_capacity(forms.len()), Vec::with_capacity(forms.len()));
-        let mut names: HashSet<Arc<str>> = HashSet::new();
-        let mut addresses: HashMap<IpAddr, Arc<str>> = HashMap::new();
+        let mut names: HashSet<String> = HashSet::new();
+        let mut addresses: HashMap<IpAddr, usize> = HashMap::new();
         for form in forms {
             let span = form.span();
             let found = match form.get_ref() {
@@ -132,18 +131,16 @@ impl Scope<'_> {
                 MemberForm::Table(table) => self.member_of_table(&span, table),
             };
             let Some(member) = found else { continue };
-            for address in addresses_of(&member) {
-                if let Some(other) = addresses.insert(address, Arc::clone(&member.name)) {
+            for address in member.addresses() {
+                if let Some(other) = addresses.insert(address, members.len()) {
+                    let other = members.get(other).map_or_else(|| member.name(), Member::name);
                     let message = format!("{address} is already a member of this pool, as `{other}`");
                     self.refuse(&span, message, "remove one; for a larger share give the member a `weight`");
                 }
             }
-            if !names.insert(Arc::clone(&member.name)) && member.name.parse::<IpAddr>().is_err() {
-                self.refuse(
-                    &span,
-                    format!("two members of this pool are named `{}`", member.name),
-                    "give each its own name",
-                );
+            let name = member.name();
+            if !names.insert(name.to_string()) && name.parse::<IpAddr>().is_err() {
+                self.refuse(&span, format!("two members of this pool are named `{name}`"), "give each its own name");
             }
             members.push(member);
             places.push(span);
@@ -155,8 +152,8 @@ impl Scope<'_> {
     fn member_of_text(&mut self, span: &Range<usize>, text: &str) -> Option<Member> {
         let mut found = Addresses::default();
         self.addresses(span, text, &mut found);
-        let name = named_by_address(found)?;
-        Some(Member { name, ipv4: found.ipv4, ipv6: found.ipv6, weight: 1, expect_version: None })
+        let any = found != Addresses::default();
+        any.then(|| Member::new(found.ipv4, found.ipv6, Given::default()))
     }
 
     /// `{ address = "192.0.2.10", ... }`.
@@ -182,15 +179,17 @@ impl Scope<'_> {
                 );
             }
         }
-        let Some(by_address) = named_by_address(found) else {
+        if found == Addresses::default() {
             if self.findings.problems.len() == before {
                 self.refuse(span, "the member has no address", "add `address = \"192.0.2.10\"`, or `ipv4` and `ipv6`");
             }
             return None;
-        };
-        let name = table.name.as_ref().map_or(by_address, |name| name.get_ref().as_str().into());
-        let expect_version = table.expect_version.as_ref().map(|v| v.get_ref().clone());
-        Some(Member { name, ipv4: found.ipv4, ipv6: found.ipv6, weight, expect_version })
+        }
+        let text = |field: &Field<String>| field.as_ref().map(|text| text.get_ref().as_str().into());
+        let given = Given { name: text(&table.name), expect_version: text(&table.expect_version) };
+        let mut member = Member::new(found.ipv4, found.ipv6, given);
+        member.weight = weight;
+        Some(member)
     }
 
     /// `records = { HTTPS = ["1 . alpn=h2"] }`: sets of other types, in presentation form.
@@ -276,20 +275,12 @@ impl Scope<'_> {
     }
 }
 
-/// A member without a name is named by its address.
-fn named_by_address(found: Addresses) -> Option<Arc<str>> {
-    let text = found.ipv4.map(|a| a.to_string()).or_else(|| found.ipv6.map(|a| a.to_string()))?;
-    Some(text.into())
-}
-
-/// The addresses of a member.
-pub(super) fn addresses_of(member: &Member) -> impl Iterator<Item = IpAddr> {
-    member.ipv4.map(IpAddr::from).into_iter().chain(member.ipv6.map(IpAddr::from))
-}
-
 /// The types a pool answers.
 pub(super) fn types_of(pool: &Pool) -> HashSet<RecordType> {
-    let members =
-        pool.members.iter().flat_map(addresses_of).map(|a| if a.is_ipv4() { RecordType::A } else { RecordType::AAAA });
+    let members = pool
+        .members
+        .iter()
+        .flat_map(Member::addresses)
+        .map(|a| if a.is_ipv4() { RecordType::A } else { RecordType::AAAA });
     members.chain(pool.records.iter().map(|set| set.rtype)).collect()
 }

@@ -112,26 +112,42 @@ pub struct Source {
     /// Everything it says.
     text: Arc<str>,
     /// Byte offset of each line.
-    line_starts: Vec<usize>,
+    line_starts: Arc<[u32]>,
+    /// The part of the text that spans are counted from the beginning of.
+    part: Range<usize>,
 }
 
 impl Source {
     /// Indexes a text.
     #[must_use]
     pub fn new(file: &str, text: &str) -> Self {
-        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { file: file.into(), text: text.into(), line_starts }
+        let line_starts =
+            std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| narrow(at).saturating_add(1))).collect();
+        Self { file: file.into(), text: text.into(), line_starts, part: 0..text.len() }
     }
 
-    /// Everything the file says.
+    /// A part of the text by itself: spans count from its beginning, places stay those of the file.
+    #[must_use]
+    pub fn part(&self, part: Range<usize>) -> Self {
+        Self { part, ..self.clone() }
+    }
+
+    /// Where this part begins in the file.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.part.start
+    }
+
+    /// Everything the file, or this part of it, says.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.text
+        self.text.get(self.part.clone()).unwrap_or("")
     }
 
     /// The place of a byte range; what reaches beyond its first line is underlined to the line's end.
     #[must_use]
     pub fn place(&self, span: &Range<usize>) -> Place {
+        let span = self.part.start + span.start..self.part.start + span.end;
         let (line, start) = self.line_of(span.start);
         let text = self.line_text(line);
         let end = span.end.saturating_sub(start).min(text.len());
@@ -148,7 +164,7 @@ impl Source {
     /// A problem at a byte range.
     #[must_use]
     pub fn problem(&self, span: &Range<usize>, message: impl Into<String>, remedy: Option<String>) -> Problem {
-        let line_text = self.line_text(self.line_of(span.start).0).to_owned();
+        let line_text = self.line_text(self.line_of(self.part.start + span.start).0).to_owned();
         Problem { place: self.place(span), message: message.into(), remedy, source_line: Some(line_text) }
     }
 
@@ -161,14 +177,19 @@ impl Source {
 
     /// The line (from 0) a byte stands on, and where that line starts.
     fn line_of(&self, at: usize) -> (usize, usize) {
-        let line = self.line_starts.partition_point(|start| *start <= at).saturating_sub(1);
-        (line, self.line_starts.get(line).copied().unwrap_or(0))
+        let line = self.line_starts.partition_point(|start| *start as usize <= at).saturating_sub(1);
+        (line, self.start_of(line).unwrap_or(0))
+    }
+
+    /// Where a line (from 0) starts.
+    fn start_of(&self, line: usize) -> Option<usize> {
+        self.line_starts.get(line).map(|start| *start as usize)
     }
 
     /// The text of a line (from 0) without its end.
     fn line_text(&self, line: usize) -> &str {
-        let start = self.line_starts.get(line).copied().unwrap_or(self.text.len());
-        let end = self.line_starts.get(line + 1).copied().unwrap_or(self.text.len());
+        let start = self.start_of(line).unwrap_or(self.text.len());
+        let end = self.start_of(line + 1).unwrap_or(self.text.len());
         self.text.get(start..end).unwrap_or("").trim_end_matches(['\n', '\r'])
     }
 }

@@ -6,7 +6,7 @@ use super::problem::nearest;
 use super::v1::{Field, SwitchForm, Texts, span_or};
 use crate::dns::{Name, RecordType};
 use crate::rollout::Plan;
-use crate::steering::{AnswerMode, Fallback, Policy, Switch};
+use crate::steering::{AnswerMode, Fallback, Policy, Switch, Terms};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const MAX_TTL_S: u32 = 604_800;
 const MAX_TIME_S: u32 = 2_678_400;
 
 /// A switch, and where its parts stand.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Marked {
     /// What was written, checked by itself.
     pub(super) switch: Switch,
@@ -36,6 +36,15 @@ pub(super) struct Marked {
     pub(super) members: Vec<Vec<Range<usize>>>,
     /// How it is released, when its files say.
     pub(super) plan: Option<Arc<Plan>>,
+}
+
+impl Marked {
+    /// Counts the places from an earlier beginning.
+    pub(super) fn shift(&mut self, by: usize) {
+        let members = self.members.iter_mut().flatten();
+        let all = self.owners.iter_mut().chain(&mut self.pools).chain(members).chain([&mut self.name]);
+        all.for_each(|span| *span = span.start + by..span.end + by);
+    }
 }
 
 impl Scope<'_> {
@@ -53,8 +62,7 @@ impl Scope<'_> {
         }
         let (pools, pool_spans, members) = self.pools(&span, form, ttl_s, apex, folder);
         let names: Vec<Arc<str>> = pools.iter().map(|pool| Arc::clone(&pool.name)).collect();
-        let switch = Switch {
-            name: name.get_ref().as_str().into(),
+        let terms = Terms {
             policy: self.policy(&form.policy),
             answer: self.answer_mode(&form.answer),
             fallback: self.fallback(&form.fallback, &names),
@@ -70,9 +78,9 @@ impl Scope<'_> {
             monitors: self.monitors(form.monitor.as_ref(), form.monitors.as_ref(), folder).unwrap_or_default(),
             idle: self.idle(form.idle.as_ref()),
             explain_networks: form.explain.as_ref().map(|texts| self.networks(texts)).unwrap_or_default(),
-            owners,
-            pools,
         };
+        let name_text = name.get_ref().as_str();
+        let switch = Switch { name: name_text.into(), owners, pools, terms: Arc::new(terms) };
         let marked = Marked { switch, name: span, owners: owner_spans, pools: pool_spans, members, plan: None };
         self.refuse_mixed_cname(&marked, apex);
         marked
@@ -113,6 +121,7 @@ impl Scope<'_> {
                 self.refuse(&text.span(), format!("`{}` stands twice among the owners", text.get_ref()), "remove one");
             }
         }
+        owners.shrink_to_fit();
         (owners, spans)
     }
 
@@ -268,7 +277,7 @@ pub(super) fn advise(scope: &mut Scope<'_>, marked: &Marked, form: &SwitchForm) 
 fn advise_versions(scope: &mut Scope<'_>, marked: &Marked) {
     for (index, pool) in marked.switch.pools.iter().enumerate() {
         let expects =
-            pool.expect_version.is_some() || pool.members.iter().any(|member| member.expect_version.is_some());
+            pool.expect_version.is_some() || pool.members.iter().any(|member| member.expect_version().is_some());
         if expects && !marked.switch.monitors_of(pool).iter().any(|monitor| monitor.checks_version()) {
             let message = format!("pool `{}` expects a version, but no monitor looks for one", pool.name);
             let remedy = "say in a http monitor where it is found: `expect_version = \"/model\"` or \"header:X-Model\"";
@@ -282,7 +291,7 @@ fn advise_addresses(scope: &mut Scope<'_>, marked: &Marked) {
     let mut seen: HashMap<std::net::IpAddr, usize> = HashMap::new();
     for (index, pool) in marked.switch.pools.iter().enumerate() {
         for (at, member) in pool.members.iter().enumerate() {
-            for address in super::pool::addresses_of(member) {
+            for address in member.addresses() {
                 let first = *seen.entry(address).or_insert(index);
                 if first != index {
                     let message = format!(

@@ -2,17 +2,17 @@
 
 use super::findings::{Findings, Scope};
 use super::folder::{Folder, ZoneFiles, read_limited};
+use super::master;
+use super::parts;
 use super::problem::{Problem, Source};
-use super::switch::{Marked, advise, bare};
-use super::v1::{self, SwitchForm, ZoneForm, written_order};
+use super::switch::{Marked, bare};
+use super::v1::{self, ZoneForm, written_order};
 use super::value::Addresses;
-use super::{master, plan};
 use crate::dns::{Name, RecordType};
 use crate::zone::{LineRef, ZoneText};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use toml::Spanned;
 
 /// The longest time of an SOA, seconds: about a year.
@@ -62,28 +62,9 @@ pub(super) fn read_zone(files: &ZoneFiles, folder: &Folder) -> (Option<ReadZone>
     let found_before = findings.problems.len();
     let mut zone_form = None;
     if let Some(source) = zone.settings.clone() {
-        let tables = v1::read_tables(&source, &mut findings.problems);
-        let mut scope = Scope { source: &source, findings: &mut findings };
-        zone_form = tables.zone;
-        for table in tables.switches {
-            let places = v1::Places::of(&table.value, "rollout");
-            let Some(form) = v1::read_value::<SwitchForm>(&source, table.value, &mut scope.findings.problems) else {
-                continue;
-            };
-            let before = scope.findings.problems.len();
-            let mut marked = scope.switch(&table.name, &form, &files.apex, folder);
-            let planned = form.rollout.as_ref().zip(places.as_ref());
-            let plan = planned.and_then(|(form, places)| scope.plan(form, places, &marked.switch, folder));
-            if scope.findings.problems.len() == before {
-                advise(&mut scope, &marked, &form);
-                if let Some((plan, places)) = plan.as_ref().zip(places.as_ref()) {
-                    plan::advise(&mut scope, plan, places, &marked.switch);
-                }
-            }
-            marked.plan = plan.map(Arc::new);
-            zone.switches.push(marked);
-        }
-        if let Some(form) = &zone_form {
+        zone_form = parts::read_switches(&source, v1::PART, &zone.apex, folder, &mut zone.switches, &mut findings);
+        if let Some((source, form)) = &zone_form {
+            let mut scope = Scope { source, findings: &mut findings };
             zone.max_moving = judge_zone_form(&mut scope, form, files, &mut zone.text);
         }
     }

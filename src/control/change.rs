@@ -118,8 +118,7 @@ impl Control {
         if change.definitions.is_some() {
             return self.publish_all(now);
         }
-        let touched: Vec<u32> =
-            change.switches.iter().filter_map(|(name, _)| self.catalogue.by_name.get(name).copied()).collect();
+        let touched: Vec<u32> = change.switches.iter().filter_map(|(name, _)| self.catalogue.index_of(name)).collect();
         let serials: Vec<(u32, u32)> = change
             .serials
             .iter()
@@ -204,14 +203,14 @@ impl Control {
 
     /// The TTL in force on a switch, 0 for one that is not there.
     pub(super) fn ttl_of(&self, name: &str) -> u32 {
-        let index = self.catalogue.by_name.get(name);
-        index.and_then(|index| self.live.get(*index as usize)).map_or(0, |live| live.compiled.ttl_s)
+        let index = self.catalogue.index_of(name);
+        index.and_then(|index| self.live.get(index as usize)).map_or(0, |live| live.compiled.ttl_s)
     }
 
     /// The longest promise among a switch's answers at present.
     pub(super) fn longest_promise_ms(&self, name: &str) -> Option<u64> {
-        let index = self.catalogue.by_name.get(name)?;
-        let live = self.live.get(*index as usize)?;
+        let index = self.catalogue.index_of(name)?;
+        let live = self.live.get(index as usize)?;
         live.compiled.pools.iter().flat_map(|pool| pool.sets.iter()).map(|set| u64::from(set.promise_s) * 1000).max()
     }
 

@@ -5,15 +5,14 @@ use super::observe::Moved;
 use super::report::What;
 use super::task::{APPLY_LIMIT, Control};
 use crate::clock;
-use crate::drain::{Ledger, MemberFacts, PoolFacts, PoolKey};
+use crate::drain::{Ledger, PoolFacts, PoolKey};
 use crate::health::IdleTask;
 use crate::metrics::PoolTotals;
 use crate::moment::Moment;
 use crate::snapshot::{Chunked, Snapshot, Superseded};
 use crate::state::{Catalogue, Compilation, PoolStatus, TtlCause, compile, serials};
-use crate::steering::{CompiledSwitch, Switch, may_be_answered, named_by_rules};
+use crate::steering::{CompiledSwitch, Member, Pool, Switch, may_be_answered, named_by_rules};
 use crate::store::Commit;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,12 +20,26 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub(super) struct Live {
     pub(super) compiled: Arc<CompiledSwitch>,
-    pub(super) pools: Vec<PoolStatus>,
+    /// Per pool; `None`: every member of every pool is plainly healthy.
+    pools: Option<Box<[PoolStatus]>>,
     pub(super) cause: TtlCause,
     /// Some client gets what the fallback decides.
     pub(super) fallback_in_use: bool,
     /// Per pool: the drain state last told.
-    pub(super) drain: Vec<crate::drain::DrainState>,
+    pub(super) drain: Box<[crate::drain::DrainState]>,
+}
+
+impl Live {
+    /// The status of a pool.
+    pub(super) fn status(&self, at: usize, pool: &Pool) -> PoolStatus {
+        let known = self.pools.as_ref().and_then(|pools| pools.get(at));
+        known.cloned().unwrap_or_else(|| PoolStatus::plain(pool.members.len()))
+    }
+
+    /// Whether both say the same of every pool.
+    pub(super) fn agrees_with(&self, other: &Self) -> bool {
+        self.pools == other.pools && self.cause == other.cause
+    }
 }
 
 impl Control {
@@ -38,7 +51,9 @@ impl Control {
         let Compilation { switch: compiled, pools } =
             compile::compile_switch(&self.desired, &self.observed, &self.catalogue, &switch, &slots, cause, now);
         let fallback_in_use = compiled.fallback_in_use();
-        let drain = self.live.get(index as usize).map_or_else(Vec::new, |live| live.drain.clone());
+        let drain = self.live.get(index as usize).map_or_else(Box::default, |live| live.drain.clone());
+        let plain = pools.iter().zip(&switch.pools).all(|(status, pool)| status.is_plain(pool.members.len()));
+        let pools = (!plain).then(|| pools.into());
         Live { compiled, pools, cause, fallback_in_use, drain }
     }
 
@@ -80,7 +95,7 @@ impl Control {
             self.replace_live(index, live);
             self.note_moving(index, now);
         }
-        self.ledger.announce_removed(number, |switch| self.catalogue.by_name.contains_key(switch));
+        self.ledger.announce_removed(number, |switch| self.catalogue.index_of(switch).is_some());
         let zones = &self.desired.definitions.zones;
         let next = Snapshot {
             number,
@@ -138,11 +153,7 @@ impl Control {
                     compiled.sets.iter().map(|set| set.promise_s).max().unwrap_or(live.compiled.ttl_s),
                 ) * 1000,
                 tail_ms: u64::from(switch.tail_s) * 1000,
-                members: pool
-                    .members
-                    .iter()
-                    .map(|member| MemberFacts { name: member.name.clone(), addresses: addresses(member) })
-                    .collect(),
+                members: pool.members.clone(),
             })
             .collect()
     }
@@ -158,10 +169,10 @@ impl Control {
         }
         let before = self.live.get(index as usize).cloned();
         for (at, pool) in switch.pools.iter().enumerate() {
-            let was = before.as_ref().and_then(|b| b.pools.get(at)).map(|status| status.eligible);
-            let eligible = live.pools[at].eligible;
+            let was = before.as_ref().map(|before| before.status(at, pool).eligible);
+            let PoolStatus { eligible, why, .. } = live.status(at, pool);
             if was.is_some_and(|was| was != eligible) {
-                tracing::info!(switch = %switch.name, pool = %pool.name, eligible, why = live.pools[at].why, "pool eligibility changed");
+                tracing::info!(switch = %switch.name, pool = %pool.name, eligible, why, "pool eligibility changed");
                 self.happen(What::Eligible { switch: switch.name.to_string(), pool: pool.name.to_string(), eligible });
             }
         }
@@ -186,7 +197,10 @@ impl Control {
     pub(super) fn quiet(&mut self, view: u64, touched: Option<&[u32]>) {
         match touched {
             Some(touched) => self.fold_switches(touched.iter().copied()),
-            None => self.fold_all(),
+            None => {
+                self.fold_all();
+                self.freed_much();
+            }
         }
         self.ledger.settle(view);
     }
@@ -217,8 +231,8 @@ impl Control {
     pub(super) fn note_moved(&mut self, moved: Vec<Moved>) {
         for Moved { member, from, to, failure } in moved {
             tracing::info!(switch = %member.switch, pool = %member.pool, member = %member.member, ?from, ?to, failure, "health changed");
-            if let Some(index) = self.catalogue.by_name.get(&member.switch) {
-                self.unwell.insert(*index);
+            if let Some(index) = self.catalogue.index_of(&member.switch) {
+                self.unwell.insert(index);
             }
             let (switch, pool, member) =
                 (member.switch.to_string(), member.pool.to_string(), member.member.to_string());
@@ -244,7 +258,7 @@ impl Control {
             .into_iter()
             .filter(|index| {
                 let (new, old) = (self.compile(*index, now), &self.live[*index as usize]);
-                new.pools != old.pools || new.cause != old.cause
+                !new.agrees_with(old)
             })
             .collect();
         if touched.is_empty() {
@@ -288,7 +302,7 @@ impl Control {
                         switch: placed.switch.name.clone(),
                         pool: pool.name.clone(),
                         reading: reading.clone(),
-                        addresses: pool.members.iter().flat_map(addresses).collect::<Vec<_>>().into(),
+                        addresses: pool.members.iter().flat_map(Member::addresses).collect::<Vec<_>>().into(),
                     });
                 }
             }
@@ -319,9 +333,4 @@ pub(super) async fn quiet_within(superseded: &Superseded, limit: Duration) -> bo
         }
     };
     tokio::time::timeout(limit, wait).await.is_ok()
-}
-
-/// A member's addresses.
-pub(super) fn addresses(member: &crate::steering::Member) -> Vec<IpAddr> {
-    member.ipv4.map(IpAddr::V4).into_iter().chain(member.ipv6.map(IpAddr::V6)).collect()
 }

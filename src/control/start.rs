@@ -36,6 +36,8 @@ pub struct Start {
     pub cells: Arc<Registry>,
     /// Reads the files again.
     pub loader: Loader,
+    /// Called when much memory was freed, for whoever can give it back to the system.
+    pub freed: fn(),
 }
 
 /// A running control task and the ends that lead to it.
@@ -122,6 +124,7 @@ impl Start {
             cells: self.cells,
             snapshots: snapshots.clone(),
             loader: self.loader,
+            freed: self.freed,
             started: now,
             timed: BTreeSet::new(),
             unwell: BTreeSet::new(),
@@ -244,7 +247,10 @@ impl Control {
         let facts: Vec<(Arc<str>, Vec<PoolFacts>)> = (0..count)
             .map(|index| {
                 let name = self.switch_at(index).name.clone();
-                let mut facts = self.facts_of(index, &self.compile(index, now));
+                let mut facts = match self.live.get(index as usize) {
+                    Some(live) => self.facts_of(index, live),
+                    None => self.facts_of(index, &self.compile(index, now)),
+                };
                 for pool in &mut facts {
                     pool.answered |= recent.contains(&(name.clone(), pool.pool.clone()));
                 }
@@ -257,8 +263,27 @@ impl Control {
     /// Begins to count promises: the sockets open now, so the time without answers ends now.
     pub(super) fn begin_promises(&mut self, now: Moment) {
         self.ledger = self.inherit(now);
-        self.inherited = None;
-        self.publish_all(now);
+        let recent = self.inherited.take().map(|inherited| inherited.recent).unwrap_or_default();
+        // Their pools count as answered until a view is settled that says otherwise.
+        let recent: BTreeSet<u32> = recent.iter().filter_map(|(switch, _)| self.catalogue.index_of(switch)).collect();
+        let count = u32::try_from(self.live.len()).expect("fewer than 2^32 switches");
+        let changed = |index: &u32| {
+            let live = self.compile(*index, now);
+            recent.contains(index) || live.fallback_in_use || !live.agrees_with(&self.live[*index as usize])
+        };
+        let touched: Vec<u32> = (0..count).filter(changed).collect();
+        for index in &touched {
+            // Not told before anybody was answered.
+            self.live[*index as usize].fallback_in_use = false;
+        }
+        self.publish(&touched, &[], now);
+        self.freed_much();
+    }
+
+    /// Has freed memory given back, on a thread that nobody waits for.
+    pub(super) fn freed_much(&self) {
+        let freed = self.freed;
+        tokio::task::spawn_blocking(freed);
     }
 }
 

@@ -60,6 +60,8 @@ pub(super) struct Control {
     pub(super) cells: Arc<Registry>,
     pub(super) snapshots: Arc<SnapshotCell>,
     pub(super) loader: Loader,
+    /// Has freed memory given back.
+    pub(super) freed: fn(),
     pub(super) started: Moment,
     /// Switches whose view changes with time alone: prepared, draining, held.
     pub(super) timed: BTreeSet<u32>,

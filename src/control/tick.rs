@@ -9,6 +9,9 @@ use crate::steering::{Switch, named_by_rules};
 use crate::store::Seen;
 use std::sync::Arc;
 
+/// Rows in one save that take memory worth giving back afterwards.
+const MANY_ROWS: usize = 10_000;
+
 /// How often old audit rows and remembered replies are swept.
 const PRUNE_EVERY_MS: u64 = 3_600_000;
 
@@ -36,7 +39,7 @@ impl Control {
             self.last_prune_ms = now.boot_ms;
             let catalogue = &self.catalogue;
             self.ledger.forget_drained(now.boot_ms, |switch, pool| {
-                let index = catalogue.by_name.get(switch).and_then(|index| catalogue.switches.get(*index as usize));
+                let index = catalogue.index_of(switch).and_then(|index| catalogue.switches.get(index as usize));
                 index.is_some_and(|placed| placed.switch.pool(pool).is_some())
             });
             let store = self.store.clone();
@@ -62,7 +65,7 @@ impl Control {
     fn tell_drain_changes(&mut self, now: Moment) {
         for index in self.timed.clone() {
             let switch = self.switch_at(index).clone();
-            let states: Vec<DrainState> =
+            let states: Box<[DrainState]> =
                 (0..switch.pools.len()).map(|at| self.drain_report(&switch, at, false, now).state).collect();
             let before = std::mem::replace(&mut self.live[index as usize].drain, states.clone());
             for (at, state) in states.iter().enumerate() {
@@ -137,7 +140,7 @@ impl Control {
 
     /// Everything a verdict on a pool depends on. A pool no longer defined has only its promises.
     pub(super) fn verdict_input<'k>(&self, key: &'k PoolKey, release_warm: bool) -> VerdictInput<'k> {
-        let index = self.catalogue.by_name.get(&key.switch).copied();
+        let index = self.catalogue.index_of(&key.switch);
         let found = index.and_then(|index| {
             let switch = self.switch_at(index);
             let (at, pool) = switch.pools.iter().enumerate().find(|(_, pool)| pool.name == key.pool)?;
@@ -220,10 +223,15 @@ impl Control {
                 None => seen.promises_gone.push(switch.to_string()),
             }
         }
-        let store = self.store.clone();
+        let (store, freed) = (self.store.clone(), self.freed);
+        let much = seen.promises.len() >= MANY_ROWS;
         let saving = tokio::spawn(async move {
             if let Err(error) = store.save_seen(seen).await {
                 tracing::warn!(%error, "what was observed could not be saved; tried again in a second");
+            }
+            if much {
+                // Nobody waits for it; an error means that the runtime ends.
+                let _ = tokio::task::spawn_blocking(freed).await;
             }
         });
         if wait {

@@ -1,7 +1,6 @@
 //! What the control task shows of itself: reports built from state, health, promises and counters.
 
 use super::observe::LastSeen;
-use super::publish::addresses;
 use super::report::{DrainView, MemberDrain, MemberView, PoolView, Status, SwitchView, ZoneView};
 use super::task::Control;
 use crate::clock;
@@ -83,8 +82,8 @@ impl Control {
 
     /// One switch by name.
     pub(super) fn switch_view_by_name(&self, name: &str) -> Result<SwitchView, Rejection> {
-        let index = self.catalogue.by_name.get(name).ok_or_else(|| self.unknown_switch(name))?;
-        Ok(self.switch_view(*index, clock::now()))
+        let index = self.catalogue.index_of(name).ok_or_else(|| self.unknown_switch(name))?;
+        Ok(self.switch_view(index, clock::now()))
     }
 
     /// The rejection that names the switches there are.
@@ -120,7 +119,7 @@ impl Control {
                 .pools
                 .iter()
                 .enumerate()
-                .map(|(at, _)| self.pool_view(switch, at, total, &live.pools[at], now))
+                .map(|(at, pool)| self.pool_view(switch, at, total, &live.status(at, pool), now))
                 .collect(),
         }
     }
@@ -174,12 +173,12 @@ impl Control {
         let seen = self.observed.members.get(&key);
         let LastSeen { since, latency_us, version, certificate_days, passed, failed } = self.watch.last_seen(&key);
         MemberView {
-            name: member.name.to_string(),
-            addresses: addresses(member).iter().map(ToString::to_string).collect(),
+            name: member.name().to_string(),
+            addresses: member.addresses().map(|address| address.to_string()).collect(),
             weight: member.weight,
             health: seen.map_or(Health::Unknown, |s| s.health),
             eligible,
-            hold: hold_on(&self.desired, &switch.name, &pool.name, Some(&member.name), now.unix_ms)
+            hold: hold_on(&self.desired, &switch.name, &pool.name, Some(&member.name()), now.unix_ms)
                 .map(|h| h.hold.clone()),
             since: since.map(|at| rfc3339(at.unix_ms)),
             failure: seen.and_then(|s| s.failure.clone()),
@@ -193,8 +192,8 @@ impl Control {
 
     /// One pool's drain verdict, with each member's.
     pub(super) fn drain_view(&self, name: &str, pool: &str, release_warm: bool) -> Result<DrainView, Rejection> {
-        let index = self.catalogue.by_name.get(name).ok_or_else(|| self.unknown_switch(name))?;
-        let switch = self.switch_at(*index);
+        let index = self.catalogue.index_of(name).ok_or_else(|| self.unknown_switch(name))?;
+        let switch = self.switch_at(index);
         let (at, pool) = switch.pool(pool).ok_or_else(|| Rejection::UnknownPool {
             switch: name.to_owned(),
             name: pool.to_owned(),
@@ -208,7 +207,7 @@ impl Control {
 
     /// A member's verdict covers every switch that names one of its addresses (§4.1).
     fn member_drain(&self, member: &Member, of_pool: &DrainReport, release_warm: bool, now: Moment) -> MemberDrain {
-        let addresses = addresses(member);
+        let addresses: Vec<_> = member.addresses().collect();
         let verdicts: Vec<DrainReport> =
             addresses.iter().filter_map(|address| self.address_verdict(*address, release_warm, now)).collect();
         let safe = of_pool.safe_to_close && verdicts.iter().all(|verdict| verdict.safe_to_close);
@@ -223,7 +222,7 @@ impl Control {
         }
         reasons.dedup();
         MemberDrain {
-            member: member.name.to_string(),
+            member: member.name().to_string(),
             addresses: addresses.iter().map(ToString::to_string).collect(),
             safe_to_close: safe,
             reasons,

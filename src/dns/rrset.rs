@@ -33,44 +33,66 @@ mod type_number {
 /// An Rrset compiled to wire: every record as `C0 0C, type, IN, TTL, RDLENGTH, RDATA`.
 ///
 /// The owner is a pointer to the question (offset 12), so the same octets serve any owner and any
-/// wildcard match. The records stand twice in a row: every rotated window is one slice.
+/// wildcard match. The records stand twice in a row (a single one once): every rotated window is one slice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordList {
-    /// The records, then the same records again.
+    /// The records, then the same records again; behind them, unless all are of one length, the offset
+    /// of each of them and of the end, 4 octets each.
     wire: Box<[u8]>,
-    /// Where each record of both runs begins, and the end: `2 * count + 1` offsets.
-    starts: Box<[u32]>,
+    count: u32,
+    /// The length of each record; 0: they differ.
+    stride: u32,
 }
 
 impl RecordList {
     /// Compiles an Rrset; `ttl` replaces the set's own.
     #[must_use]
     pub fn compile(rtype: RecordType, ttl: u32, rdatas: &[Box<[u8]>]) -> Self {
-        let mut wire = Vec::new();
-        let mut starts = Vec::with_capacity(2 * rdatas.len() + 1);
-        for rdata in rdatas.iter().chain(rdatas) {
-            starts.push(offset(wire.len()));
-            push_record(&mut wire, rtype, ttl, rdata);
+        let again = if rdatas.len() > 1 { rdatas } else { &[] };
+        let both = || rdatas.iter().chain(again);
+        let first = rdatas.first().map_or(0, |rdata| rdata.len());
+        let uniform = rdatas.iter().all(|rdata| rdata.len() == first);
+        let octets: usize = both().map(|rdata| RECORD_HEAD + rdata.len()).sum();
+        let offsets = if uniform { 0 } else { 4 * (2 * rdatas.len() + 1) };
+        let mut wire = Vec::with_capacity(octets + offsets);
+        both().for_each(|rdata| push_record(&mut wire, rtype, ttl, rdata));
+        if !uniform {
+            let mut at = 0;
+            for len in both().map(|rdata| RECORD_HEAD + rdata.len()).chain([0]) {
+                wire.extend_from_slice(&offset(at).to_le_bytes());
+                at += len;
+            }
         }
-        starts.push(offset(wire.len()));
-        Self { wire: wire.into_boxed_slice(), starts: starts.into_boxed_slice() }
+        let stride = if uniform { offset(RECORD_HEAD + first) } else { 0 };
+        Self { wire: wire.into_boxed_slice(), count: offset(rdatas.len()), stride }
     }
 
     /// How many records.
     #[must_use]
     pub fn count(&self) -> usize {
-        (self.starts.len() - 1) / 2
+        self.count as usize
     }
 
     /// `len` records beginning with record `first`, wrapping around.
     #[must_use]
     pub fn window(&self, first: usize, len: usize) -> &[u8] {
         let len = len.min(self.count());
-        let from = self.starts.get(first).copied().unwrap_or(0);
-        let to = self.starts.get(first + len).copied().unwrap_or(from);
-        self.wire.get(from as usize..to as usize).unwrap_or(&[])
+        self.wire.get(self.start(first)..self.start(first + len)).unwrap_or(&[])
+    }
+
+    /// Where a record of either run begins.
+    fn start(&self, at: usize) -> usize {
+        if self.stride > 0 {
+            return at * self.stride as usize;
+        }
+        let offsets = self.wire.len() - 4 * (2 * self.count() + 1);
+        let word = self.wire.get(offsets + 4 * at..).and_then(<[u8]>::first_chunk);
+        word.map_or(0, |word| u32::from_le_bytes(*word) as usize)
     }
 }
+
+/// Octets of a record before its RDATA.
+const RECORD_HEAD: usize = 12;
 
 /// Appends one record of class IN owned by the question: `C0 0C, type, IN, TTL, RDLENGTH, RDATA`.
 ///

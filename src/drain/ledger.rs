@@ -5,10 +5,13 @@
 //! so nothing is concluded. Times are boot-clock milliseconds, signed: after a reboot a promise may
 //! lie before the boot.
 
+use super::rows::{Entry, SwitchRows};
 use super::v1;
+use crate::steering::Member;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// A pool of a switch.
@@ -34,10 +37,10 @@ pub struct PoolFacts {
     /// How long it is watched after its last promise, milliseconds.
     pub tail_ms: u64,
     /// Whom its answers may name.
-    pub members: Vec<MemberFacts>,
+    pub members: Arc<[Member]>,
 }
 
-/// A member as answers name it.
+/// A member as answers name it, as it is remembered once it has left.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MemberFacts {
     /// Unique within the pool.
@@ -46,49 +49,12 @@ pub struct MemberFacts {
     pub addresses: Vec<IpAddr>,
 }
 
-/// A promise: when the last of them ends, and how long one is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Bound {
-    /// The latest moment an answer may still be cached; `None`: never answered.
-    pub(super) until: Option<i64>,
-    /// The longest single promise, milliseconds.
-    pub(super) promise_ms: u64,
-    /// Watched this long after the last promise, milliseconds.
-    pub(super) tail_ms: u64,
-}
-
-/// One pool's row.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Entry {
-    pub(super) bound: Bound,
-    /// Promises under a pin; they hold no drain.
-    pub(super) pins_until: Option<i64>,
-    /// The newest view that answers it, until a later view is settled.
-    pub(super) answered_in: Option<u64>,
-    /// The newest view that could answer it, whatever health did: a restart has to assume it did.
-    pub(super) open_in: Option<u64>,
-    /// The promise of the newest view; in force alone once that is settled.
-    pub(super) newest_promise_ms: u64,
-    /// Members, with the newest view that holds them.
-    pub(super) members: BTreeMap<MemberFacts, u64>,
-    /// Members that left, with the bound the pool had then.
-    pub(super) left: BTreeMap<MemberFacts, Bound>,
-}
-
-/// One switch's rows.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct SwitchRows {
-    pub(super) pools: BTreeMap<Arc<str>, Entry>,
-    /// Views announced and not settled, rising.
-    unsettled: Vec<u64>,
-}
-
 /// All promises of this node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ledger {
     pub(super) switches: BTreeMap<Arc<str>, SwitchRows>,
-    /// Switches with unsettled views.
-    pending: BTreeSet<Arc<str>>,
+    /// Views announced and not settled, rising, by switch; each list has one.
+    pending: BTreeMap<Arc<str>, Vec<NonZeroU64>>,
     pub(super) boot_id: String,
     /// The last heartbeat.
     pub(super) beat: i64,
@@ -105,7 +71,7 @@ impl Ledger {
     pub(super) fn empty(boot_id: &str, now_ms: i64) -> Self {
         Self {
             switches: BTreeMap::new(),
-            pending: BTreeSet::new(),
+            pending: BTreeMap::new(),
             boot_id: boot_id.to_owned(),
             beat: now_ms,
             version: 0,
@@ -121,13 +87,12 @@ impl Ledger {
     pub fn announce(&mut self, view: u64, switch: &Arc<str>, pools: &[PoolFacts]) {
         let view = held(view);
         let rows = self.switches.entry(Arc::clone(switch)).or_default();
-        rows.unsettled.push(view);
-        self.pending.insert(Arc::clone(switch));
+        self.pending.entry(Arc::clone(switch)).or_default().push(view);
         self.unsaved.insert(Arc::clone(switch));
+        rows.reserve(pools.iter().map(|facts| &facts.pool));
         let mut changed = false;
         for facts in pools {
-            let entry = rows.pools.entry(Arc::clone(&facts.pool)).or_default();
-            changed |= entry.announce(view, facts);
+            changed |= rows.entry(&facts.pool).announce(view, facts);
         }
         self.version += u64::from(changed);
     }
@@ -143,23 +108,20 @@ impl Ledger {
     /// Concludes that nobody answers from views before `view` any more, all cells folded in.
     pub fn settle(&mut self, view: u64) {
         let view = held(view);
-        let settled: Vec<Arc<str>> = self.pending.iter().cloned().collect();
-        for switch in settled {
-            let Some(rows) = self.switches.get_mut(&switch) else { continue };
-            let Some(newest) = rows.unsettled.iter().copied().filter(|announced| *announced <= view).max() else {
-                continue;
+        let Self { switches, pending, unsaved, version, .. } = self;
+        pending.retain(|switch, unsettled| {
+            let Some(newest) = unsettled.iter().copied().filter(|announced| *announced <= view).max() else {
+                return true;
             };
-            rows.unsettled.retain(|announced| *announced > view);
-            let last = rows.unsettled.is_empty();
-            for entry in rows.pools.values_mut() {
+            unsettled.retain(|announced| *announced > view);
+            let last = unsettled.is_empty();
+            for entry in switches.get_mut(switch).into_iter().flat_map(SwitchRows::iter_mut) {
                 entry.settle(newest, last);
             }
-            if last {
-                self.pending.remove(&switch);
-            }
-            self.unsaved.insert(switch);
-            self.version += 1;
-        }
+            unsaved.insert(Arc::clone(switch));
+            *version += 1;
+            !last
+        });
     }
 
     /// Folds in what the cells say: answers naming this pool may be cached until then (boot clock).
@@ -171,14 +133,15 @@ impl Ledger {
             Some(rows) => rows,
             None => self.switches.entry(Arc::clone(&key.switch)).or_default(),
         };
-        let entry = match rows.pools.get_mut(&key.pool) {
-            Some(entry) => entry,
-            None => rows.pools.entry(Arc::clone(&key.pool)).or_default(),
-        };
+        let entry = rows.entry(&key.pool);
         let until = signed(promised_until_boot_ms);
-        let bound = if pinned { &mut entry.pins_until } else { &mut entry.bound.until };
-        if *bound < Some(until) {
-            *bound = Some(until);
+        let before = if pinned { entry.pins_until() } else { entry.bound.until };
+        if before < Some(until) {
+            if pinned {
+                entry.set_pins_until(Some(until));
+            } else {
+                entry.bound.until = Some(until);
+            }
             self.unsaved.insert(Arc::clone(&key.switch));
         }
     }
@@ -230,7 +193,7 @@ impl Ledger {
         let text = |switch: &Arc<str>| {
             self.switches
                 .get(switch)
-                .filter(|rows| !rows.pools.is_empty())
+                .filter(|rows| !rows.is_empty())
                 .map(|rows| v1::rows_text(switch, rows, self.closed))
         };
         unsaved.into_iter().map(|switch| (Arc::clone(&switch), text(&switch))).collect()
@@ -239,87 +202,35 @@ impl Ledger {
     /// Forgets what has drained long ago and is in no view: `keep` says which pools exist.
     pub fn forget_drained(&mut self, now_boot_ms: u64, keep: impl Fn(&str, &str) -> bool) {
         let now = signed(now_boot_ms);
+        let pending = &self.pending;
         for (switch, rows) in &mut self.switches {
-            let held = |rows: &SwitchRows| {
-                (rows.pools.len(), rows.pools.values().map(|entry| entry.left.len()).sum::<usize>())
-            };
+            let held = |rows: &SwitchRows| (rows.len(), rows.iter().map(|entry| entry.left().len()).sum::<usize>());
             let before = held(rows);
-            for entry in rows.pools.values_mut() {
-                entry.left.retain(|_, bound| !bound.is_over(now));
-            }
-            let settled = rows.unsettled.is_empty();
-            rows.pools.retain(|pool, entry| {
+            rows.iter_mut().for_each(|entry| entry.forget_left(|bound| bound.is_over(now)));
+            let settled = !pending.contains_key(switch);
+            rows.retain(|entry| {
                 !settled
                     || entry.answered_in.is_some()
-                    || !entry.left.is_empty()
-                    || keep(switch, pool)
+                    || !entry.left().is_empty()
+                    || keep(switch, &entry.pool)
                     || !entry.bound.is_over(now)
             });
             if held(rows) != before {
                 self.unsaved.insert(Arc::clone(switch));
             }
         }
-        self.switches.retain(|_, rows| !rows.pools.is_empty() || !rows.unsettled.is_empty());
+        self.switches.retain(|switch, rows| !rows.is_empty() || pending.contains_key(switch));
     }
 
     /// The row of a pool.
     pub(super) fn entry(&self, key: &PoolKey) -> Option<&Entry> {
-        self.switches.get(&key.switch)?.pools.get(&key.pool)
+        self.switches.get(&key.switch)?.get(&key.pool)
     }
 }
 
-impl Entry {
-    /// Takes over a view's facts; whether that is more than is on disk already.
-    fn announce(&mut self, view: u64, facts: &PoolFacts) -> bool {
-        let on_disk =
-            |e: &Self| (e.open_in.is_some(), e.bound.promise_ms, e.bound.tail_ms, e.members.len(), e.left.len());
-        let before = on_disk(self);
-        if facts.answered {
-            self.answered_in = Some(view);
-        }
-        if facts.answered || facts.may_answer {
-            self.open_in = Some(view);
-        }
-        self.newest_promise_ms = facts.promise_ms;
-        self.bound.promise_ms = self.bound.promise_ms.max(facts.promise_ms);
-        self.bound.tail_ms = facts.tail_ms;
-        for member in &facts.members {
-            self.members.insert(member.clone(), view);
-            self.left.remove(member);
-        }
-        before != on_disk(self)
-    }
-
-    /// Drops what only views before `view` had; `last` when no later view is about.
-    fn settle(&mut self, view: u64, last: bool) {
-        self.answered_in = self.answered_in.filter(|newest| *newest >= view);
-        self.open_in = self.open_in.filter(|newest| *newest >= view);
-        if last {
-            self.bound.promise_ms = self.newest_promise_ms;
-        }
-        let bound = self.bound;
-        for member in self.members.keys().filter(|member| self.members[*member] < view) {
-            self.left.insert(member.clone(), bound);
-        }
-        self.members.retain(|_, newest| *newest >= view);
-    }
-}
-
-impl Bound {
-    /// Whether the promise and the watch behind it have ended.
-    pub(super) fn is_over(&self, now: i64) -> bool {
-        self.until.is_none_or(|until| until.saturating_add(signed(self.tail_ms.max(super::SLACK_MS))) <= now)
-    }
-
-    /// Moves the end of the last promise forward.
-    pub(super) fn extend(&mut self, until: i64) {
-        self.until = self.until.max(Some(until));
-    }
-}
-
-/// A view's number as rows hold it: above 0, which stands for what only an image said.
-fn held(view: u64) -> u64 {
-    view.saturating_add(1)
+/// A view's number as rows hold it: above 1, which stands for what only an image said.
+fn held(view: u64) -> NonZeroU64 {
+    NonZeroU64::MIN.saturating_add(view).saturating_add(1)
 }
 
 /// Boot-clock milliseconds as the ledger counts them.

@@ -8,6 +8,7 @@
 
 mod ledger;
 mod restart;
+mod rows;
 #[cfg(test)]
 mod tests;
 pub mod v1;

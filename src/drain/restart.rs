@@ -5,10 +5,11 @@
 //! answered in the last durable view count as answered until now, and whatever had not drained yet
 //! waits for resolvers that served stale meanwhile (RFC 8767). What had drained stays drained.
 
-use super::ledger::{Bound, Entry, Ledger, PoolFacts, signed};
+use super::ledger::{Ledger, PoolFacts, signed};
+use super::rows::{Bound, Entry, SwitchRows};
 use super::{STALE_MS, v1};
 use crate::moment::Moment;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How an old process's clock relates to this one's.
@@ -46,8 +47,9 @@ impl Ledger {
         };
         for (switch, pools) in switches {
             let rows = ledger.switches.entry(Arc::clone(switch)).or_default();
+            rows.reserve(pools.iter().map(|facts| &facts.pool));
             for facts in pools {
-                let entry = rows.pools.entry(Arc::clone(&facts.pool)).or_default();
+                let entry = rows.entry(&facts.pool);
                 entry.bound.tail_ms = facts.tail_ms;
                 let assumed = facts.answered || (crashed && facts.may_answer) || lost;
                 if assumed && !first {
@@ -55,10 +57,6 @@ impl Ledger {
                     entry.bound.extend(now.saturating_add(signed(entry.bound.promise_ms)));
                     if !continuous {
                         entry.bound.restart(now);
-                    }
-                    for member in &facts.members {
-                        entry.members.insert(member.clone(), 0);
-                        entry.left.remove(member);
                     }
                 }
             }
@@ -77,7 +75,7 @@ impl Ledger {
     /// Restarts the clocks of what had not drained at the last heartbeat: nobody was answered since.
     pub(super) fn restart_clocks(&mut self, now: i64) {
         let beat = self.beat;
-        for entry in self.switches.values_mut().flat_map(|rows| rows.pools.values_mut()) {
+        for entry in self.switches.values_mut().flat_map(SwitchRows::iter_mut) {
             entry.restart_clocks(beat, now);
         }
     }
@@ -88,19 +86,18 @@ fn take_over(image: v1::Image, boot_id: &str, now: i64, continuous: bool) -> Led
     let passage =
         Passage { same_boot: image.boot_id == boot_id && boot_id != "unknown", beat: image.beat_boot_ms, now };
     let mut ledger = image.into_ledger();
-    for entry in ledger.switches.values_mut().flat_map(|rows| rows.pools.values_mut()) {
+    for entry in ledger.switches.values_mut().flat_map(SwitchRows::iter_mut) {
         let was_over = entry.bound.is_over(passage.beat);
         let open = entry.open_in.take().is_some();
         entry.answered_in = None;
         passage.carry(&mut entry.bound);
-        let mut pins = Bound { until: entry.pins_until, ..entry.bound };
+        let mut pins = Bound { until: entry.pins_until(), ..entry.bound };
         passage.carry(&mut pins);
-        entry.pins_until = pins.until;
+        entry.set_pins_until(pins.until);
         if open {
             entry.bound.extend(now.saturating_add(signed(entry.bound.promise_ms)));
         }
-        let left = std::mem::take(&mut entry.left);
-        entry.left = left.into_iter().map(|(member, bound)| (member, passage.carried(bound, continuous))).collect();
+        entry.map_left(|bound| passage.carried(bound, continuous));
         if !continuous && (open || !was_over) {
             entry.bound.restart(now);
         }
@@ -137,8 +134,7 @@ impl Passage {
 impl Entry {
     /// See [`Ledger::restart_clocks`].
     fn restart_clocks(&mut self, beat: i64, now: i64) {
-        let left: BTreeMap<_, _> = std::mem::take(&mut self.left);
-        self.left = left.into_iter().map(|(member, bound)| (member, bound.restarted(beat, now))).collect();
+        self.map_left(|bound| bound.restarted(beat, now));
         self.bound = self.bound.restarted(beat, now);
     }
 }

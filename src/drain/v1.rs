@@ -2,9 +2,11 @@
 //!
 //! Times are boot-clock milliseconds of the boot named; a member that left keeps its own bound.
 
-use super::ledger::{Bound, Entry, Ledger, MemberFacts, SwitchRows};
+use super::ledger::{Ledger, MemberFacts};
+use super::rows::{Bound, Entry, SwitchRows};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// A ledger as saved.
@@ -141,16 +143,13 @@ impl Image {
     pub(super) fn into_ledger(self) -> Ledger {
         let mut switches: BTreeMap<Arc<str>, SwitchRows> = BTreeMap::new();
         for row in self.pools {
-            let entry = Entry {
-                bound: row.bound.into(),
-                pins_until: row.pins_until,
-                answered_in: None,
-                open_in: row.open.then_some(0),
-                newest_promise_ms: row.bound.promise_ms,
-                members: row.members.into_iter().map(|member| (member, 0)).collect(),
-                left: row.left.into_iter().map(|left| (left.member, left.bound.into())).collect(),
-            };
-            switches.entry(row.switch).or_default().pools.insert(row.pool, entry);
+            let entry = switches.entry(row.switch).or_default().entry(&row.pool);
+            entry.bound = row.bound.into();
+            entry.set_pins_until(row.pins_until);
+            entry.open_in = row.open.then_some(NonZeroU64::MIN);
+            entry.newest_promise_ms = row.bound.promise_ms;
+            entry.set_members(row.members);
+            entry.set_left(row.left.into_iter().map(|left| (left.member, left.bound.into())).collect());
         }
         let mut ledger = Ledger::empty(&self.boot_id, self.beat_boot_ms);
         ledger.switches = switches;
@@ -166,22 +165,22 @@ pub(super) fn rows_text(switch: &Arc<str>, rows: &SwitchRows, closed: bool) -> S
 
 impl SwitchRows {
     fn images<'r>(&'r self, switch: &'r Arc<str>, closed: bool) -> impl Iterator<Item = PoolImage> + 'r {
-        self.pools.iter().map(move |(pool, entry)| PoolImage::of(switch, pool, entry, closed))
+        self.iter().map(move |entry| PoolImage::of(switch, entry, closed))
     }
 }
 
 impl PoolImage {
-    fn of(switch: &Arc<str>, pool: &Arc<str>, entry: &Entry, closed: bool) -> Self {
+    fn of(switch: &Arc<str>, entry: &Entry, closed: bool) -> Self {
         let left =
             |(member, bound): (&MemberFacts, &Bound)| LeftImage { member: member.clone(), bound: (*bound).into() };
         Self {
             switch: Arc::clone(switch),
-            pool: Arc::clone(pool),
+            pool: Arc::clone(&entry.pool),
             bound: entry.bound.into(),
-            pins_until: entry.pins_until,
+            pins_until: entry.pins_until(),
             open: if closed { entry.answered_in.is_some() } else { entry.open_in.is_some() },
-            members: entry.members.keys().cloned().collect(),
-            left: entry.left.iter().map(left).collect(),
+            members: entry.members().collect(),
+            left: entry.left().iter().map(left).collect(),
         }
     }
 }

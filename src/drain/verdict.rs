@@ -1,6 +1,7 @@
 //! May it be closed? A pool's verdict, and a member's over every switch that names its address (§4.2, §4.3).
 
-use super::ledger::{Bound, Ledger, MemberFacts, PoolKey, signed};
+use super::ledger::{Ledger, MemberFacts, PoolKey, signed};
+use super::rows::{Bound, Entry};
 use super::{DrainState, SLACK_MS, STALE_MS};
 use crate::moment::Moment;
 use serde::{Deserialize, Serialize};
@@ -91,16 +92,16 @@ impl Ledger {
         }
         answered.extend_from_slice(input.blocked_by);
         let mut report = judge(bound, serving, answered, input, now);
-        report.pin_promises_until_ms = entry.and_then(|entry| entry.pins_until).map(|until| on_wall(until, now));
+        report.pin_promises_until_ms = entry.and_then(Entry::pins_until).map(|until| on_wall(until, now));
         report
     }
 
     /// The pools whose answers may name this address.
     #[must_use]
     pub fn pools_naming(&self, address: IpAddr) -> Vec<PoolKey> {
-        let rows = self.switches.iter().flat_map(|(switch, rows)| rows.pools.iter().map(move |row| (switch, row)));
-        let naming = rows.filter(|(_, (_, entry))| entry.members.keys().any(|member| has(member, address)));
-        naming.map(|(switch, (pool, _))| PoolKey { switch: switch.clone(), pool: pool.clone() }).collect()
+        let rows = self.switches.iter().flat_map(|(switch, rows)| rows.iter().map(move |entry| (switch, entry)));
+        let naming = rows.filter(|(_, entry)| entry.names(address));
+        naming.map(|(switch, entry)| PoolKey { switch: switch.clone(), pool: entry.pool.clone() }).collect()
     }
 
     /// The verdict on a member: the worst of every pool that names its address, and of those it left.
@@ -109,10 +110,10 @@ impl Ledger {
     #[must_use]
     pub fn member_verdict(&self, address: IpAddr, pools: &[VerdictInput<'_>], now: Moment) -> Option<DrainReport> {
         let in_pools = pools.iter().map(|input| self.verdict(input, now).labelled(input.key));
-        let rows = self.switches.iter().flat_map(|(switch, rows)| rows.pools.iter().map(move |row| (switch, row)));
-        let left = rows.flat_map(|(switch, (pool, entry))| {
-            let key = PoolKey { switch: switch.clone(), pool: pool.clone() };
-            let gone = entry.left.iter().filter(|(member, _)| has(member, address));
+        let rows = self.switches.iter().flat_map(|(switch, rows)| rows.iter().map(move |entry| (switch, entry)));
+        let left = rows.flat_map(|(switch, entry)| {
+            let key = PoolKey { switch: switch.clone(), pool: entry.pool.clone() };
+            let gone = entry.left().iter().filter(|(member, _)| has(member, address));
             gone.map(move |(_, bound)| {
                 judge(*bound, false, Vec::new(), &VerdictInput::of_departed(&key), now).labelled(&key)
             })

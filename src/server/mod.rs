@@ -19,7 +19,7 @@ pub use bind::{BindError, Kind};
 pub use certificate::{Certificate, CertificateError};
 pub use rate_limit::RateLimit;
 pub use stream::table::StreamLimits;
-pub(crate) use udp::return_large_blocks;
+pub(crate) use udp::{return_free_memory, spare_memory};
 
 use crate::clock;
 use crate::dns::cookie::Cookies;

@@ -12,7 +12,6 @@ pub use cell::{SnapshotCell, Superseded};
 pub use chunked::Chunked;
 pub use settings::Settings;
 
-use crate::dns::Name;
 use crate::steering::CompiledSwitch;
 use crate::zone::{SteerId, ZoneSet};
 use std::sync::Arc;
@@ -43,8 +42,6 @@ pub struct SteeredOwner {
     pub switch: u32,
     /// How the name stands to the switch.
     pub role: OwnerRole,
-    /// The name itself.
-    pub owner: Name,
     /// Whether the query's leftmost label is the client (§1.6): the name is a wildcard.
     pub wildcard: bool,
 }

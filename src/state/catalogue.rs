@@ -18,8 +18,8 @@ pub struct Catalogue {
     pub owners: Arc<[SteeredOwner]>,
     /// Switches in the order of the definitions.
     pub switches: Vec<Placed>,
-    /// Index into `switches` by name.
-    pub by_name: HashMap<Arc<str>, u32>,
+    /// Indices of `switches`, sorted by name.
+    by_name: Box<[u32]>,
     /// Index of a zone by apex.
     pub zone_by_apex: HashMap<Name, u32>,
 }
@@ -37,23 +37,34 @@ impl Catalogue {
     /// Indexes all definitions, whose zones are compiled already.
     #[must_use]
     pub fn build(definitions: &Definitions) -> Self {
-        let mut owners = Vec::new();
+        let (mut owners, mut named) = (Vec::new(), Vec::new());
         let mut zones = Vec::new();
         let mut catalogue = Self::default();
         for definition in &definitions.zones {
             let first = owners.len();
             for switch in &definition.switches {
                 let index = number(catalogue.switches.len());
-                catalogue.by_name.insert(switch.name.clone(), index);
                 catalogue.switches.push(Placed { switch: switch.clone(), zone: number(zones.len()) });
-                steered_names(switch, index, &mut owners);
+                steered_names(switch, index, &mut named);
+                owners.extend(named.drain(..).map(|(_, owner)| owner));
             }
             catalogue.zone_by_apex.insert(definition.apex.clone(), number(zones.len()));
             zones.push((definition.data.clone(), number(first)));
         }
+        let mut by_name: Box<[u32]> = (0..number(catalogue.switches.len())).collect();
+        by_name.sort_by_key(|index| &catalogue.switches[*index as usize].switch.name);
+        catalogue.by_name = by_name;
+        catalogue.switches.shrink_to_fit();
         catalogue.zones = Arc::new(ZoneSet::with_steered(zones));
         catalogue.owners = owners.into();
         catalogue
+    }
+
+    /// The index of the switch of this name.
+    #[must_use]
+    pub fn index_of(&self, name: &str) -> Option<u32> {
+        let place = |index: &u32| (*self.switches[*index as usize].switch.name).cmp(name);
+        self.by_name.binary_search_by(place).ok().map(|at| self.by_name[at])
     }
 
     /// The TTL that caches may keep a target name's own records for, when the name is ours.
@@ -80,11 +91,11 @@ impl Catalogue {
 ///
 /// A wildcard owner `*.base` has pins `<pool>.base` and `*.<pool>.base`, and explanations at
 /// `_explain.base` and `*._explain.base`, whose leftmost label stands for the client's.
-pub(super) fn steered_names(switch: &Switch, index: u32, owners: &mut Vec<SteeredOwner>) {
+pub(super) fn steered_names(switch: &Switch, index: u32, owners: &mut Vec<(Name, SteeredOwner)>) {
     for owner in &switch.owners {
         let mut add = |name: Option<Name>, role, wildcard| {
             if let Some(owner) = name {
-                owners.push(SteeredOwner { switch: index, role, owner, wildcard });
+                owners.push((owner, SteeredOwner { switch: index, role, wildcard }));
             }
         };
         let wildcard = owner.is_wildcard();

@@ -93,7 +93,7 @@ pub fn compile_switch(
         })
         .collect();
     let state = desired.switches.get(&switch.name);
-    let salt = state.and_then(|s| s.salt.as_deref()).or(switch.salt.as_deref()).unwrap_or(&switch.name);
+    let salt = state.and_then(|s| s.salt.as_deref()).unwrap_or(switch.salt());
     let rollout = desired.running_rollout(&switch.name);
     let input = SwitchInput {
         definition: switch,

@@ -6,7 +6,7 @@ use crate::rollout::Plan;
 use crate::steering::Switch;
 use crate::zone::{SteerId, Zone, ZoneText};
 use ipnet::IpNet;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// All zones, as one reload brings them: all valid, or it never gets here.
@@ -14,8 +14,8 @@ use std::sync::Arc;
 pub struct Definitions {
     /// Sorted by apex.
     pub zones: Vec<Arc<ZoneDefinition>>,
-    /// Where each switch stands: index of its zone, and of itself in there.
-    places: HashMap<Arc<str>, (usize, usize)>,
+    /// Where each switch stands, sorted by name: index of its zone, and of itself in there.
+    places: Box<[(u32, u32)]>,
 }
 
 /// One zone: `zones/<name>.zone` and `zones/<name>.toml` together.
@@ -51,19 +51,25 @@ impl Definitions {
     /// Gathers zones, sorted by apex.
     #[must_use]
     pub fn new(zones: Vec<Arc<ZoneDefinition>>) -> Self {
-        let mut places = HashMap::new();
-        for (at, zone) in zones.iter().enumerate() {
-            places.extend(zone.switches.iter().enumerate().map(|(index, switch)| (switch.name.clone(), (at, index))));
-        }
+        let of_zone = |(at, zone): (u32, &Arc<ZoneDefinition>)| {
+            (0..).zip(&zone.switches).map(move |(index, _)| (at, index)).collect::<Vec<_>>()
+        };
+        let mut places: Box<[(u32, u32)]> = (0..).zip(&zones).flat_map(of_zone).collect();
+        places.sort_by_key(|(zone, index)| zones[*zone as usize].switches[*index as usize].name.clone());
         Self { zones, places }
     }
 
     /// The switch of this name, with its zone.
     #[must_use]
     pub fn switch(&self, name: &str) -> Option<(&Arc<ZoneDefinition>, &Arc<Switch>)> {
-        let (zone, index) = *self.places.get(name)?;
-        let zone = self.zones.get(zone)?;
-        Some((zone, zone.switches.get(index)?))
+        let found = |place: &(u32, u32)| self.at(*place).map(|(_, switch)| &*switch.name);
+        let at = self.places.binary_search_by(|place| found(place).cmp(&Some(name))).ok()?;
+        self.at(*self.places.get(at)?)
+    }
+
+    fn at(&self, (zone, index): (u32, u32)) -> Option<(&Arc<ZoneDefinition>, &Arc<Switch>)> {
+        let zone = self.zones.get(zone as usize)?;
+        Some((zone, zone.switches.get(index as usize)?))
     }
 
     /// The plan the files give a switch.
@@ -86,7 +92,7 @@ impl ZoneDefinition {
         let mut owners = Vec::new();
         switches.iter().for_each(|switch| steered_names(switch, 0, &mut owners));
         let steered: Vec<(Name, SteerId)> =
-            owners.into_iter().zip((0..).map(SteerId)).map(|(steered, id)| (steered.owner, id)).collect();
+            owners.into_iter().zip((0..).map(SteerId)).map(|((name, _), id)| (name, id)).collect();
         let data = Arc::new(Zone::build(&apex, text, &steered));
         Self { apex, data, file_serial, switches, max_moving, plans: BTreeMap::new() }
     }

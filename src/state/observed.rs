@@ -46,11 +46,25 @@ pub struct PoolStatus {
     pub why: Option<String>,
 }
 
+impl PoolStatus {
+    /// A pool of so many members of which nothing is to be said.
+    #[must_use]
+    pub fn plain(members: usize) -> Self {
+        Self { members: vec![true; members], eligible: true, why: None }
+    }
+
+    /// Whether nothing is to be said of a pool of so many members.
+    #[must_use]
+    pub fn is_plain(&self, members: usize) -> bool {
+        self.eligible && self.why.is_none() && self.members.len() == members && self.members.iter().all(|up| *up)
+    }
+}
+
 impl MemberKey {
     /// The key of a member.
     #[must_use]
     pub fn new(switch: &Switch, pool: &Pool, member: &Member) -> Self {
-        Self { switch: switch.name.clone(), pool: pool.name.clone(), member: member.name.clone() }
+        Self { switch: switch.name.clone(), pool: pool.name.clone(), member: member.name().into() }
     }
 }
 
@@ -83,6 +97,7 @@ pub fn pool_status(
     now_unix_ms: u64,
 ) -> PoolStatus {
     let monitored = !switch.monitors_of(pool).is_empty();
+    let held = desired.switches.get(&switch.name).is_some_and(|state| !state.holds.is_empty());
     let mut members: Vec<bool> = pool
         .members
         .iter()
@@ -92,13 +107,13 @@ pub fn pool_status(
             } else {
                 Health::Up
             };
-            let hold = hold_on(desired, &switch.name, &pool.name, Some(&member.name), now_unix_ms);
-            health::eligible(measured, hold.map(|h| &h.hold))
+            let hold = held.then(|| hold_on(desired, &switch.name, &pool.name, Some(&member.name()), now_unix_ms));
+            health::eligible(measured, hold.flatten().map(|h| &h.hold))
         })
         .collect();
     let out = desired.rollout(&switch.name).filter(|rollout| rollout.stable == pool.name).and_then(|r| r.withdrawn());
     for (member, up) in pool.members.iter().zip(&mut members) {
-        *up &= out != Some(&member.name);
+        *up &= out.is_none_or(|out| **out != member.name());
     }
     let quorum =
         health::pool_eligible(pool.members.iter().map(|m| m.weight).zip(members.iter().copied()), switch.min_healthy);
@@ -133,16 +148,20 @@ fn explain_down(
 ) -> String {
     let up = members.iter().filter(|up| **up).count();
     let first = pool.members.iter().zip(members).find(|(_, up)| !**up).map(|(member, _)| {
-        if hold_on(desired, &switch.name, &pool.name, Some(&member.name), now_unix_ms).is_some() {
-            return format!("{} is forced down", member.name);
+        if hold_on(desired, &switch.name, &pool.name, Some(&member.name()), now_unix_ms).is_some() {
+            return format!("{} is forced down", member.name());
         }
-        if desired.rollout(&switch.name).and_then(|rollout| rollout.withdrawn()) == Some(&member.name) {
-            return format!("{} is out for its update", member.name);
+        if desired
+            .rollout(&switch.name)
+            .and_then(|rollout| rollout.withdrawn())
+            .is_some_and(|out| **out == member.name())
+        {
+            return format!("{} is out for its update", member.name());
         }
         match observed.members.get(&MemberKey::new(switch, pool, member)) {
-            Some(Seen { failure: Some(failure), .. }) => format!("{}: {failure}", member.name),
-            Some(Seen { health: Health::Down, .. }) => format!("{} is down", member.name),
-            _ => format!("{} was not probed yet", member.name),
+            Some(Seen { failure: Some(failure), .. }) => format!("{}: {failure}", member.name()),
+            Some(Seen { health: Health::Down, .. }) => format!("{} is down", member.name()),
+            _ => format!("{} was not probed yet", member.name()),
         }
     });
     format!("{up} of {} members are healthy; {}", members.len(), first.unwrap_or_default())

@@ -112,8 +112,8 @@ impl Desired {
         pool: &'a crate::steering::Pool,
         member: &'a crate::steering::Member,
     ) -> Option<&'a str> {
-        let rolled = self.rollout(switch).and_then(|rollout| rollout.version_of(&pool.name, &member.name));
-        rolled.or(member.expect_version.as_deref()).or_else(|| self.expect_version(switch, pool))
+        let rolled = self.rollout(switch).and_then(|rollout| rollout.version_of(&pool.name, &member.name()));
+        rolled.or(member.expect_version()).or_else(|| self.expect_version(switch, pool))
     }
 
     /// The version a pool's members must show.

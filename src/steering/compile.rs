@@ -1,7 +1,6 @@
 //! From a definition, the weights in force and observed health to a [`CompiledSwitch`].
 
 use super::capped::Capped;
-use super::compiled::Facts;
 use super::labels::LabelRules;
 use super::partition::{Outcome, Partition};
 use super::table::{Method, Table};
@@ -16,7 +15,7 @@ pub struct SwitchInput<'a> {
     /// The TTL in force, seconds.
     pub ttl_s: u32,
     /// Why it is that, in words for `explain`.
-    pub ttl_cause: &'a str,
+    pub ttl_cause: &'static str,
     /// Weights in force, one per pool.
     pub weights: &'a [u16],
     /// The salt in force.
@@ -58,20 +57,21 @@ pub fn compile(input: &SwitchInput<'_>) -> CompiledSwitch {
     let definition = input.definition;
     let mut tables = Tables::new(input);
     let (networks, labels) = compile_rules(definition, &mut tables);
+    let mut list = tables.list.into_iter();
+    let main = list.next().expect("the main weights have a table");
+    let said = input.pools.iter().any(|pool| pool.why.is_some());
     CompiledSwitch {
-        name: Arc::clone(&definition.name),
+        definition: Arc::clone(definition),
         ttl_s: input.ttl_s,
         pools: compile_pools(input),
         capped: tables.capped,
-        tables: tables.list.into_boxed_slice(),
-        networks,
+        main,
+        others: list.collect(),
+        networks: (!networks.is_whole()).then(|| Box::new(networks)),
         labels: (!labels.is_empty()).then(|| Box::new(labels)),
-        facts: Arc::new(Facts {
-            definition: Arc::clone(definition),
-            ttl_cause: input.ttl_cause.to_owned(),
-            salt: input.salt.to_owned(),
-            why: input.pools.iter().map(|pool| pool.why.clone()).collect(),
-        }),
+        ttl_cause: input.ttl_cause,
+        salt: (input.salt != definition.salt()).then(|| input.salt.into()),
+        why: said.then(|| input.pools.iter().map(|pool| pool.why.clone()).collect()),
     }
 }
 

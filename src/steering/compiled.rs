@@ -10,37 +10,34 @@ use super::set::CompiledSet;
 use super::table::Table;
 use super::{Client, PoolSlot, Switch};
 use crate::dns::RecordType;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// A switch made ready to answer.
 #[derive(Debug, Clone)]
 pub struct CompiledSwitch {
-    /// The switch's name.
-    pub name: Arc<str>,
+    /// What it was made from.
+    pub(super) definition: Arc<Switch>,
     /// The TTL in force, seconds.
     pub ttl_s: u32,
     /// In the order of the file.
     pub pools: Box<[CompiledPool]>,
     /// The pool that gets no more than its weight's share, whatever becomes of the others (§5.3).
     pub capped: Option<usize>,
-    /// Table 0 is the main weights; rules that can be honoured have others.
-    pub(super) tables: Box<[Table]>,
-    /// Which table a client's address leads to.
-    pub(super) networks: Partition,
+    /// Table 0: the main weights.
+    pub(super) main: Table,
+    /// Tables from 1 on, of rules that can be honoured.
+    pub(super) others: Box<[Table]>,
+    /// Which table a client's address leads to, where that is not 0 for all.
+    pub(super) networks: Option<Box<Partition>>,
     /// Which table a label leads to, before addresses count.
     pub(super) labels: Option<Box<LabelRules>>,
-    /// What only `explain` needs.
-    pub(super) facts: Arc<Facts>,
-}
-
-/// What a query never reads and `explain` tells.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Facts {
-    pub(super) definition: Arc<Switch>,
-    pub(super) ttl_cause: String,
-    pub(super) salt: String,
-    /// Per pool: why it is eligible or not, where there is something to say.
-    pub(super) why: Vec<Option<String>>,
+    /// Why the TTL is what it is, in words for `explain`.
+    pub(super) ttl_cause: &'static str,
+    /// The salt in force, where it is not the definition's.
+    pub(super) salt: Option<Box<str>>,
+    /// Per pool: why it is eligible or not, where there is something to say of any.
+    pub(super) why: Option<Box<[Option<String>]>>,
 }
 
 /// A pool made ready to answer.
@@ -56,7 +53,37 @@ pub struct CompiledPool {
     pub weight: u16,
     /// What it answers: eligible members only; all members when the pool is not eligible, since
     /// only a fallback that ignores health answers it then.
-    pub sets: Box<[CompiledSet]>,
+    pub sets: Sets,
+}
+
+/// A pool's record sets; most have one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sets {
+    /// A single one, without a list around it.
+    One(CompiledSet),
+    /// Any other number.
+    Many(Box<[CompiledSet]>),
+}
+
+impl Deref for Sets {
+    type Target = [CompiledSet];
+
+    #[inline]
+    fn deref(&self) -> &[CompiledSet] {
+        match self {
+            Self::One(set) => std::slice::from_ref(set),
+            Self::Many(sets) => sets,
+        }
+    }
+}
+
+impl From<Vec<CompiledSet>> for Sets {
+    fn from(mut sets: Vec<CompiledSet>) -> Self {
+        match sets.pop() {
+            Some(set) if sets.is_empty() => Self::One(set),
+            last => Self::Many(sets.into_iter().chain(last).collect()),
+        }
+    }
 }
 
 /// What was chosen for one query.
@@ -86,7 +113,7 @@ impl CompiledSwitch {
     pub fn choose(&self, client: &Client<'_>, draw: u64) -> Choice {
         let location = Location::of(client);
         let (table, rule_len) = self.table_for(client, &location);
-        let Some(table) = self.tables.get(table) else { return Choice { pool: None, scope: 0, by_fallback: false } };
+        let Some(table) = self.table(table) else { return Choice { pool: None, scope: 0, by_fallback: false } };
         let key_len = if client.label.is_none() && table.is_keyed() { location.key_len() } else { 0 };
         let (pool, by_fallback) = table.choose(|| location.key(), client.label, draw);
         Choice { pool: pool.map(usize::from), scope: location.scope(rule_len.max(key_len)), by_fallback }
@@ -95,7 +122,19 @@ impl CompiledSwitch {
     /// Whether some client gets what the fallback decides (§1.9).
     #[must_use]
     pub fn fallback_in_use(&self) -> bool {
-        self.tables.iter().any(Table::reaches_fallback)
+        std::iter::once(&self.main).chain(&self.others).any(Table::reaches_fallback)
+    }
+
+    /// The table of this number.
+    #[inline]
+    pub(super) fn table(&self, number: usize) -> Option<&Table> {
+        number.checked_sub(1).map_or(Some(&self.main), |at| self.others.get(at))
+    }
+
+    /// The switch's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.definition.name
     }
 
     /// The table that rules lead this client to, and how many bits of its address that took.
@@ -106,10 +145,8 @@ impl CompiledSwitch {
         {
             return (usize::from(table), 0);
         }
-        if self.networks.is_whole() {
-            return (0, 0);
-        }
-        let leaf = self.networks.find(location.position);
+        let Some(networks) = &self.networks else { return (0, 0) };
+        let leaf = networks.find(location.position);
         (usize::from(leaf.outcome), leaf.len)
     }
 }

@@ -3,16 +3,27 @@
 use crate::dns::{Name, Rrset};
 use crate::health::{IdleReading, Monitor};
 use ipnet::IpNet;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-/// A steered owner name (or several) with its pools.
+/// A steered owner name (or several) with its pools. Reads like its [`Terms`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Switch {
     /// Unique over all zones; operators and the API use it.
     pub name: Arc<str>,
     /// The steered names: plain, `*.base`, or the apex. At least one.
     pub owners: Vec<Name>,
+    /// In the order of the file, which is the order of `failover`.
+    pub pools: Vec<Pool>,
+    /// Everything else. Switches of a catalogue are mostly alike in it: equal ones share it.
+    pub terms: Arc<Terms>,
+}
+
+/// What a switch says besides its name, its owners and its pools.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Terms {
     /// How a pool is chosen.
     pub policy: Policy,
     /// How many members an answer carries.
@@ -35,8 +46,6 @@ pub struct Switch {
     pub prepare_s: u32,
     /// Seed text of the sticky choice; the switch's name when absent.
     pub salt: Option<String>,
-    /// In the order of the file, which is the order of `failover`.
-    pub pools: Vec<Pool>,
     /// Exceptions that come before weights.
     pub rules: Vec<Rule>,
     /// What every member must pass, unless its pool has monitors of its own.
@@ -47,15 +56,36 @@ pub struct Switch {
     pub explain_networks: Vec<IpNet>,
 }
 
-/// A group of members that is chosen as one.
-#[derive(Debug, Clone, PartialEq)]
+impl Deref for Switch {
+    type Target = Terms;
+
+    fn deref(&self) -> &Terms {
+        &self.terms
+    }
+}
+
+impl DerefMut for Switch {
+    fn deref_mut(&mut self) -> &mut Terms {
+        Arc::make_mut(&mut self.terms)
+    }
+}
+
+/// A group of members that is chosen as one. Reads like its [`Extras`].
+#[derive(Debug, Clone)]
 pub struct Pool {
     /// Unique within the switch; a valid single label, since it becomes one in the pins.
     pub name: Arc<str>,
     /// The weight of the files; state may hold another (§1.10).
     pub weight: u16,
     /// The endpoints. May be empty when `records` has something else to answer.
-    pub members: Vec<Member>,
+    pub members: Arc<[Member]>,
+    /// What most pools do not have.
+    extras: Option<Box<Extras>>,
+}
+
+/// What few pools have besides members and weight.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Extras {
     /// Other record sets of this pool: HTTPS, SRV, MX, TXT, or one CNAME alone.
     pub records: Vec<Rrset>,
     /// The version its members must show; state may hold another.
@@ -66,19 +96,98 @@ pub struct Pool {
     pub idle: Option<Arc<IdleReading>>,
 }
 
+impl Pool {
+    /// A pool of the files.
+    #[must_use]
+    pub fn new(name: Arc<str>, weight: u16, members: impl Into<Arc<[Member]>>, extras: Extras) -> Self {
+        let extras = (extras != Extras::default()).then(|| Box::new(extras));
+        Self { name, weight, members: members.into(), extras }
+    }
+}
+
+impl Deref for Pool {
+    type Target = Extras;
+
+    fn deref(&self) -> &Extras {
+        static NONE: Extras = Extras { records: Vec::new(), expect_version: None, monitors: None, idle: None };
+        self.extras.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl DerefMut for Pool {
+    fn deref_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+}
+
+/// Equal in what they say, whether or not the extras were ever made.
+impl PartialEq for Pool {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.weight, &self.members, &**self) == (&other.name, other.weight, &other.members, &**other)
+    }
+}
+
 /// One endpoint of a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Unique within the pool; its address when the file gives no name.
-    pub name: Arc<str>,
     /// Answered to A queries.
     pub ipv4: Option<Ipv4Addr>,
     /// Answered to AAAA queries.
     pub ipv6: Option<Ipv6Addr>,
     /// Weight inside the pool, 1 to 10000 (1 when the file gives none).
     pub weight: u16,
-    /// Version of this member where it differs from the pool's.
-    pub expect_version: Option<String>,
+    /// What most members are not given.
+    given: Option<Box<Given>>,
+}
+
+/// What the file gives few members.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Given {
+    /// A name; without one the address is the name ([`Member::name`]).
+    pub name: Option<Box<str>>,
+    /// The version of this member where it differs from the pool's.
+    pub expect_version: Option<Box<str>>,
+}
+
+impl Member {
+    /// A member of weight 1.
+    #[must_use]
+    pub fn new(ipv4: Option<Ipv4Addr>, ipv6: Option<Ipv6Addr>, given: Given) -> Self {
+        let given = (given != Given::default()).then(|| Box::new(given));
+        Self { ipv4, ipv6, weight: 1, given }
+    }
+
+    /// The version of this member where it differs from the pool's.
+    #[must_use]
+    pub fn expect_version(&self) -> Option<&str> {
+        self.given.as_ref()?.expect_version.as_deref()
+    }
+
+    /// The name the file gives it.
+    fn given_name(&self) -> Option<&str> {
+        self.given.as_ref()?.name.as_deref()
+    }
+
+    /// Its name, unique within the pool.
+    #[must_use]
+    pub fn name(&self) -> Cow<'_, str> {
+        match self.given_name() {
+            Some(given) => Cow::Borrowed(given),
+            None => Cow::Owned(self.addresses().next().map_or_else(String::new, |address| address.to_string())),
+        }
+    }
+
+    /// Its addresses, IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        self.ipv4.map(IpAddr::V4).into_iter().chain(self.ipv6.map(IpAddr::V6))
+    }
+
+    /// Whether both stand for one endpoint: the same name and addresses.
+    #[must_use]
+    pub fn is_same_endpoint(&self, other: &Self) -> bool {
+        (self.ipv4, self.ipv6) == (other.ipv4, other.ipv6)
+            && (self.given_name() == other.given_name() || self.name() == other.name())
+    }
 }
 
 /// How the next answer's pool is chosen (§1.6).
@@ -156,6 +265,12 @@ impl Switch {
     #[must_use]
     pub fn pool(&self, name: &str) -> Option<(usize, &Pool)> {
         self.pools.iter().enumerate().find(|(_, pool)| &*pool.name == name)
+    }
+
+    /// The seed of the sticky choice by the files.
+    #[must_use]
+    pub fn salt(&self) -> &str {
+        self.terms.salt.as_deref().unwrap_or(&self.name)
     }
 
     /// The monitors a pool's members must pass.

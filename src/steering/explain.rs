@@ -3,11 +3,12 @@
 //! Chooses by the same tables as the packet path; finds the rule's name the slow way, in the
 //! definition. Scores are shown as floats and never decide.
 
-use super::compiled::Facts;
 use super::key::Location;
 use super::log2::SCALE_BITS;
 use super::table::{Method, Table};
-use super::{Choice, Client, ClientKey, CompiledPool, CompiledSwitch, Fallback, Policy, Rule, RuleMatch, RuleTarget};
+use super::{
+    Choice, Client, ClientKey, CompiledPool, CompiledSwitch, Fallback, Policy, Rule, RuleMatch, RuleTarget, Switch,
+};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -60,7 +61,7 @@ impl CompiledSwitch {
     #[must_use]
     pub fn explain_allowed(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.facts.definition.explain_networks.iter().any(|network| network.contains(&address))
+        self.definition.explain_networks.iter().any(|network| network.contains(&address))
     }
 
     /// The choice of [`CompiledSwitch::choose`] with its reasons.
@@ -69,20 +70,20 @@ impl CompiledSwitch {
         let location = Location::of(client);
         let choice = self.choose(client, draw);
         let (table, _) = self.table_for(client, &location);
-        let table = self.tables.get(table);
-        let rule = self.facts.rule_for(client, &location);
+        let table = self.table(table);
+        let rule = self.definition.rule_for(client, &location);
         let label = client.label.map(|label| String::from_utf8_lossy(label).into_owned());
         let key = label.map_or_else(|| location.to_string(), |label| format!("label {label}"));
         Explanation {
-            switch: self.name.to_string(),
+            switch: self.definition.name.to_string(),
             pool: choice.pool.and_then(|at| self.pools.get(at)).map(|pool| pool.name.to_string()),
             why: self.reason(choice, table, rule, &key),
-            policy: self.facts.definition.policy,
+            policy: self.definition.policy,
             rule: rule.map(|rule| rule.name.to_string()),
             by_fallback: choice.by_fallback,
             scope: choice.scope,
             ttl_s: self.ttl_s,
-            ttl_cause: self.facts.ttl_cause.clone(),
+            ttl_cause: self.ttl_cause.to_owned(),
             pools: self.pool_explanations(table, &client.label.map_or_else(|| location.key(), ClientKey::Label)),
             key,
         }
@@ -128,7 +129,7 @@ impl CompiledSwitch {
     /// What the fallback means.
     fn fallback_words(&self) -> String {
         let capped = self.capped.and_then(|at| self.pools.get(at)).map(|pool| &pool.name);
-        match &self.facts.definition.fallback {
+        match &self.definition.fallback {
             Fallback::LastActive => "the pools that last had weight, health ignored".to_owned(),
             Fallback::Standby => "healthy pools at weight 0, then those that last had weight".to_owned(),
             Fallback::All => "all pools, health ignored".to_owned(),
@@ -142,7 +143,7 @@ impl CompiledSwitch {
 
     /// How a table came to its choice.
     fn how(&self, choice: Choice, table: Option<&Table>, key: &str) -> String {
-        match (self.facts.definition.policy, table.map(|table| &table.method)) {
+        match (self.definition.policy, table.map(|table| &table.method)) {
             (_, Some(Method::Capped(capped))) if choice.pool == Some(usize::from(capped.pool)) => {
                 self.how(choice, Some(&capped.first), key)
             }
@@ -150,7 +151,9 @@ impl CompiledSwitch {
             (Policy::Failover, _) => "the first eligible pool with weight".to_owned(),
             (_, Some(Method::Only(_))) => "the only eligible pool with weight".to_owned(),
             (Policy::Random, _) => "drawn by weight for each query".to_owned(),
-            (Policy::Sticky | Policy::Fixed, _) => format!("lowest score for {key} under salt {}", self.facts.salt),
+            (Policy::Sticky | Policy::Fixed, _) => {
+                format!("lowest score for {key} under salt {}", self.salt.as_deref().unwrap_or(self.definition.salt()))
+            }
         }
     }
 
@@ -180,7 +183,7 @@ impl CompiledSwitch {
                 name: pool.name.to_string(),
                 weight: pool.weight,
                 eligible: pool.eligible,
-                why: self.facts.why.get(at).cloned().flatten(),
+                why: self.why.as_ref().and_then(|why| why.get(at).cloned().flatten()),
                 took_part_with,
                 score,
             }
@@ -189,10 +192,10 @@ impl CompiledSwitch {
     }
 }
 
-impl Facts {
+impl Switch {
     /// The most specific rule that concerns this client: label, label prefix, then network.
     fn rule_for(&self, client: &Client<'_>, location: &Location) -> Option<&Rule> {
-        let rules = &self.definition.rules;
+        let rules = &self.rules;
         let specific = |rule: &&Rule| -> Option<(u8, usize)> {
             match (&rule.matches, client.label) {
                 (RuleMatch::Labels(list), Some(label)) => list.iter().any(|l| l.as_bytes() == label).then_some((2, 0)),

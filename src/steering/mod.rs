@@ -23,7 +23,7 @@ mod table;
 mod tests;
 
 pub use compile::{MemberHealth, PoolInput, SwitchInput, compile};
-pub use compiled::{Choice, CompiledPool, CompiledSwitch};
+pub use compiled::{Choice, CompiledPool, CompiledSwitch, Sets};
 pub use explain::{Explanation, PoolExplanation};
 pub use fallback::{may_be_answered, named_by_rules};
 pub use key::Client;
@@ -33,7 +33,9 @@ use key::ClientKey;
 
 /// A pool's place in its switch.
 type PoolIndex = u16;
-pub use definition::{AnswerMode, Fallback, Member, Policy, Pool, Rule, RuleMatch, RuleTarget, Switch};
+pub use definition::{
+    AnswerMode, Extras, Fallback, Given, Member, Policy, Pool, Rule, RuleMatch, RuleTarget, Switch, Terms,
+};
 
 /// The largest weight of a pool (§1.5): shares with two decimals of a percent.
 pub const MAX_WEIGHT: u16 = 10_000;

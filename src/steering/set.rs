@@ -1,7 +1,7 @@
 //! A pool's record set as wire, with the way its records are picked (§1.3) and what it promises (§4.1).
 
 use super::random::{RunningSums, scale};
-use super::{AnswerMode, MAX_ANSWER_MEMBERS, Pool, Switch};
+use super::{AnswerMode, MAX_ANSWER_MEMBERS, Pool, Sets, Switch};
 use crate::dns::rdata::target_name;
 use crate::dns::{Name, RecordList, RecordType};
 
@@ -55,7 +55,7 @@ pub(super) fn compile(
     ttl_s: u32,
     wanted: &dyn Fn(usize) -> bool,
     target_ttl: &dyn Fn(&Name) -> Option<u32>,
-) -> Box<[CompiledSet]> {
+) -> Sets {
     let members = || pool.members.iter().enumerate().filter(|(at, _)| wanted(*at)).map(|(_, member)| member);
     let v4 = members().filter_map(|m| Some((Box::from(m.ipv4?.octets()), m.weight))).collect();
     let v6 = members().filter_map(|m| Some((Box::from(m.ipv6?.octets()), m.weight))).collect();
@@ -72,7 +72,7 @@ pub(super) fn compile(
             selection: Selection::Whole,
         });
     }
-    sets.into_boxed_slice()
+    sets.into()
 }
 
 /// A set of member addresses; `None` when no member has one.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tidegate::answer::{self, Asker, Transport};
-use tidegate::drain::{DrainReport, DrainState, Ledger, MemberFacts, PoolFacts, PoolKey, VerdictInput, v1 as drain_v1};
+use tidegate::drain::{DrainReport, DrainState, Ledger, PoolFacts, PoolKey, VerdictInput, v1 as drain_v1};
 use tidegate::health::{self, ProbeOutcome, Tracker};
 use tidegate::moment::Moment;
 use tidegate::snapshot::{Chunked, Snapshot};
@@ -142,7 +142,7 @@ impl World {
             self.publish_all();
         } else if moved {
             let touched: Vec<u32> =
-                change.switches.iter().filter_map(|(name, _)| self.catalogue.by_name.get(name).copied()).collect();
+                change.switches.iter().filter_map(|(name, _)| self.catalogue.index_of(name)).collect();
             self.publish(&touched);
         }
         Ok(change)
@@ -159,7 +159,7 @@ impl World {
         let (_, switch) = self.desired.definitions.switch(switch).ok_or_else(|| format!("no switch {switch}"))?;
         let switch = switch.clone();
         let (_, pool) = switch.pool(pool).ok_or_else(|| format!("no pool {pool}"))?;
-        let meant: Vec<&Member> = pool.members.iter().filter(|m| member.is_none_or(|name| *m.name == *name)).collect();
+        let meant: Vec<&Member> = pool.members.iter().filter(|m| member.is_none_or(|name| m.name() == *name)).collect();
         if meant.is_empty() {
             return Err(format!("no member {}", member.unwrap_or_default()));
         }
@@ -231,7 +231,7 @@ impl World {
     }
 
     fn verdict_input<'k>(&self, key: &'k PoolKey) -> VerdictInput<'k> {
-        let index = self.catalogue.by_name.get(&key.switch).copied();
+        let index = self.catalogue.index_of(&key.switch);
         let found = index.and_then(|index| Some((index, self.switch(index).pool(&key.pool)?.0)));
         let weight = |(index, at): (u32, usize)| self.live[index as usize].compiled.pools[at].weight;
         let by_fallback = |(index, at): (u32, usize)| self.live[index as usize].fallback && self.may(index)[at];
@@ -340,19 +340,14 @@ impl World {
     fn facts(&self, index: u32, live: &Live) -> Vec<PoolFacts> {
         let switch = self.switch(index);
         let (may, by_rule) = (self.may(index), named_by_rules(switch));
-        let addresses = |m: &Member| m.ipv4.map(IpAddr::V4).into_iter().chain(m.ipv6.map(IpAddr::V6)).collect();
         let facts = |(at, compiled): (usize, &tidegate::steering::CompiledPool)| PoolFacts {
-            pool: compiled.name.clone(),
+            pool: switch.pools[at].name.clone(),
             answered: compiled.weight > 0 || by_rule[at] || (live.fallback && may[at]),
             may_answer: may[at],
             promise_ms: u64::from(compiled.sets.iter().map(|set| set.promise_s).max().unwrap_or(live.compiled.ttl_s))
                 * 1000,
             tail_ms: u64::from(switch.tail_s) * 1000,
-            members: switch.pools[at]
-                .members
-                .iter()
-                .map(|m| MemberFacts { name: m.name.clone(), addresses: addresses(m) })
-                .collect(),
+            members: switch.pools[at].members.clone(),
         };
         live.compiled.pools.iter().enumerate().map(facts).collect()
     }
@@ -367,8 +362,8 @@ impl World {
             self.ledger.announce(number, &name, &self.facts(index, &live));
             self.live.push(live);
         }
-        let known = self.catalogue.by_name.clone();
-        self.ledger.announce_removed(number, |switch| known.contains_key(switch));
+        let catalogue = &self.catalogue;
+        self.ledger.announce_removed(number, |switch| catalogue.index_of(switch).is_some());
         self.put(number);
     }
 

@@ -11,8 +11,8 @@ use crate::dns::decoded::Decoded;
 use crate::dns::{Name, Rrset};
 use crate::snapshot::{Chunked, OwnerRole, Settings, SteeredOwner};
 use crate::steering::{
-    self, AnswerMode, Fallback, Member, MemberHealth, Policy, Pool, PoolInput, RuleMatch, RuleTarget, Switch,
-    SwitchInput,
+    self, AnswerMode, Extras, Fallback, Given, Member, MemberHealth, Policy, Pool, PoolInput, RuleMatch, RuleTarget,
+    Switch, SwitchInput, Terms,
 };
 use crate::zone::{SteerId, Zone, ZoneSet, master};
 use std::sync::Arc;
@@ -89,22 +89,8 @@ fn zone(apex: &str, text: &str, steered: &[(Name, SteerId)]) -> Arc<Zone> {
 
 /// A pool with these addresses.
 fn pool(name: &str, addresses: &[&str]) -> Pool {
-    let member = |address: &&str| Member {
-        name: (*address).into(),
-        ipv4: address.parse().ok(),
-        ipv6: address.parse().ok(),
-        weight: 1,
-        expect_version: None,
-    };
-    Pool {
-        name: name.into(),
-        weight: 0,
-        members: addresses.iter().map(member).collect(),
-        records: Vec::new(),
-        expect_version: None,
-        monitors: None,
-        idle: None,
-    }
+    let member = |address: &&str| Member::new(address.parse().ok(), address.parse().ok(), Given::default());
+    Pool::new(name.into(), 0, addresses.iter().map(member).collect::<Vec<_>>(), Extras::default())
 }
 
 /// A switch with its state in force.
@@ -121,22 +107,24 @@ fn switch(pools: Vec<Pool>) -> Bench {
     let definition = Switch {
         name: "app".into(),
         owners: Vec::new(),
-        policy: Policy::Sticky,
-        answer: AnswerMode::All,
-        fallback: Fallback::NoData,
-        ttl_s: 30,
-        fast_ttl_s: 10,
-        target_ttl_s: 3600,
-        min_healthy: 5000,
-        min_interval_ms: 0,
-        tail_s: 0,
-        prepare_s: 0,
-        salt: None,
         pools,
-        rules: Vec::new(),
-        monitors: Vec::new(),
-        idle: None,
-        explain_networks: vec!["192.0.2.0/24".parse().unwrap()],
+        terms: Arc::new(Terms {
+            policy: Policy::Sticky,
+            answer: AnswerMode::All,
+            fallback: Fallback::NoData,
+            ttl_s: 30,
+            fast_ttl_s: 10,
+            target_ttl_s: 3600,
+            min_healthy: 5000,
+            min_interval_ms: 0,
+            tail_s: 0,
+            prepare_s: 0,
+            salt: None,
+            rules: Vec::new(),
+            monitors: Vec::new(),
+            idle: None,
+            explain_networks: vec!["192.0.2.0/24".parse().unwrap()],
+        }),
     };
     let mut weights = vec![0; count];
     weights[0] = 10_000;
@@ -187,9 +175,10 @@ fn aliases(blue: &str, green: &str) -> Bench {
 /// The world with these switches: 0 at `app`, its pins, `_explain`, and `*.users`; 1 at `moved` as far
 /// as there is a second one.
 fn world(switches: &[Bench]) -> Snapshot {
-    let mut owners = Vec::new();
+    let (mut owners, mut named) = (Vec::new(), Vec::new());
     let mut add = |name: &str, switch: u32, role, wildcard| {
-        owners.push(SteeredOwner { switch, role, owner: name.parse().unwrap(), wildcard });
+        owners.push(SteeredOwner { switch, role, wildcard });
+        named.push(name.parse::<Name>().unwrap());
     };
     if !switches.is_empty() {
         add("app.example.test", 0, OwnerRole::Owner, false);
@@ -204,7 +193,7 @@ fn world(switches: &[Bench]) -> Snapshot {
     if switches.len() > 1 {
         add("moved.example.test", 1, OwnerRole::Owner, false);
     }
-    let steered: Vec<_> = (0u32..).zip(&owners).map(|(at, owner)| (owner.owner.clone(), SteerId(at))).collect();
+    let steered: Vec<_> = named.into_iter().zip((0u32..).map(SteerId)).collect();
     let zones = vec![
         zone("example.test", EXAMPLE, &steered),
         zone("second.test", SECOND, &[]),

@@ -92,8 +92,8 @@ fn the_features_arrive_as_written() {
     let deep = &model.monitors[1];
     assert_eq!((deep.interval_ms, deep.timeout_ms, deep.fall, deep.rise), (30_000, 10_000, 2, 1));
     let blue = &model.pools[0];
-    assert_eq!((&*blue.members[0].name, blue.members[0].ipv6.is_some()), ("192.0.2.10", true));
-    assert_eq!((&*blue.members[1].name, blue.members[1].weight), ("blue-2", 2));
+    assert_eq!((&*blue.members[0].name(), blue.members[0].ipv6.is_some()), ("192.0.2.10", true));
+    assert_eq!((&*blue.members[1].name(), blue.members[1].weight), ("blue-2", 2));
     assert_eq!(blue.records[0].rtype, RecordType::HTTPS);
     assert!(model.pools[1].monitors.as_ref().unwrap()[0].checks_version());
     assert_eq!(model.rules.len(), 2);

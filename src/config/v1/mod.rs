@@ -4,12 +4,14 @@
 //! that `config` can judge it and point at it. The typed definitions live in `steering`, `health`
 //! and `state` and never appear in a file.
 
+mod cut;
 mod monitor;
 mod places;
 mod read;
 mod scalar;
 mod switch;
 
+pub use cut::{PART, cut};
 pub use monitor::{IdleForm, MonitorForm};
 pub use places::Places;
 pub use read::{Table, Tables, read_tables, read_value, syntax_problem};

@@ -4,14 +4,16 @@ mod truth;
 
 use super::*;
 use crate::moment::Moment;
+use crate::steering::{Given, Member};
 use std::sync::Arc;
 
 fn key(pool: &str) -> PoolKey {
     PoolKey { switch: "model".into(), pool: pool.into() }
 }
 
-fn member(last: u8) -> MemberFacts {
-    MemberFacts { name: format!("m{last}").into(), addresses: vec![[192, 0, 2, last].into()] }
+fn member(last: u8) -> Member {
+    let name = Some(format!("m{last}").into());
+    Member::new(Some([192, 0, 2, last].into()), None, Given { name, expect_version: None })
 }
 
 fn facts(pool: &str, answered: bool, members: &[u8]) -> PoolFacts {

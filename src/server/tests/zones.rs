@@ -3,7 +3,8 @@
 use crate::dns::Name;
 use crate::snapshot::{Chunked, OwnerRole, Snapshot, SteeredOwner};
 use crate::steering::{
-    AnswerMode, Fallback, Member, MemberHealth, Policy, Pool, PoolInput, PoolSlot, Switch, SwitchInput, compile,
+    AnswerMode, Extras, Fallback, Given, Member, MemberHealth, Policy, Pool, PoolInput, PoolSlot, Switch, SwitchInput,
+    Terms, compile,
 };
 use crate::zone::{SteerId, Zone, ZoneSet, master};
 use std::sync::Arc;
@@ -37,35 +38,29 @@ ns.below A 192.0.2.5
 
 fn switch() -> Arc<Switch> {
     let member =
-        Member { name: "one".into(), ipv4: Some([192, 0, 2, 80].into()), ipv6: None, weight: 1, expect_version: None };
-    let pool = Pool {
-        name: "blue".into(),
-        weight: 100,
-        members: vec![member],
-        records: Vec::new(),
-        expect_version: None,
-        monitors: None,
-        idle: None,
-    };
+        Member::new(Some([192, 0, 2, 80].into()), None, Given { name: Some("one".into()), expect_version: None });
+    let pool = Pool::new("blue".into(), 100, vec![member], Extras::default());
     Arc::new(Switch {
         name: "shop".into(),
         owners: vec![name("shop.example.test")],
-        policy: Policy::Sticky,
-        answer: AnswerMode::All,
-        fallback: Fallback::LastActive,
-        ttl_s: TTL_S,
-        fast_ttl_s: 10,
-        target_ttl_s: 3600,
-        min_healthy: 5000,
-        min_interval_ms: 0,
-        tail_s: 900,
-        prepare_s: 3600,
-        salt: None,
         pools: vec![pool],
-        rules: Vec::new(),
-        monitors: Vec::new(),
-        idle: None,
-        explain_networks: Vec::new(),
+        terms: Arc::new(Terms {
+            policy: Policy::Sticky,
+            answer: AnswerMode::All,
+            fallback: Fallback::LastActive,
+            ttl_s: TTL_S,
+            fast_ttl_s: 10,
+            target_ttl_s: 3600,
+            min_healthy: 5000,
+            min_interval_ms: 0,
+            tail_s: 900,
+            prepare_s: 3600,
+            salt: None,
+            rules: Vec::new(),
+            monitors: Vec::new(),
+            idle: None,
+            explain_networks: Vec::new(),
+        }),
     })
 }
 
@@ -96,7 +91,7 @@ pub(super) fn snapshot() -> Snapshot {
         capped: None,
         target_ttl: &|_| None,
     });
-    let owner = SteeredOwner { switch: 0, role: OwnerRole::Owner, owner: name("shop.example.test"), wildcard: false };
+    let owner = SteeredOwner { switch: 0, role: OwnerRole::Owner, wildcard: false };
     Snapshot {
         number: 7,
         zones: Arc::new(ZoneSet::build(vec![Arc::new(zone)])),

@@ -29,9 +29,9 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
-pub(crate) use syscalls::return_large_blocks;
 pub(super) use syscalls::take_listen_fds;
 use syscalls::{Batch, Wait};
+pub(crate) use syscalls::{return_free_memory, spare_memory};
 
 /// How long a receive waits before the worker looks whether it should stop.
 pub(super) const RECEIVE_WAIT: Duration = Duration::from_millis(250);

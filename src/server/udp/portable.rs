@@ -65,7 +65,11 @@ impl Batch {
 
 /// Other allocators give back what is freed.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn return_large_blocks() {}
+pub(crate) fn spare_memory() {}
+
+/// Other allocators give back what is freed.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn return_free_memory() {}
 
 /// Groups need sendmsg.
 pub(super) fn knows_segments(_socket: &UdpSocket) -> bool {

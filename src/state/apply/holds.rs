@@ -69,13 +69,13 @@ fn resolve_member(asked: &Asked<'_>, pool: &Pool, name: &str) -> Result<Arc<str>
     };
     pool.members
         .iter()
-        .find(|member| &*member.name == name)
+        .find(|member| member.name() == name)
         .or_else(|| pool.members.iter().find(|member| matches_address(member)))
-        .map(|member| member.name.clone())
+        .map(|member| member.name().into())
         .ok_or_else(|| Rejection::UnknownMember {
             switch: asked.switch.to_owned(),
             pool: pool.name.to_string(),
             name: name.to_owned(),
-            known: pool.members.iter().map(|m| m.name.to_string()).collect(),
+            known: pool.members.iter().map(|m| m.name().to_string()).collect(),
         })
 }

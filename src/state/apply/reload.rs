@@ -167,7 +167,7 @@ fn keep(state: &SwitchState, after: &Switch, now: Moment, notes: &mut Vec<String
     kept.holds.retain(|hold| {
         after
             .pool(&hold.pool)
-            .is_some_and(|(_, pool)| hold.member.as_ref().is_none_or(|m| pool.members.iter().any(|x| x.name == *m)))
+            .is_some_and(|(_, pool)| hold.member.as_ref().is_none_or(|m| pool.members.iter().any(|x| x.name() == **m)))
     });
     kept
 }

@@ -113,7 +113,7 @@ impl Place<'_> {
             canary: canary.name.clone(),
             version,
             before: self.decide.desired.split(self.switch),
-            members: canary.members.iter().map(|member| member.name.clone()).collect(),
+            members: canary.members.iter().map(|member| member.name().into()).collect(),
             person: self.person(),
         };
         make(beginning, self.decide.now).map_err(|refusal| self.refused(refusal))

@@ -10,16 +10,19 @@ fn names(owners: &[&str], explain: bool) -> Vec<String> {
         draft.chat.explain_networks = explain.then(|| "127.0.0.0/8".parse().unwrap()).into_iter().collect();
     });
     let catalogue = Catalogue::build(&definitions);
-    let chat = catalogue.by_name["chat"];
+    let chat = catalogue.index_of("chat").unwrap();
     let role = |role| match role {
         OwnerRole::Owner => "owner".to_owned(),
         OwnerRole::Pin(at) => format!("pin {at}"),
         OwnerRole::Explain => "explain".to_owned(),
     };
-    let told = |o: &crate::snapshot::SteeredOwner| {
-        format!("{} {}{}", o.owner, role(o.role), if o.wildcard { " by label" } else { "" })
+    let mut named = Vec::new();
+    crate::state::catalogue::steered_names(&catalogue.switches[chat as usize].switch, chat, &mut named);
+    assert!(catalogue.owners.iter().filter(|o| o.switch == chat).eq(named.iter().map(|(_, owner)| owner)));
+    let told = |(name, o): (Name, crate::snapshot::SteeredOwner)| {
+        format!("{name} {}{}", role(o.role), if o.wildcard { " by label" } else { "" })
     };
-    let mut names: Vec<String> = catalogue.owners.iter().filter(|o| o.switch == chat).map(told).collect();
+    let mut names: Vec<String> = named.into_iter().map(told).collect();
     names.sort();
     names
 }
@@ -74,7 +77,7 @@ fn each_owner_of_a_switch_has_its_own_names() {
 #[test]
 fn switches_stand_with_their_zones() {
     let catalogue = Catalogue::build(&definitions(|_| {}));
-    let zone_of = |name: &str| catalogue.switches[catalogue.by_name[name] as usize].zone;
+    let zone_of = |name: &str| catalogue.switches[catalogue.index_of(name).unwrap() as usize].zone;
     assert_eq!((zone_of("model"), zone_of("flag"), zone_of("chat")), (0, 0, 1));
     assert_eq!(catalogue.zone_by_apex[&"second.test".parse::<Name>().unwrap()], 1);
 }

@@ -23,7 +23,7 @@ use super::*;
 use crate::dns::{Name, RecordType, Rrset};
 use crate::health::{Health, Monitor, MonitorKind, OverrideKind};
 use crate::moment::Moment;
-use crate::steering::{AnswerMode, Fallback, Member, Policy, Pool, Switch};
+use crate::steering::{AnswerMode, Extras, Fallback, Given, Member, Policy, Pool, Switch, Terms};
 use crate::zone::master;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl World {
     fn set_health(&mut self, switch: &str, pool: &str, health: Health) {
         let switch = self.switch(switch);
         let (_, pool) = switch.pool(pool).unwrap();
-        for member in &pool.members {
+        for member in pool.members.iter() {
             let failure = (health == Health::Down).then(|| "connection refused".to_owned());
             self.observed.members.insert(MemberKey::new(&switch, pool, member), Seen { health, failure });
         }
@@ -258,42 +258,30 @@ fn switch(name: &str, owner: &str, pools: Vec<Pool>) -> Switch {
     Switch {
         name: name.into(),
         owners: vec![owner.parse().unwrap()],
-        policy: Policy::Sticky,
-        answer: AnswerMode::All,
-        fallback: Fallback::LastActive,
-        ttl_s: 30,
-        fast_ttl_s: 10,
-        target_ttl_s: 3600,
-        min_healthy: 5000,
-        min_interval_ms: 5000,
-        tail_s: 900,
-        prepare_s: 3600,
-        salt: None,
         pools,
-        rules: Vec::new(),
-        monitors: Vec::new(),
-        idle: None,
-        explain_networks: Vec::new(),
+        terms: Arc::new(Terms {
+            policy: Policy::Sticky,
+            answer: AnswerMode::All,
+            fallback: Fallback::LastActive,
+            ttl_s: 30,
+            fast_ttl_s: 10,
+            target_ttl_s: 3600,
+            min_healthy: 5000,
+            min_interval_ms: 5000,
+            tail_s: 900,
+            prepare_s: 3600,
+            salt: None,
+            rules: Vec::new(),
+            monitors: Vec::new(),
+            idle: None,
+            explain_networks: Vec::new(),
+        }),
     }
 }
 
 fn pool(name: &str, weight: u16, addresses: &[&str]) -> Pool {
-    let member = |address: &&str| Member {
-        name: (*address).into(),
-        ipv4: address.parse().ok(),
-        ipv6: address.parse().ok(),
-        weight: 1,
-        expect_version: None,
-    };
-    Pool {
-        name: name.into(),
-        weight,
-        members: addresses.iter().map(member).collect(),
-        records: Vec::new(),
-        expect_version: None,
-        monitors: None,
-        idle: None,
-    }
+    let member = |address: &&str| Member::new(address.parse().ok(), address.parse().ok(), Given::default());
+    Pool::new(name.into(), weight, addresses.iter().map(member).collect::<Vec<_>>(), Extras::default())
 }
 
 fn tcp_monitor() -> Monitor {

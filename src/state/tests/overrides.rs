@@ -1,6 +1,14 @@
 //! Overrides, eligibility of pools, and the interlock between them (§2.3, §2.4, §3.2).
 
 use super::*;
+use crate::steering::Given;
+
+/// The same members, the first of them with a name.
+fn first_named(members: &[Member]) -> Arc<[Member]> {
+    let given = Given { name: Some("first".into()), expect_version: None };
+    let first = Member::new(members[0].ipv4, members[0].ipv6, given);
+    [&[first], &members[1..]].concat().into()
+}
 use crate::state::observed::{hold_on, pool_status};
 
 fn status(world: &World, pool: &str) -> PoolStatus {
@@ -61,7 +69,8 @@ fn an_override_replaces_the_one_before_and_is_cleared_once() {
 
 #[test]
 fn members_are_found_by_name_and_by_address_and_held_apart_from_their_pool() {
-    let mut world = World::of(definitions(|draft| draft.model.pools[0].members[0].name = "first".into()));
+    let mut world =
+        World::of(definitions(|draft| draft.model.pools[0].members = first_named(&draft.model.pools[0].members)));
     world.set_health("model", "blue", Health::Up);
     world.take(hold("model", "blue", Some("192.0.2.1"), Some(OverrideKind::ForceDown)));
     assert_eq!(world.state("model").holds[0].member.as_deref(), Some("first"));
@@ -90,7 +99,7 @@ fn a_pool_forced_up_answers_its_healthy_members_or_all_when_none_is() {
 
 #[test]
 fn a_pool_is_eligible_while_half_of_its_member_weight_is() {
-    let mut world = World::of(definitions(|draft| draft.model.pools[0].members[1].weight = 3));
+    let mut world = World::of(definitions(|draft| Arc::make_mut(&mut draft.model.pools[0].members)[1].weight = 3));
     let switch = world.switch("model");
     let key = |at: usize| MemberKey::new(&switch, &switch.pools[0], &switch.pools[0].members[at]);
     world.observed.members.insert(key(0), Seen { health: Health::Down, failure: None });

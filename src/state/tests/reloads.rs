@@ -101,7 +101,7 @@ fn versions_and_overrides_of_what_is_gone_are_dropped_and_the_others_stay() {
     world.take(hold("model", "green", None, Some(OverrideKind::ForceDown)));
     let change = world.take(reload(definitions(|draft| {
         draft.model.pools.truncate(2);
-        draft.model.pools[0].members.truncate(1);
+        draft.model.pools[0].members = draft.model.pools[0].members[..1].into();
     })));
     let state = world.state("model");
     assert_eq!(state.versions.keys().map(|pool| &**pool).collect::<Vec<_>>(), ["green"]);

@@ -65,7 +65,8 @@ fn healthy_members_are_answered_alone_while_their_pool_is_eligible() {
     let mut bench = Bench::new(Policy::Sticky, &[100]);
     let mut second = bench.definition.pools[0].members[0].clone();
     second.ipv4 = Some(Ipv4Addr::new(192, 0, 2, 99));
-    bench.definition.pools[0].members.push(second);
+    let members = [&bench.definition.pools[0].members[..], &[second]].concat();
+    bench.definition.pools[0].members = members.into();
     let definition = Arc::new(bench.definition.clone());
     let count = |eligible: bool| {
         let health = vec![MemberHealth { eligible: true }, MemberHealth { eligible: false }];

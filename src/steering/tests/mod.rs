@@ -27,22 +27,24 @@ impl Bench {
         let definition = Switch {
             name: "model".into(),
             owners: vec!["model.example.test".parse().unwrap()],
-            policy,
-            answer: AnswerMode::All,
-            fallback: Fallback::LastActive,
-            ttl_s: 30,
-            fast_ttl_s: 10,
-            target_ttl_s: 3600,
-            min_healthy: 5000,
-            min_interval_ms: 5000,
-            tail_s: 900,
-            prepare_s: 3600,
-            salt: None,
             pools,
-            rules: Vec::new(),
-            monitors: Vec::new(),
-            idle: None,
-            explain_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            terms: Arc::new(Terms {
+                policy,
+                answer: AnswerMode::All,
+                fallback: Fallback::LastActive,
+                ttl_s: 30,
+                fast_ttl_s: 10,
+                target_ttl_s: 3600,
+                min_healthy: 5000,
+                min_interval_ms: 5000,
+                tail_s: 900,
+                prepare_s: 3600,
+                salt: None,
+                rules: Vec::new(),
+                monitors: Vec::new(),
+                idle: None,
+                explain_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            }),
         };
         Self {
             definition,
@@ -82,17 +84,8 @@ impl Bench {
 /// Pool `p<at>` with the member 192.0.2.<at>.
 fn pool(at: usize, weight: u16) -> Pool {
     let address = Ipv4Addr::new(192, 0, 2, u8::try_from(at).unwrap());
-    let member =
-        Member { name: address.to_string().into(), ipv4: Some(address), ipv6: None, weight: 1, expect_version: None };
-    Pool {
-        name: format!("p{at}").into(),
-        weight,
-        members: vec![member],
-        records: Vec::new(),
-        expect_version: None,
-        monitors: None,
-        idle: None,
-    }
+    let member = Member::new(Some(address), None, Given::default());
+    Pool::new(format!("p{at}").into(), weight, vec![member], Extras::default())
 }
 
 /// A client without subnet or label.
