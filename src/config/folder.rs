@@ -74,6 +74,12 @@ impl Folder {
         self.path.join(file)
     }
 
+    /// The same, so that it means one file in every folder the server is started in.
+    pub(super) fn absolute(&self, file: &str) -> String {
+        let path = self.beside(file);
+        std::path::absolute(&path).unwrap_or(path).display().to_string()
+    }
+
     /// A text file named by the operator.
     pub(super) fn read_beside(&self, file: &str) -> io::Result<String> {
         String::from_utf8(read_limited(&self.beside(file))?)

@@ -1,12 +1,12 @@
-//! Monitor and idle forms to what `health` knows, with the defaults of §2.1, §2.2 and §4.2.
+//! Monitor forms to what `health` knows, with the defaults of §2.1 and §2.2.
 
-mod http;
+pub(super) mod http;
 
 use super::findings::Scope;
 use super::folder::Folder;
-use super::v1::{IdleForm, MonitorForm, span_or};
+use super::v1::{MonitorForm, span_or};
 use super::value::time;
-use crate::health::{IdleReading, Monitor, MonitorKind, Number};
+use crate::health::{Monitor, MonitorKind};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -211,84 +211,6 @@ impl Scope<'_> {
             !host.is_empty() && host.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_'));
         if !good {
             self.refuse(&name.span(), format!("`{key}` must be a host name; this is `{text}`"), "");
-        }
-    }
-
-    /// How busy an old side still is.
-    pub(super) fn idle(&mut self, form: Option<&Spanned<IdleForm>>) -> Option<Arc<IdleReading>> {
-        let spanned = form?;
-        let (span, form) = (spanned.span(), spanned.get_ref());
-        let Some(url) = &form.url else {
-            self.refuse(&span, "the idle reading has no `url`", "add `url = \"http://{address}:8080/metrics\"`");
-            return None;
-        };
-        if let Err((message, remedy)) = http::check_url(url.get_ref()) {
-            self.refuse(&url.span(), message, remedy);
-        }
-        let number = self.idle_number(&span, form)?;
-        let floor = form.floor.as_ref().and_then(|floor| {
-            let value = match floor.get_ref() {
-                super::v1::Scalar::Float(f) => Some(*f),
-                super::v1::Scalar::Integer(n) => n.to_string().parse().ok(),
-                _ => None,
-            };
-            let value = value.filter(|f: &f64| f.is_finite() && *f >= 0.0);
-            if value.is_none() {
-                self.refuse(
-                    &floor.span(),
-                    "`floor` must be a number of at least 0",
-                    "leave it out for 0.1 % of the reading before the switch",
-                );
-            }
-            value
-        });
-        let interval_ms = self.duration_ms("interval", &form.interval, 10_000, 1_000..=MAX_INTERVAL_MS);
-        let timeout_ms = self.duration_ms("timeout", &form.timeout, 2_000.min(interval_ms), 1..=MAX_INTERVAL_MS);
-        if timeout_ms > interval_ms {
-            self.refuse(
-                &span_or(&form.timeout, &span),
-                "`timeout` is longer than `interval`",
-                format!("write at most \"{}\"", time(interval_ms)),
-            );
-        }
-        Some(Arc::new(IdleReading {
-            url: url.get_ref().clone(),
-            number,
-            counter: form.counter.as_ref().is_some_and(|c| *c.get_ref()),
-            floor,
-            readings: self.number("readings", &form.readings, 3, 1..=1000),
-            interval_ms,
-            timeout_ms,
-        }))
-    }
-
-    /// Where the number of an idle reading stands.
-    fn idle_number(&mut self, span: &Range<usize>, form: &IdleForm) -> Option<Number> {
-        match (&form.regex, &form.json) {
-            (Some(pattern), None) => {
-                match regex::Regex::new(pattern.get_ref()) {
-                    Ok(regex) if regex.captures_len() > 1 => {}
-                    Ok(_) => self.refuse(
-                        &pattern.span(),
-                        "`regex` has no group that captures the number",
-                        "put the number in parentheses: `requests_total (\\d+)`",
-                    ),
-                    Err(error) => self.refuse(&pattern.span(), http::regex_message("regex", &error), ""),
-                }
-                Some(Number::Regex(pattern.get_ref().clone()))
-            }
-            (None, Some(pointer)) => {
-                self.json_pointer("json", &pointer.span(), pointer.get_ref());
-                Some(Number::Json(pointer.get_ref().clone()))
-            }
-            _ => {
-                self.refuse(
-                    span,
-                    "the idle reading needs one of `regex` and `json` to find its number",
-                    "add `json = \"/running\"`",
-                );
-                None
-            }
         }
     }
 }

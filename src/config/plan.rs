@@ -8,12 +8,6 @@ use super::value::time;
 use crate::rollout::v1::{CheckContext, PlanForm};
 use crate::rollout::{Plan, PlanKind};
 use crate::steering::{Policy, Switch};
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-
-/// The bit of a file's mode that lets everybody read it.
-const READABLE_BY_OTHERS: u32 = 0o004;
 
 impl Scope<'_> {
     /// The plan of a switch; `None` when something was refused.
@@ -51,12 +45,11 @@ impl Scope<'_> {
     }
 }
 
-/// Relative paths start at the folder of the zone files, and mean the same in every folder the server starts in.
+/// Relative paths start at the folder of the zone files.
 fn name_files(plan: &mut Plan, folder: &Folder) {
     let source = plan.prometheus.iter_mut().flat_map(|source| [&mut source.bearer_file, &mut source.ca_file]);
     for file in source.chain(plan.hooks.iter_mut().map(|hook| &mut hook.secret_file)).flatten() {
-        let path = folder.beside(file);
-        *file = std::path::absolute(&path).unwrap_or(path).display().to_string();
+        *file = folder.absolute(file);
     }
 }
 
@@ -64,12 +57,17 @@ fn name_files(plan: &mut Plan, folder: &Folder) {
 pub(super) fn advise(scope: &mut Scope<'_>, plan: &Plan, places: &Places<'_>, switch: &Switch) {
     advise_holds(scope, plan, places, switch);
     advise_first_hold(scope, plan, places, switch);
-    for (at, hook) in plan.hooks.iter().enumerate() {
-        advise_file(scope, places, &format!("hooks[{at}].secret_file"), hook.secret_file.as_deref(), true);
-    }
-    if let Some(source) = &plan.prometheus {
-        advise_file(scope, places, "prometheus.bearer_file", source.bearer_file.as_deref(), true);
-        advise_file(scope, places, "prometheus.ca_file", source.ca_file.as_deref(), false);
+    let hooks = plan.hooks.iter().enumerate();
+    let secrets = hooks.map(|(at, hook)| (format!("hooks[{at}].secret_file"), hook.secret_file.as_ref(), true));
+    let source = plan.prometheus.as_ref();
+    let of_source = [
+        ("prometheus.bearer_file".to_owned(), source.and_then(|source| source.bearer_file.as_ref()), true),
+        ("prometheus.ca_file".to_owned(), source.and_then(|source| source.ca_file.as_ref()), false),
+    ];
+    for (path, file, secret) in secrets.chain(of_source) {
+        if let Some(file) = file {
+            scope.look_at_file(&places.at(&path), file, secret);
+        }
     }
 }
 
@@ -126,27 +124,4 @@ fn places_of_hold(places: &Places<'_>, path: &str) -> std::ops::Range<usize> {
     let around = path.rsplit_once('.').map_or_else(|| places.name(), |(around, _)| places.at(around));
     let plans = places.at("hold");
     if at == around && plans != places.name() { plans } else { at }
-}
-
-/// A file that the server will read at each use: whether it is there, and who may read it.
-fn advise_file(scope: &mut Scope<'_>, places: &Places<'_>, path: &str, file: Option<&str>, secret: bool) {
-    let Some(file) = file else { return };
-    match std::fs::metadata(Path::new(file)) {
-        Err(error) => {
-            let why = if error.kind() == io::ErrorKind::NotFound {
-                "there is no such file".to_owned()
-            } else {
-                format!("can't look at it: {error}")
-            };
-            scope.warn(&places.at(path), format!("`{file}`: {why}"), "it is read at each use, which will fail");
-        }
-        Ok(found) if !found.is_file() => {
-            scope.warn(&places.at(path), format!("`{file}` is no file"), "it is read at each use, which will fail");
-        }
-        Ok(found) if secret && found.mode() & READABLE_BY_OTHERS != 0 => {
-            let message = format!("`{file}` holds a secret and may be read by everybody on this machine");
-            scope.warn(&places.at(path), message, format!("chmod o-rwx {file}"));
-        }
-        Ok(_) => {}
-    }
 }

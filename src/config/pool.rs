@@ -96,7 +96,7 @@ impl Scope<'_> {
             records,
             expect_version: form.expect_version.as_ref().map(|v| v.get_ref().clone()),
             monitors: self.monitors(form.monitor.as_ref(), form.monitors.as_ref(), folder),
-            idle: self.idle(form.idle.as_ref()),
+            idle: self.idle(form.idle.as_ref(), folder),
         };
         let pool = Pool::new(name.get_ref().as_str().into(), self.pool_weight(&form.weight), members, extras);
         (pool, places)

@@ -76,7 +76,7 @@ impl Scope<'_> {
             salt: form.salt.as_ref().map(|s| s.get_ref().clone()),
             rules: self.rules(&form.rule, &owners, &names),
             monitors: self.monitors(form.monitor.as_ref(), form.monitors.as_ref(), folder).unwrap_or_default(),
-            idle: self.idle(form.idle.as_ref()),
+            idle: self.idle(form.idle.as_ref(), folder),
             explain_networks: form.explain.as_ref().map(|texts| self.networks(texts)).unwrap_or_default(),
         };
         let name_text = name.get_ref().as_str();

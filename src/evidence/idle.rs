@@ -1,13 +1,15 @@
 //! Idle readings: how busy an old side still is (§4.2), read on schedule or on demand.
 //!
-//! A reading is a sum over the members, or one number. Of counters the rate per second counts, from
+//! A reading is a sum over the members, one number, or what a Prometheus server answers. Of counters the rate per second counts, from
 //! two readings; a counter that fell has been restarted and counts from zero. One member that cannot
 //! be read makes the whole reading an error: a sum with a hole would look idle.
 
 use super::number::Finder;
+use super::prometheus::Server;
 use super::source;
+use super::template::Filling;
 use crate::clock;
-use crate::health::{IdleReading, IdleReport, IdleTask};
+use crate::health::{IdleReport, IdleSource, IdleTask};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashMap;
 use std::future::Future;
@@ -34,13 +36,13 @@ const COUNTER_PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What went wrong, and on which member.
-pub async fn read(reading: &IdleReading, addresses: &[IpAddr]) -> Result<f64, String> {
-    let mut reader = Reader::new(reading, addresses)?;
+pub async fn read(task: &IdleTask) -> Result<f64, String> {
+    let mut reader = Reader::new(task)?;
     loop {
         if let Some(value) = reader.read().await? {
             return Ok(value);
         }
-        sleep(Duration::from_millis(reading.interval_ms).min(COUNTER_PAUSE)).await;
+        sleep(Duration::from_millis(task.reading.interval_ms).min(COUNTER_PAUSE)).await;
     }
 }
 
@@ -89,7 +91,7 @@ pub async fn run(
 /// One task's readings, one after another.
 async fn repeat(task: IdleTask, reports: mpsc::Sender<IdleReport>, turns: Arc<Semaphore>) {
     let interval_ms = task.reading.interval_ms.max(SHORTEST_INTERVAL_MS);
-    let mut reader = Reader::new(&task.reading, &task.addresses);
+    let mut reader = Reader::new(&task);
     sleep(Duration::from_millis(clock::random_u64() % interval_ms.min(FIRST_SPREAD_MS))).await;
     loop {
         let begun = Instant::now();
@@ -110,9 +112,19 @@ async fn repeat(task: IdleTask, reports: mpsc::Sender<IdleReport>, turns: Arc<Se
     }
 }
 
-/// A reading, prepared, with the counters seen last.
-struct Reader<'a> {
-    reading: &'a IdleReading,
+/// A reading, prepared.
+enum Reader<'a> {
+    /// Of pages.
+    Pages(Pages<'a>),
+    /// Of a Prometheus server.
+    Prometheus { server: Server<'a>, query: String },
+}
+
+/// Pages that hold a number, and the counters seen last.
+struct Pages<'a> {
+    url: &'a str,
+    limit: Duration,
+    counter: bool,
     finder: Finder,
     /// What to read: each member, or `None` for one URL.
     places: Vec<Option<IpAddr>>,
@@ -121,23 +133,49 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(reading: &'a IdleReading, addresses: &[IpAddr]) -> Result<Self, String> {
-        let per_member = reading.url.contains("{address}");
-        let places: Vec<_> = if per_member { addresses.iter().copied().map(Some).collect() } else { vec![None] };
-        if places.is_empty() {
-            return Err("the pool has no members to read".to_owned());
+    fn new(task: &'a IdleTask) -> Result<Self, String> {
+        let limit = Duration::from_millis(task.reading.timeout_ms);
+        match &task.reading.source {
+            IdleSource::Url { url, number, counter } => {
+                let per_member = url.contains("{address}");
+                let places: Vec<_> =
+                    if per_member { task.addresses.iter().copied().map(Some).collect() } else { vec![None] };
+                if places.is_empty() {
+                    return Err("the pool has no members to read".to_owned());
+                }
+                let finder = Finder::new(number)?;
+                Ok(Self::Pages(Pages { url, limit, counter: *counter, finder, places, last: HashMap::new() }))
+            }
+            IdleSource::Prometheus { url, query, bearer_file, ca_file } => {
+                let filling =
+                    Filling { switch: &task.switch, pool: &task.pool, version: None, addresses: &task.addresses };
+                let server = Server { url, bearer_file: bearer_file.as_deref(), ca_file: ca_file.as_deref(), limit };
+                Ok(Self::Prometheus { server, query: filling.fill(query)? })
+            }
         }
-        Ok(Self { reading, finder: Finder::new(&reading.number)?, places, last: HashMap::new() })
     }
 
+    /// The number; `None` when a counter has not been read twice yet.
+    async fn read(&mut self) -> Result<Option<f64>, String> {
+        match self {
+            Self::Pages(pages) => pages.read().await,
+            Self::Prometheus { server, query } => match server.ask(query).await? {
+                load if load >= 0.0 => Ok(Some(load)),
+                load => Err(format!("reads {load}, which is no load")),
+            },
+        }
+    }
+}
+
+impl Pages<'_> {
     /// The sum; `None` when a counter has not been read twice yet.
     async fn read(&mut self) -> Result<Option<f64>, String> {
-        let (reading, finder) = (self.reading, &self.finder);
-        let numbers = stream::iter(self.places.iter().copied()).map(|place| number_at(reading, finder, place));
+        let pages = &*self;
+        let numbers = stream::iter(self.places.iter().copied()).map(|place| pages.number_at(place));
         let numbers: Vec<_> = numbers.buffer_unordered(MEMBERS_AT_ONCE).try_collect().await?;
         let mut sum = Some(0.0);
         for (place, number, at) in numbers {
-            let value = if self.reading.counter { self.rate(place, number, at) } else { Some(number) };
+            let value = if self.counter { self.rate(place, number, at) } else { Some(number) };
             sum = sum.zip(value).map(|(sum, value)| sum + value);
         }
         Ok(sum)
@@ -148,31 +186,25 @@ impl<'a> Reader<'a> {
         let (before, then) = self.last.insert(place, (number, at))?;
         rate(before, number, at.saturating_duration_since(then))
     }
+
+    /// Reads one place.
+    async fn number_at(&self, place: Option<IpAddr>) -> Result<(Option<IpAddr>, f64, Instant), String> {
+        let fetched = async {
+            let body = source::fetch(source::url(self.url, place)?, self.limit).await?;
+            self.finder.find(&body)
+        };
+        // The client keeps the limit itself; this one holds whatever it does before connecting, too.
+        let number = timeout(self.limit, fetched).await.unwrap_or_else(|_| Err(source::timed_out(self.limit)));
+        let number = number
+            .map_err(|problem| place.map_or_else(|| problem.clone(), |address| format!("{address}: {problem}")))?;
+        Ok((place, number, Instant::now()))
+    }
 }
 
 /// Counts per second; a counter that fell began anew at zero.
 fn rate(before: f64, number: f64, over: Duration) -> Option<f64> {
     let counted = if number < before { number } else { number - before };
     (!over.is_zero()).then(|| counted / over.as_secs_f64())
-}
-
-/// Reads one place.
-async fn number_at(
-    reading: &IdleReading,
-    finder: &Finder,
-    place: Option<IpAddr>,
-) -> Result<(Option<IpAddr>, f64, Instant), String> {
-    let limit = Duration::from_millis(reading.timeout_ms);
-    let fetched = async {
-        let body = source::fetch(source::url(&reading.url, place)?, limit).await?;
-        finder.find(&body)
-    };
-    // The client keeps the limit itself; this one holds whatever it does before connecting, too.
-    let number =
-        timeout(limit, fetched).await.unwrap_or_else(|_| Err(format!("timed out after {} ms", limit.as_millis())));
-    let number =
-        number.map_err(|problem| place.map_or_else(|| problem.clone(), |address| format!("{address}: {problem}")))?;
-    Ok((place, number, Instant::now()))
 }
 
 #[cfg(test)]

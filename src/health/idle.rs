@@ -85,14 +85,16 @@ fn honest(value: &Result<f64, String>) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::Number;
+    use crate::health::{IdleSource, Number};
     use proptest::prelude::*;
 
     fn reading(floor: Option<f64>) -> IdleReading {
         IdleReading {
-            url: "http://{address}/metrics".into(),
-            number: Number::Regex("in_flight ([0-9.]+)".into()),
-            counter: false,
+            source: IdleSource::Url {
+                url: "http://{address}/metrics".into(),
+                number: Number::Regex("in_flight ([0-9.]+)".into()),
+                counter: false,
+            },
             floor,
             readings: 3,
             interval_ms: 10_000,

@@ -12,7 +12,7 @@ pub mod v1;
 pub use hold::{Override, OverrideKind};
 pub use idle::IdleTrack;
 pub use judgement::{eligible, pool_eligible, worst};
-pub use monitor::{HttpCheck, IdleReading, Monitor, MonitorKind, Number};
+pub use monitor::{HttpCheck, IdleReading, IdleSource, Monitor, MonitorKind, Number};
 pub use tracker::{Tracker, Transition};
 
 use crate::moment::Moment;
@@ -105,7 +105,7 @@ pub struct IdleTask {
     pub pool: Arc<str>,
     /// What to read.
     pub reading: Arc<IdleReading>,
-    /// The members, when the URL has `{address}`.
+    /// The members, for `{address}` of a URL and `{addresses}` of a query.
     pub addresses: Arc<[IpAddr]>,
 }
 

@@ -105,15 +105,11 @@ impl Monitor {
     }
 }
 
-/// How busy an old side still is: a URL whose reply holds a number (§4.2).
+/// How busy an old side still is (§4.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IdleReading {
-    /// With `{address}`: read from every member and summed; without: read once.
-    pub url: String,
-    /// How the number is found in the reply.
-    pub number: Number,
-    /// Whether the number is a counter (its rate per second counts) or a gauge.
-    pub counter: bool,
+    /// Where the number comes from.
+    pub source: IdleSource,
     /// Idle means at most this, in the number's unit (per second for a counter); absent: 0.1 % of
     /// the reading before the switch.
     pub floor: Option<f64>,
@@ -123,6 +119,31 @@ pub struct IdleReading {
     pub interval_ms: u64,
     /// Time limit of one reading, milliseconds (2000).
     pub timeout_ms: u64,
+}
+
+/// Where the number of an idle reading comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum IdleSource {
+    /// A URL whose reply holds it.
+    Url {
+        /// With `{address}`: read from every member and summed; without: read once.
+        url: String,
+        /// How the number is found in the reply.
+        number: Number,
+        /// Whether the number is a counter (its rate per second counts) or a gauge.
+        counter: bool,
+    },
+    /// A Prometheus server.
+    Prometheus {
+        /// `http(s)://host:port` with any path before `/api/v1/query`.
+        url: String,
+        /// PromQL with `{pool}`, `{switch}` and `{addresses}` (members, joined by `|`).
+        query: String,
+        /// A file on the server that holds a bearer token, read at each use.
+        bearer_file: Option<String>,
+        /// A file with the CA certificates (PEM) to trust instead of the system's.
+        ca_file: Option<String>,
+    },
 }
 
 /// Where a number stands in a reply.

@@ -27,6 +27,7 @@ mod health;
 mod lab;
 mod nasty;
 mod pair;
+mod prometheus;
 mod reload;
 mod rfc1034;
 mod rfc1035;

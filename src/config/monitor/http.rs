@@ -170,7 +170,7 @@ impl Scope<'_> {
     }
 
     /// RFC 6901: empty, or parts that each begin with a slash; `~` is `~0`, `/` is `~1`.
-    pub(super) fn json_pointer(&mut self, key: &str, span: &Range<usize>, pointer: &str) {
+    pub(in crate::config) fn json_pointer(&mut self, key: &str, span: &Range<usize>, pointer: &str) {
         let escapes = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
         if !(pointer.is_empty() || pointer.starts_with('/')) || !escapes {
             let message = format!("`{key}` needs a JSON pointer (RFC 6901); this is `{pointer}`");
@@ -204,15 +204,15 @@ impl Scope<'_> {
 
 /// What a URL consists of, as far as a probe cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct UrlParts<'a> {
+pub(in crate::config) struct UrlParts<'a> {
     /// `http` or `https`.
-    pub(super) scheme: &'a str,
+    pub(in crate::config) scheme: &'a str,
     /// The host without port.
-    pub(super) host: &'a str,
+    pub(in crate::config) host: &'a str,
 }
 
 /// Takes a URL apart; the error is a message and its remedy.
-pub(super) fn check_url(text: &str) -> Result<UrlParts<'_>, (String, &'static str)> {
+pub(in crate::config) fn check_url(text: &str) -> Result<UrlParts<'_>, (String, &'static str)> {
     const SHAPE: &str = "write it as http://{address}:8080/health";
     let Some((scheme @ ("http" | "https"), rest)) = text.split_once("://") else {
         return Err((format!("`{text}` is no http or https URL"), SHAPE));
@@ -242,7 +242,7 @@ pub(super) fn check_url(text: &str) -> Result<UrlParts<'_>, (String, &'static st
 }
 
 /// The last line of a regex error, which is the one that says what is wrong.
-pub(super) fn regex_message(key: &str, error: &regex::Error) -> String {
+pub(in crate::config) fn regex_message(key: &str, error: &regex::Error) -> String {
     let text = error.to_string();
     let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
     format!("`{key}` is no regular expression: {reason}")

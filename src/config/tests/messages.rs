@@ -43,6 +43,28 @@ const IN_THE_SWITCH: &[Case] = &[
     ("two forms of monitors", "monitors = [{ tcp = 81 }]", &["`monitor` and `monitors` are both given"]),
     ("idle without number", "idle = { url = \"http://{address}/\" }", &["needs one of `regex` and `json`"]),
     ("idle without group", "idle = { url = \"http://{address}/\", regex = \"x\" }", &["`regex` has no group"]),
+    ("idle without source", "idle = { floor = 1 }", &["the idle reading has no `url`"]),
+    ("idle without query", "idle = { prometheus = \"http://127.0.0.1:9090\" }", &["has no `query` to ask Prometheus"]),
+    (
+        "idle from two sources",
+        "idle = { prometheus = \"http://127.0.0.1:9090\", query = \"up\", json = \"/a\" }",
+        &["6:69: `json` and `prometheus` are both given"],
+    ),
+    (
+        "idle query for nobody",
+        "idle = { url = \"http://{address}/\", json = \"/a\", query = \"up\" }",
+        &[": `query` belongs to a Prometheus server"],
+    ),
+    (
+        "idle query about the version",
+        "idle = { prometheus = \"http://127.0.0.1:9090\", query = \"up{v='{version}'}\" }",
+        &[": an idle reading can't name the {version}"],
+    ),
+    (
+        "idle query of members",
+        "idle = { prometheus = \"http://{address}:9090\", query = \"up\" }",
+        &[": `{address}` is the host of no server"],
+    ),
     (
         "idle with a bad floor",
         "idle = { url = \"http://{address}/\", json = \"/a\", floor = -1 }",

@@ -75,6 +75,14 @@ pub struct MonitorForm {
 pub struct IdleForm {
     /// With `{address}`: summed over members.
     pub url: Field<String>,
+    /// A Prometheus server, instead of `url`.
+    pub prometheus: Field<String>,
+    /// What it is asked.
+    pub query: Field<String>,
+    /// A file with a bearer token for it.
+    pub bearer_file: Field<String>,
+    /// A file with CA certificates for it.
+    pub ca_file: Field<String>,
     /// First capture group of a regular expression.
     pub regex: Field<String>,
     /// JSON pointer.

@@ -1,7 +1,7 @@
 //! Idle readings from servers on loopback.
 
 use super::*;
-use crate::health::Number;
+use crate::health::{IdleReading, Number};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +21,9 @@ async fn serve(body: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static) -> u16 {
             let (count, body) = (count.clone(), body.clone());
             tokio::spawn(async move {
                 let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.is_ok_and(|n| n > 0) {}
+                while !head.windows(4).any(|four| four == b"\r\n\r\n")
+                    && stream.read_buf(&mut head).await.is_ok_and(|n| n > 0)
+                {}
                 let _ = stream.write_all(&body(count.fetch_add(1, Ordering::SeqCst))).await;
                 let _ = stream.shutdown().await;
                 let _ = stream.read_to_end(&mut Vec::new()).await;
@@ -37,7 +39,20 @@ fn ok(body: &str) -> Vec<u8> {
 
 fn reading(url: String, counter: bool) -> IdleReading {
     let number = Number::Regex(r"(?m)^load (\S+)".into());
-    IdleReading { url, number, counter, floor: None, readings: 3, interval_ms: 250, timeout_ms: 10_000 }
+    of(IdleSource::Url { url, number, counter })
+}
+
+fn of(source: IdleSource) -> IdleReading {
+    IdleReading { source, floor: None, readings: 3, interval_ms: 250, timeout_ms: 10_000 }
+}
+
+/// Reads once.
+async fn read(reading: &IdleReading, addresses: &[IpAddr]) -> Result<f64, String> {
+    super::read(&task("blue", reading.clone(), addresses)).await
+}
+
+fn task(pool: &str, reading: IdleReading, addresses: &[IpAddr]) -> IdleTask {
+    IdleTask { switch: "model".into(), pool: pool.into(), reading: Arc::new(reading), addresses: addresses.into() }
 }
 
 #[tokio::test]
@@ -107,16 +122,33 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
+async fn a_prometheus_server_is_asked_about_the_pool() {
+    let vector = |value: &str| {
+        ok(&format!(
+            r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"metric":{{}},"value":[1,"{value}"]}}]}}}}"#
+        ))
+    };
+    let answers = [vector("0.25"), vector("-1"), ok("{}")];
+    let port = serve(move |n| answers[usize::try_from(n).unwrap().min(2)].clone()).await;
+    let asks = of(IdleSource::Prometheus {
+        url: format!("http://127.0.0.1:{port}/"),
+        query: "sum(in_flight{instance=~\"({addresses}):.*\"})".into(),
+        bearer_file: None,
+        ca_file: None,
+    });
+    assert_eq!(read(&asks, &[LOCAL]).await, Ok(0.25));
+    assert_eq!(read(&asks, &[LOCAL]).await, Err("reads -1, which is no load".into()));
+    let problem = read(&asks, &[LOCAL]).await.unwrap_err();
+    assert!(problem.contains("not that of a Prometheus server"), "{problem}");
+    let problem = read(&asks, &[]).await.unwrap_err();
+    assert!(problem.contains("pool blue has no members"), "{problem}");
+}
+
+#[tokio::test]
 async fn the_task_reports_each_pool_until_it_leaves_the_list() {
     let port = serve(|_| ok("load 1\n")).await;
-    let task = |pool: &str, url: String| IdleTask {
-        switch: "model".into(),
-        pool: pool.into(),
-        reading: Arc::new(reading(url, false)),
-        addresses: Arc::from([LOCAL]),
-    };
-    let blue = task("blue", format!("http://{{address}}:{port}/"));
-    let green = task("green", "http://{address}:bad/".into());
+    let blue = task("blue", reading(format!("http://{{address}}:{port}/"), false), &[LOCAL]);
+    let green = task("green", reading("http://{address}:bad/".into(), false), &[LOCAL]);
     let (list, tasks) = watch::channel(Arc::from([blue, green.clone()]));
     let (report_sender, mut reports) = mpsc::channel(8);
     let (stop, stopped) = oneshot::channel::<()>();
