@@ -19,7 +19,7 @@ pub mod rolling;
 pub mod timeline;
 pub mod v1;
 
-pub use analysis::Look;
+pub use analysis::{Analyst, Look};
 pub use evidence::{Evidence, Intake, Sample, SampleValue, Series, SourceState, Values};
 pub use gate::{
     Check, Gate, GateVerdict, Margin, Metric, MetricSource, Sequential, Spending, Statistic, Test, Verdict, Worse,

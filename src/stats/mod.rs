@@ -21,6 +21,7 @@ pub mod quadrature;
 pub mod quantile;
 pub mod quantile_evidence;
 pub mod ranks;
+pub mod rate_evidence;
 pub mod sample_ratio;
 pub mod spending;
 pub mod sprt;

@@ -32,6 +32,12 @@ impl Moments {
         Self { n, mean, squares: sd * sd * (n.saturating_sub(1)) as f64 }
     }
 
+    /// From what a Welford sum holds: how many, their mean, and the sum of squared distances from it.
+    #[must_use]
+    pub fn from_squares(n: u64, mean: f64, squares: f64) -> Self {
+        Self { n, mean, squares }
+    }
+
     /// Takes one more value.
     pub fn push(&mut self, value: f64) {
         self.n += 1;

@@ -36,14 +36,44 @@ pub struct RankTest {
     pub interval: Interval,
 }
 
+/// U alone, for looks that need nothing else.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RankSum {
+    /// Pairs in which the canary's value is greater, ties counted half.
+    pub u: f64,
+    /// Standard deviation of U if there is no difference, ties considered.
+    pub sigma: f64,
+    /// Chance that a canary's value exceeds a stable one's, ties counted half.
+    pub cles: f64,
+}
+
+/// Counts the pairs in which the canary's value is greater; `NoVariance` if all values are the same.
+pub fn rank_sum(canary: &[f64], stable: &[f64]) -> Result<RankSum, Undecided> {
+    let (ours, theirs) = (sorted(canary)?, sorted(stable)?);
+    let (u, ties) = count_pairs(&ours, &theirs);
+    let pairs = ours.len() as f64 * theirs.len() as f64;
+    let sigma = sigma(ours.len(), theirs.len(), ties);
+    if sigma == 0.0 {
+        return Err(Undecided::NoVariance { difference: 0.0 });
+    }
+    Ok(RankSum { u, sigma, cles: u / pairs })
+}
+
+/// The standard deviation of U, given the sum of t^3 - t over groups of tied values.
+fn sigma(n1: usize, n2: usize, ties: f64) -> f64 {
+    let (n1, n2) = (n1 as f64, n2 as f64);
+    let all = n1 + n2;
+    (n1 * n2 / 12.0 * (all + 1.0 - ties / (all * (all - 1.0)))).max(0.0).sqrt()
+}
+
 /// Compares two samples by ranks.
 pub fn mann_whitney(canary: &[f64], stable: &[f64], alpha: f64) -> Result<RankTest, Undecided> {
     let critical = normal::critical(level(alpha)?);
     let (ours, theirs) = (sorted(canary)?, sorted(stable)?);
     let (n1, n2) = (ours.len() as f64, theirs.len() as f64);
     let (u, ties) = count_pairs(&ours, &theirs);
-    let (all, mean) = (n1 + n2, n1 * n2 / 2.0);
-    let sigma = (n1 * n2 / 12.0 * (all + 1.0 - ties / (all * (all - 1.0)))).max(0.0).sqrt();
+    let mean = n1 * n2 / 2.0;
+    let sigma = sigma(ours.len(), theirs.len(), ties);
     let shift = middle_difference(&ours, &theirs)?;
     if sigma == 0.0 {
         return Err(Undecided::NoVariance { difference: shift });
@@ -56,7 +86,7 @@ pub fn mann_whitney(canary: &[f64], stable: &[f64], alpha: f64) -> Result<RankTe
     };
     let exact = (ties == 0.0 && ours.len() + theirs.len() <= MOST_EXACT)
         .then(|| exact_p(ours.len(), theirs.len(), place(whole(u))));
-    let untied = (n1 * n2 * (all + 1.0) / 12.0).sqrt();
+    let untied = (n1 * n2 * (n1 + n2 + 1.0) / 12.0).sqrt();
     let least = whole((mean - 0.5 - critical * untied).ceil()).max(1);
     let pairs = (ours.len() as u64) * (theirs.len() as u64);
     let interval =

@@ -2,6 +2,7 @@
 
 use super::{Cell, Page, Table, Tone};
 use crate::cli::compare::{Comparison, Row};
+pub(in crate::cli) use crate::rollout::analysis::figure;
 
 /// Shows a comparison.
 pub(in crate::cli) fn show(page: &mut Page, comparison: &Comparison) {
@@ -68,20 +69,6 @@ fn maybe(value: Option<f64>, show: fn(f64) -> String) -> String {
     value.map_or(String::new(), show)
 }
 
-/// A number with four digits that count.
-pub(in crate::cli) fn figure(value: f64) -> String {
-    let scientific = format!("{value:.3e}");
-    let Some(exponent) = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok()) else {
-        return value.to_string();
-    };
-    if value != 0.0 && !(-5..7).contains(&exponent) {
-        return scientific;
-    }
-    let decimals = usize::try_from(3 - exponent).unwrap_or(0);
-    let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
 /// A p value: two digits that count.
 pub(in crate::cli) fn chance(p: f64) -> String {
     if p >= 0.001 { format!("{p:.4}") } else { format!("{p:.1e}") }
@@ -92,19 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_have_four_digits_that_count() {
-        for (value, text) in [
-            (0.0, "0"),
-            (12.375, "12.38"),
-            (-0.012_345_6, "-0.01235"),
-            (95.0, "95"),
-            (123_456.7, "123457"),
-            (3e-9, "3.000e-9"),
-            (2.5e12, "2.500e12"),
-            (100.0, "100"),
-        ] {
-            assert_eq!(figure(value), text);
-        }
+    fn chances_have_two_digits_that_count() {
         assert_eq!((chance(0.0419), chance(6.2e-4), chance(1.0)), ("0.0419".into(), "6.2e-4".into(), "1.0000".into()));
     }
 }

@@ -12,7 +12,7 @@ use super::super::sample_ratio::sample_ratio;
 use super::super::spending::{Sides, Spending};
 use super::super::sprt::{Increments, Sprt};
 use super::super::t_test::{Spread, t_test};
-use super::super::{Count, Interval, Moments, PValues, Undecided, proportions, thompson};
+use super::super::{Count, Interval, Moments, PValues, Undecided, proportions, rate_evidence, thompson};
 use proptest::prelude::*;
 
 /// Any bits at all, and often the values that usually hurt.
@@ -98,6 +98,7 @@ proptest! {
         held(ok_and(wilson(a, 0.05), |i| i.contains(a.share().expect("judged"))));
         held(ok_and(proportions::proportions(a, b, alpha), |d| sound_p(d.p) && sound(d.interval)));
         held(ok_and(fisher(a, b), sound_p));
+        held(ok_and(rate_evidence::log_evidence_above(a, b, 1.0, alpha), |log| !log.is_nan()));
         prop_assert!((0.0..=1.0).contains(&thompson::draw(a, alpha.to_bits())));
     }
 
@@ -138,7 +139,7 @@ proptest! {
         for q in [q, 0.95] {
             held(ok_and(quantile(&a, q, alpha), |found| found.estimate.is_finite()));
             held(ok_and(compare(&a, &b, q, factor, alpha), |found| sound(found.interval)));
-            held(ok_and(log_evidence_above(&a, &b, q, factor), |log| !log.is_nan()));
+            held(ok_and(log_evidence_above(&a, &b, q, (factor, alpha)), |log| !log.is_nan()));
         }
     }
 }
