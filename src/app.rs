@@ -9,12 +9,13 @@ use crate::admin::{self, AdminContext, Exposure};
 use crate::config::{self, ServerConfig};
 use crate::control::event::Event;
 use crate::control::{Caller, Handle, Loader, Reloading, Start, StartError, Started};
+use crate::geo::{GeoFiles, GeoFilesError};
 use crate::health::ProbeTarget;
 use crate::metrics::Registry;
 use crate::server::{self, BindError, Bound, Certificate, CertificateError, Encrypted, Listening, StreamLimits};
 use crate::snapshot::Settings;
 use crate::store::{Store, StoreError};
-use crate::{evidence, probe};
+use crate::{evidence, geo, probe};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,6 +61,9 @@ pub enum AppError {
     /// The zone files, or the server's file, are not valid.
     #[error("{0}")]
     Files(#[from] config::Problems),
+    /// A database of networks.
+    #[error("{0}")]
+    Geo(#[from] GeoFilesError),
     /// State and files do not make a start.
     #[error("{0}")]
     Start(#[from] StartError),
@@ -105,7 +109,9 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
         tracing::warn!(%error, "the limit of open files could not be raised");
     }
-    let loaded = config::load_zones(&config.zones)?;
+    let files = GeoFiles { country: config.geo.country.clone(), asn: config.geo.asn.clone() };
+    let look = files.look();
+    let loaded = config::load_zones_with(&config.zones, &files.load()?)?;
     server::return_free_memory();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -123,12 +129,13 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         settings,
         store,
         cells: cells.clone(),
-        loader: loader(config, certificates),
+        loader: loader(config, certificates, files.clone()),
         freed: server::return_free_memory,
     };
     let mut started = start.run().await?;
     let (stop, stopped) = watch::channel(false);
-    let workers = spawn_observers(&started, &stopped);
+    let mut workers = spawn_observers(&started, &stopped);
+    workers.push(tokio::spawn(geo::watch(files, look, started.geo.clone(), until(stopped.clone()))));
     first_round(&mut started).await;
     begin_promises(&started).await?;
     let listening = bound.start(&started.snapshots, &cells)?;
@@ -287,11 +294,12 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
-/// Reads the zone files, and the certificates, again: for reloads.
-fn loader(config: &ServerConfig, certificates: Certificates) -> Loader {
+/// Reads the zone files, the databases and the certificates again: for reloads.
+fn loader(config: &ServerConfig, certificates: Certificates, geo: GeoFiles) -> Loader {
     let zones = config.zones.clone();
     Arc::new(move || {
-        let loaded = config::load_zones(&zones)
+        let databases = geo.load().map_err(|error| vec![error.to_string()])?;
+        let loaded = config::load_zones_with(&zones, &databases)
             .map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         certificates.reload().map_err(|error| vec![error.to_string()])?;
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

@@ -17,6 +17,7 @@ pub mod demo;
 pub mod dns;
 pub mod drain;
 pub mod evidence;
+pub mod geo;
 pub mod health;
 pub mod hooks;
 pub mod metrics;

@@ -27,6 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("store", &["dns", "state", "health", "drain", "rollout", "clock", "metrics"]),
     ("probe", &["dns", "health", "steering", "clock", "metrics"]),
     ("evidence", &["health", "drain", "rollout", "stats", "clock", "metrics"]),
+    ("geo", &["steering", "clock"]),
     ("hooks", &["health", "drain", "rollout", "stats", "clock", "metrics"]),
     ("server", &["dns", "answer", "snapshot", "clock", "metrics"]),
     ("control", &["dns", "state", "rollout", "steering", "health", "drain", "snapshot", "store", "clock", "metrics"]),
@@ -42,7 +43,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "app",
         &[
             "dns", "moment", "stats", "health", "clock", "metrics", "zone", "steering", "dnssec", "drain", "snapshot",
-            "answer", "rollout", "state", "config", "store", "probe", "evidence", "hooks", "server", "control",
+            "answer", "rollout", "state", "config", "store", "probe", "evidence", "geo", "hooks", "server", "control",
             "transfer", "admin",
         ],
     ),
@@ -51,7 +52,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "admin", "app", "demo", "config", "store", "zone", "dns", "dnssec", "state", "rollout", "steering",
-            "stats", "health", "drain", "clock",
+            "stats", "health", "drain", "clock", "geo",
         ],
     ),
 ];

@@ -2,11 +2,11 @@
 
 use crate::admin::MetricsText;
 use crate::control::Handle;
-use crate::control::report::{MemberView, PoolView, Status, SwitchView};
+use crate::control::report::{GeoView, MemberView, PoolView, Status, SwitchView};
 use crate::drain::DrainState;
 use crate::health::Health;
 use crate::metrics::Registry;
-use crate::metrics::exposition::{Gauges, MemberGauges, PoolGauges, SwitchGauges, expose};
+use crate::metrics::exposition::{Gauges, GeoGauges, MemberGauges, PoolGauges, SwitchGauges, expose};
 use crate::store::Condition;
 use futures_util::FutureExt;
 use std::sync::Arc;
@@ -39,9 +39,15 @@ fn from_status(status: &Status) -> Gauges {
         snapshot_number: status.snapshot,
         store_up: matches!(status.store, Condition::Ok),
         store_errors: status.store_errors,
+        geo: status.geo.iter().map(database).collect(),
+        geo_refused: status.geo_refused.is_some(),
         switches: status.switches.iter().map(switch).collect(),
         ..Gauges::default()
     }
+}
+
+fn database(view: &GeoView) -> GeoGauges {
+    GeoGauges { kind: view.kind.clone(), built_s: view.built_unix_s, age_s: view.age_s }
 }
 
 fn switch(view: &SwitchView) -> SwitchGauges {

@@ -156,10 +156,10 @@ pub(super) struct DemoArgs {
 /// `check`.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// The folder of zone files
-    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    /// The folder of zone files, instead of the one the server's file names
+    #[arg(long, value_name = "DIR")]
     pub zones: Option<PathBuf>,
-    /// The server's file, which is checked too
+    /// The server's file, which is checked too; it names the databases of rules by country and ASN
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print the findings as JSON

@@ -5,11 +5,14 @@ use super::exit::{Exit, Failure};
 use super::print::Tone;
 use super::terminal;
 use crate::config::{self, Overrides, Report, ServerConfig};
+use crate::geo::GeoFiles;
 use std::path::PathBuf;
 
 /// Checks.
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    let report = config::check(&folder(args)?);
+    let (folder, files) = folder(args)?;
+    let geo = files.load().map_err(|error| Failure::failed(error.to_string()))?;
+    let report = config::check_with(&folder, &geo);
     if args.json {
         terminal::print(&format!("{}\n", as_json(&report)));
     } else {
@@ -18,16 +21,16 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-/// The folder to check; the server's file is checked on the way.
-fn folder(args: &CheckArgs) -> Result<PathBuf, Failure> {
-    if let Some(zones) = &args.zones {
-        return Ok(zones.clone());
-    }
-    let config = ServerConfig::from_parts(args.config.as_deref(), Overrides::default());
-    config.map(|config| config.zones).map_err(|problems| {
-        let report = Report { problems: problems.0.clone(), warnings: Vec::new(), switches: Vec::new() };
-        Failure { body: Some(as_json(&report).to_string()), ..Failure::failed(problems.to_string()) }
-    })
+/// The folder to check, and the databases of its rules; the server's file is checked on the way.
+fn folder(args: &CheckArgs) -> Result<(PathBuf, GeoFiles), Failure> {
+    let overrides = Overrides { zones: args.zones.clone(), ..Overrides::default() };
+    let config = ServerConfig::from_parts(args.config.as_deref(), overrides);
+    config.map(|config| (config.zones, GeoFiles { country: config.geo.country, asn: config.geo.asn })).map_err(
+        |problems| {
+            let report = Report { problems: problems.0.clone(), warnings: Vec::new(), switches: Vec::new() };
+            Failure { body: Some(as_json(&report).to_string()), ..Failure::failed(problems.to_string()) }
+        },
+    )
 }
 
 /// For people.

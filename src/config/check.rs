@@ -4,7 +4,7 @@ use super::problem::{Problem, Problems};
 use super::switch::{Marked, bare};
 use super::value::time;
 use crate::rollout::{Plan, PlanKind};
-use crate::steering::{Fallback, Policy, Switch};
+use crate::steering::{Fallback, GeoDatabases, Policy, Switch};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,10 +30,16 @@ pub struct Information {
     pub lines: Vec<String>,
 }
 
-/// Looks at a folder of zones without serving them.
+/// Looks at a folder of zones without serving them; there is no database for rules by country.
 #[must_use]
 pub fn check(folder: &Path) -> Report {
-    let (zones, findings) = super::read_folder(folder);
+    check_with(folder, &GeoDatabases::default())
+}
+
+/// As [`check`], with databases for rules by country and system.
+#[must_use]
+pub fn check_with(folder: &Path, geo: &GeoDatabases) -> Report {
+    let (zones, _, findings) = super::read_folder(folder, geo);
     let switches = if findings.problems.is_empty() {
         let all = zones.iter().flat_map(|zone| zone.switches.iter().map(move |marked| (zone, marked)));
         all.map(|(zone, marked)| Information {

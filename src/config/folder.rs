@@ -6,6 +6,7 @@
 use super::findings::Findings;
 use super::problem::{Problem, nearest};
 use crate::dns::Name;
+use crate::steering::GeoDatabases;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -19,6 +20,8 @@ const MAX_FILE: u64 = u32::MAX as u64;
 pub(super) struct Folder {
     /// As the operator named it.
     path: PathBuf,
+    /// The databases that rules can go by.
+    pub(super) geo: GeoDatabases,
 }
 
 /// The files of one zone; at least one of them is there.
@@ -41,8 +44,8 @@ impl ZoneFiles {
 
 impl Folder {
     /// A folder by its path.
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+    pub(super) fn new(path: &Path, geo: &GeoDatabases) -> Self {
+        Self { path: path.to_owned(), geo: geo.clone() }
     }
 
     /// The zones of the folder, sorted by apex.

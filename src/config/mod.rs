@@ -27,12 +27,13 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Information, Report, check};
+pub use check::{Information, Report, check, check_with};
 pub use problem::{Problem, Problems, nearest};
 pub use server::{Overrides, ServerConfig};
 
 use crate::dns::{Name, RecordType};
 use crate::state::{Definitions, ZoneDefinition};
+use crate::steering::{GeoDatabases, GeoNetworks, GeoWanted};
 use findings::{Findings, Scope};
 use folder::{Folder, ZoneFiles};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -54,17 +55,29 @@ pub struct Loaded {
 }
 
 /// Loads every zone of a folder, or says everything that is wrong.
+///
+/// # Errors
+/// Everything that is wrong; rules by country or system are, since there is no database.
 pub fn load_zones(folder: &Path) -> Result<Loaded, Problems> {
-    let (zones, findings) = read_folder(folder);
+    load_zones_with(folder, &GeoDatabases::default())
+}
+
+/// As [`load_zones`], with databases for rules by country and system.
+///
+/// # Errors
+/// Everything that is wrong.
+pub fn load_zones_with(folder: &Path, geo: &GeoDatabases) -> Result<Loaded, Problems> {
+    let (zones, networks, findings) = read_folder(folder, geo);
     if !findings.problems.is_empty() {
         return Err(Problems::in_order(findings.problems));
     }
-    Ok(Loaded { definitions: define(zones), warnings: Problems::in_order(findings.warnings).0 })
+    let definitions = Definitions::with_networks(define(zones), Arc::new(networks));
+    Ok(Loaded { definitions, warnings: Problems::in_order(findings.warnings).0 })
 }
 
 /// Reads and judges a folder; the zones are whole only when no problem was found.
-fn read_folder(path: &Path) -> (Vec<ReadZone>, Findings) {
-    let folder = Folder::new(path);
+fn read_folder(path: &Path, geo: &GeoDatabases) -> (Vec<ReadZone>, GeoNetworks, Findings) {
+    let folder = Folder::new(path, geo);
     let mut findings = Findings::default();
     let files = folder.zones(&mut findings);
     if files.is_empty() && findings.problems.is_empty() {
@@ -81,7 +94,32 @@ fn read_folder(path: &Path) -> (Vec<ReadZone>, Findings) {
         zones.extend(zone);
     }
     judge_together(&zones, &mut findings);
-    (zones, findings)
+    let networks = find_networks(&zones, geo, path, &mut findings);
+    (zones, networks, findings)
+}
+
+/// What the databases have of the countries and systems that rules name.
+fn find_networks(zones: &[ReadZone], geo: &GeoDatabases, folder: &Path, findings: &mut Findings) -> GeoNetworks {
+    let mut wanted = GeoWanted::default();
+    zones.iter().flat_map(|zone| &zone.switches).for_each(|marked| wanted.add(&marked.switch));
+    let networks = match GeoNetworks::search(geo, &wanted) {
+        Ok(networks) => networks,
+        Err(error) => {
+            findings.problems.push(Problem::of_file(&folder.display().to_string(), error.to_string(), None));
+            return GeoNetworks::default();
+        }
+    };
+    for zone in zones {
+        let Some(source) = &zone.settings else { continue };
+        for marked in &zone.switches {
+            for (rule, absent) in networks.absent_from(&marked.switch.rules) {
+                let message = format!("rule `{rule}`: the database has no network of {absent}");
+                let mut scope = Scope { source, findings };
+                scope.warn(&marked.name, message, "it matches nobody until the database has one");
+            }
+        }
+    }
+    networks
 }
 
 /// Reads each zone by itself, on every core when there are many.
@@ -190,8 +228,8 @@ fn warn_static_addresses(zones: &[ReadZone], findings: &mut Findings) {
 }
 
 /// The typed definitions of zones without a problem.
-fn define(zones: Vec<ReadZone>) -> Definitions {
-    let zones = zones
+fn define(zones: Vec<ReadZone>) -> Vec<Arc<ZoneDefinition>> {
+    zones
         .into_iter()
         .map(|zone| {
             let mut plans = BTreeMap::new();
@@ -204,6 +242,5 @@ fn define(zones: Vec<ReadZone>) -> Definitions {
             definition.plans = plans;
             Arc::new(definition)
         })
-        .collect();
-    Definitions::new(zones)
+        .collect()
 }

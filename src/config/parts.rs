@@ -112,7 +112,14 @@ mod tests {
         let (mut switches, mut findings) = (Vec::new(), Findings::default());
         let source = Source::new("f.toml", text);
         let apex = "example.test".parse().unwrap();
-        let zone = read_switches(&source, least, &apex, &Folder::new(Path::new(".")), &mut switches, &mut findings);
+        let zone = read_switches(
+            &source,
+            least,
+            &apex,
+            &Folder::new(Path::new("."), &Default::default()),
+            &mut switches,
+            &mut findings,
+        );
         let told = |problems| Problems::in_order(problems).0.iter().map(ToString::to_string).collect();
         let zone = zone.map(|(source, form)| {
             let span: Range<usize> = form.span();

@@ -1,9 +1,10 @@
 //! Rules: who comes before the weights, and what they get (§1.7).
 
 use super::findings::Scope;
-use super::v1::{RuleForm, Texts};
+use super::folder::Folder;
+use super::v1::{List, RuleForm, Scalar, Texts};
 use crate::dns::Name;
-use crate::steering::{MAX_WEIGHT, Rule, RuleMatch, RuleTarget};
+use crate::steering::{CountryCode, GeoKind, MAX_WEIGHT, Rule, RuleMatch, RuleTarget};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +12,13 @@ use toml::Spanned;
 
 impl Scope<'_> {
     /// The rules of a switch, in the order of the file.
-    pub(super) fn rules(&mut self, forms: &[Spanned<RuleForm>], owners: &[Name], pools: &[Arc<str>]) -> Vec<Rule> {
+    pub(super) fn rules(
+        &mut self,
+        forms: &[Spanned<RuleForm>],
+        owners: &[Name],
+        pools: &[Arc<str>],
+        folder: &Folder,
+    ) -> Vec<Rule> {
         let mut rules = Vec::with_capacity(forms.len());
         let mut names: HashSet<Arc<str>> = HashSet::new();
         let mut claims: HashMap<String, Arc<str>> = HashMap::new();
@@ -25,7 +32,7 @@ impl Scope<'_> {
                 let at = form.name.as_ref().map_or_else(|| span.clone(), Spanned::span);
                 self.refuse(&at, format!("two rules are named `{name}`"), "give each its own name");
             }
-            let matches = self.rule_match(&span, form, owners);
+            let matches = self.rule_match(&span, form, owners, folder);
             let target = self.rule_target(&span, form, pools);
             let (Some(matches), Some(target)) = (matches, target) else { continue };
             for claim in claims_of(&matches) {
@@ -38,32 +45,119 @@ impl Scope<'_> {
         rules
     }
 
-    /// Whom a rule concerns: exactly one of the three keys.
-    fn rule_match(&mut self, span: &Range<usize>, form: &RuleForm, owners: &[Name]) -> Option<RuleMatch> {
+    /// Whom a rule concerns: exactly one of the keys.
+    fn rule_match(
+        &mut self,
+        span: &Range<usize>,
+        form: &RuleForm,
+        owners: &[Name],
+        folder: &Folder,
+    ) -> Option<RuleMatch> {
+        let texts = [
+            ("networks", &form.networks),
+            ("country", &form.country),
+            ("labels", &form.labels),
+            ("label_prefixes", &form.label_prefixes),
+        ];
         let given: Vec<(&str, &Texts)> =
-            [("networks", &form.networks), ("labels", &form.labels), ("label_prefixes", &form.label_prefixes)]
-                .into_iter()
-                .filter_map(|(key, texts)| texts.as_ref().map(|t| (key, t)))
-                .collect();
-        let [(key, texts)] = given.as_slice() else {
-            let message = if given.is_empty() {
-                "the rule does not say whom it concerns"
-            } else {
-                "a rule matches in one way; this one in several"
-            };
-            self.refuse(span, message, "give it one of `networks`, `labels` and `label_prefixes`");
-            return None;
+            texts.into_iter().filter_map(|(key, texts)| texts.as_ref().map(|t| (key, t))).collect();
+        let (key, texts) = match (given.as_slice(), &form.asn) {
+            ([only], None) => *only,
+            ([], Some(asns)) => return self.asn_match(span, asns, folder),
+            (several, asn) => {
+                let message = if several.is_empty() && asn.is_none() {
+                    "the rule does not say whom it concerns"
+                } else {
+                    "a rule matches in one way; this one in several"
+                };
+                let remedy = "give it one of `networks`, `country`, `asn`, `labels` and `label_prefixes`";
+                self.refuse(span, message, remedy);
+                return None;
+            }
         };
-        if texts.0.is_empty() {
+        let Some(first) = texts.0.first() else {
             self.refuse(span, format!("`{key}` is empty, so the rule concerns nobody"), "");
             return None;
-        }
-        if *key == "networks" {
-            return Some(RuleMatch::Networks(self.networks(texts)));
+        };
+        match key {
+            "networks" => return Some(RuleMatch::Networks(self.networks(texts))),
+            "country" => {
+                self.needs_database(&first.span(), GeoKind::Country, folder);
+                return Some(RuleMatch::Countries(self.each_once(texts, Self::country)));
+            }
+            _ => {}
         }
         self.check_label_owners(key, texts, owners);
         let labels: Vec<Arc<str>> = texts.0.iter().map(|text| self.rule_label(key, text)).collect();
-        Some(if *key == "labels" { RuleMatch::Labels(labels) } else { RuleMatch::LabelPrefixes(labels) })
+        Some(if key == "labels" { RuleMatch::Labels(labels) } else { RuleMatch::LabelPrefixes(labels) })
+    }
+
+    /// A rule by autonomous system.
+    fn asn_match(&mut self, span: &Range<usize>, asns: &List<Scalar>, folder: &Folder) -> Option<RuleMatch> {
+        let Some(first) = asns.0.first() else {
+            self.refuse(span, "`asn` is empty, so the rule concerns nobody", "");
+            return None;
+        };
+        self.needs_database(&first.span(), GeoKind::Asn, folder);
+        Some(RuleMatch::Asns(self.each_once(asns, Self::asn)))
+    }
+
+    /// Refuses a rule that no database could honour.
+    fn needs_database(&mut self, span: &Range<usize>, kind: GeoKind, folder: &Folder) {
+        if !folder.geo.has(kind) {
+            let message = format!("the rule goes by {kind}, and no database by {kind} is configured");
+            let remedy = format!(
+                "name one in the server's file: `[geo]` with `{kind} = \"/path/of/file.mmdb\"` (check: --config), or match by `networks`"
+            );
+            self.refuse(span, message, remedy);
+        }
+    }
+
+    /// The values that are any good, each once.
+    fn each_once<T, U: PartialEq>(
+        &mut self,
+        list: &List<T>,
+        judge: impl Fn(&mut Self, &Spanned<T>) -> Option<U>,
+    ) -> Vec<U> {
+        let mut values = Vec::with_capacity(list.0.len());
+        for item in &list.0 {
+            let Some(value) = judge(self, item) else { continue };
+            if values.contains(&value) {
+                self.refuse(&item.span(), "it is listed twice", "remove one");
+            } else {
+                values.push(value);
+            }
+        }
+        values
+    }
+
+    /// One country.
+    fn country(&mut self, text: &Spanned<String>) -> Option<CountryCode> {
+        let code = CountryCode::parse(text.get_ref());
+        if code.is_none() {
+            let remedy = match text.get_ref().to_ascii_uppercase().as_str() {
+                "UK" => "the United Kingdom is \"GB\"".to_owned(),
+                "EU" => "name its members one by one".to_owned(),
+                _ => "write a code of ISO 3166-1 with two letters, such as \"DE\"".to_owned(),
+            };
+            self.refuse(&text.span(), format!("`{}` is no country code", text.get_ref()), remedy);
+        }
+        code
+    }
+
+    /// One autonomous system.
+    fn asn(&mut self, number: &Spanned<Scalar>) -> Option<u32> {
+        let asn = match number.get_ref() {
+            Scalar::Integer(n) => u32::try_from(*n).ok(),
+            Scalar::Text(text) => text.strip_prefix("AS").unwrap_or(text).parse().ok(),
+            Scalar::Float(_) | Scalar::Boolean(_) => None,
+        }
+        .filter(|asn| *asn > 0);
+        if asn.is_none() {
+            let message = format!("`{}` is no number of an autonomous system", number.get_ref());
+            self.refuse(&number.span(), message, "write it as 64496 or \"AS64496\"");
+        }
+        asn
     }
 
     /// Labels vary under a wildcard only.
@@ -135,6 +229,8 @@ impl Scope<'_> {
 fn claims_of(matches: &RuleMatch) -> Vec<String> {
     match matches {
         RuleMatch::Networks(networks) => networks.iter().map(|n| format!("the network {n}")).collect(),
+        RuleMatch::Asns(asns) => asns.iter().map(|asn| format!("AS{asn}")).collect(),
+        RuleMatch::Countries(codes) => codes.iter().map(|code| format!("the country {code}")).collect(),
         RuleMatch::Labels(labels) => labels.iter().map(|l| format!("the label `{l}`")).collect(),
         RuleMatch::LabelPrefixes(labels) => labels.iter().map(|l| format!("the label prefix `{l}`")).collect(),
     }

@@ -27,6 +27,8 @@ pub struct ServerConfig {
     pub doh: Option<DohConfig>,
     /// DNS over TLS, if it is offered.
     pub dot: Option<DotConfig>,
+    /// Databases that rules by country and system go by.
+    pub geo: GeoConfig,
     /// How much is let in.
     pub limits: Limits,
     /// Response rate limiting.
@@ -57,6 +59,15 @@ pub struct DohConfig {
     pub key: PathBuf,
     /// The path of the URI template.
     pub path: String,
+}
+
+/// Databases in MaxMind's format.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GeoConfig {
+    /// Countries of networks, such as GeoLite2-Country.
+    pub country: Option<PathBuf>,
+    /// Autonomous systems of networks, such as GeoLite2-ASN.
+    pub asn: Option<PathBuf>,
 }
 
 /// DNS over TLS.
@@ -134,6 +145,7 @@ impl Default for ServerConfig {
             admin: AdminConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8053)), insecure: false },
             doh: None,
             dot: None,
+            geo: GeoConfig::default(),
             rate: RateConfig {
                 responses_per_second: 200,
                 unlimited: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a literal network")).to_vec(),

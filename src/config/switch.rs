@@ -74,7 +74,7 @@ impl Scope<'_> {
             tail_s: self.seconds("tail", &form.tail, 900, 0..=MAX_TIME_S),
             prepare_s: self.seconds("prepare", &form.prepare, 3_600, 1..=MAX_TIME_S),
             salt: form.salt.as_ref().map(|s| s.get_ref().clone()),
-            rules: self.rules(&form.rule, &owners, &names),
+            rules: self.rules(&form.rule, &owners, &names, folder),
             monitors: self.monitors(form.monitor.as_ref(), form.monitors.as_ref(), folder).unwrap_or_default(),
             idle: self.idle(form.idle.as_ref(), folder),
             explain_networks: form.explain.as_ref().map(|texts| self.networks(texts)).unwrap_or_default(),

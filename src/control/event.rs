@@ -3,6 +3,7 @@
 use super::handle::{Ask, Refused, Reloading, Replied};
 use crate::health::{IdleReport, ProbeReport};
 use crate::state::Definitions;
+use crate::steering::{GeoDatabases, GeoReport};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -15,6 +16,10 @@ pub enum Event {
     Probed(ProbeReport),
     /// An idle reading came back.
     IdleRead(IdleReport),
+    /// The databases of networks were replaced.
+    GeoReplaced(GeoReport),
+    /// New databases were searched.
+    GeoSearched(Box<GeoSearched>),
     /// The files were read for a reload.
     Loaded(Box<LoadedFiles>),
     /// Nobody answers from a snapshot older than this view any more.
@@ -39,6 +44,19 @@ pub struct LoadedFiles {
     pub reloading: Reloading,
     /// The definitions, or every problem as text.
     pub outcome: Result<Arc<Definitions>, Vec<String>>,
+    /// How many replacements of databases had been reported before.
+    pub geo_reports: u64,
     /// Where the reply goes.
     pub reply: oneshot::Sender<Result<Replied, Refused>>,
+}
+
+/// New databases, searched for what the rules name.
+#[derive(Debug)]
+pub struct GeoSearched {
+    /// The databases.
+    pub databases: GeoDatabases,
+    /// Whose rules were searched for.
+    pub definitions: Arc<Definitions>,
+    /// The same zones with the networks found, or why not.
+    pub outcome: Result<Arc<Definitions>, String>,
 }

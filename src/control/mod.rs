@@ -5,6 +5,7 @@
 
 mod change;
 pub mod event;
+mod geo;
 pub mod handle;
 mod observe;
 mod publish;

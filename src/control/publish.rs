@@ -251,8 +251,8 @@ impl Control {
         }
     }
 
-    /// Recompiles switches whose answers may have changed without a command; where they did, the
-    /// serial advances with them. A store that fails does not keep bad members in answers.
+    /// Recompiles switches whose answers may have changed without a command, and publishes those that
+    /// did. A store that fails does not keep bad members in answers.
     pub(super) async fn republish(&mut self, candidates: Vec<u32>, now: Moment) {
         let touched: Vec<u32> = candidates
             .into_iter()
@@ -261,9 +261,13 @@ impl Control {
                 !new.agrees_with(old)
             })
             .collect();
-        if touched.is_empty() {
-            return;
+        if !touched.is_empty() {
+            self.publish_unasked(touched, now).await;
         }
+    }
+
+    /// Publishes switches that no command changed; the serials of their zones advance with them.
+    pub(super) async fn publish_unasked(&mut self, touched: Vec<u32>, now: Moment) {
         let mut zones: Vec<u32> = touched.iter().map(|index| self.catalogue.switches[*index as usize].zone).collect();
         zones.sort_unstable();
         zones.dedup();

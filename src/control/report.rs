@@ -26,8 +26,31 @@ pub struct Status {
     pub alarms: Vec<String>,
     /// Apex and served SOA serial.
     pub zones: Vec<ZoneView>,
+    /// The databases that rules by country and system go by.
+    #[serde(default)]
+    pub geo: Vec<GeoView>,
+    /// Why newer databases are not used; answers go on by these.
+    #[serde(default)]
+    pub geo_refused: Option<String>,
     /// Sorted by name.
     pub switches: Vec<SwitchView>,
+}
+
+/// One database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeoView {
+    /// `country` or `asn`.
+    pub kind: String,
+    /// The file.
+    pub file: String,
+    /// What it says it is, such as `GeoLite2-Country`.
+    pub content: String,
+    /// When it was built (RFC 3339).
+    pub built_at: String,
+    /// The same, seconds since 1970.
+    pub built_unix_s: u64,
+    /// How long ago that is, seconds.
+    pub age_s: u64,
 }
 
 /// One zone.

@@ -12,6 +12,7 @@ use crate::metrics::cells::Registry;
 use crate::moment::Moment;
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};
 use crate::state::{Catalogue, Definitions, Desired, Observed, Rejection, apply, initial_serials, serials, v1};
+use crate::steering::GeoReport;
 use crate::store::{Commit, Loaded, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub struct Started {
     pub probes: mpsc::Sender<ProbeReport>,
     /// For idle readings.
     pub idle: mpsc::Sender<IdleReport>,
+    /// For replaced databases of networks.
+    pub geo: mpsc::Sender<GeoReport>,
     /// What to probe.
     pub targets: watch::Receiver<Arc<[ProbeTarget]>>,
     /// Which idle readings to take.
@@ -101,6 +104,7 @@ impl Start {
             settings: Arc::new(self.settings.clone()),
             ..Snapshot::default()
         })));
+        let (geo_in, geo) = mpsc::channel(4);
         let (happenings, _) = broadcast::channel(HAPPENINGS_KEPT);
         let (targets, targets_out) = watch::channel(Arc::from([]));
         let (idle_wanted, idle_out) = watch::channel(Arc::from([]));
@@ -131,6 +135,8 @@ impl Start {
             last_health_publication: None,
             prepared_ready: HashMap::new(),
             start_notes: notes.clone(),
+            geo_reports: 0,
+            geo_trouble: None,
             saving: None,
             last_prune_ms: now.boot_ms,
             next_happening: 1,
@@ -142,12 +148,13 @@ impl Start {
         };
         let control = control.pick_up(&loaded, now);
         let handle = Handle::new(asks_in, happenings, snapshots.clone());
-        let task = tokio::spawn(control.run(Inputs { asks, events, probes, idle }));
+        let task = tokio::spawn(control.run(Inputs { asks, events, probes, idle, geo }));
         Ok(Started {
             handle,
             events: events_in,
             probes: probes_in,
             idle: idle_in,
+            geo: geo_in,
             targets: targets_out,
             idle_wanted: idle_out,
             first_round: first_round_out,

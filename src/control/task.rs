@@ -13,6 +13,7 @@ use crate::metrics::cells::Registry;
 use crate::moment::Moment;
 use crate::snapshot::{SnapshotCell, Superseded};
 use crate::state::{Catalogue, Command, Definitions, Desired, Observed, Request};
+use crate::steering::GeoReport;
 use crate::store::{AuditRow, Commit, Condition, Store, StoreError, TokenRow};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub(super) struct Inputs {
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) probes: mpsc::Receiver<ProbeReport>,
     pub(super) idle: mpsc::Receiver<IdleReport>,
+    pub(super) geo: mpsc::Receiver<GeoReport>,
 }
 
 /// Everything the control task owns.
@@ -79,6 +81,10 @@ pub(super) struct Control {
     pub(super) store_errors: u64,
     /// What the start found out of the ordinary.
     pub(super) start_notes: Vec<String>,
+    /// Replacements of databases reported since the start.
+    pub(super) geo_reports: u64,
+    /// Why newer databases are not used.
+    pub(super) geo_trouble: Option<String>,
     pub(super) saving: Option<tokio::task::JoinHandle<()>>,
     pub(super) last_prune_ms: u64,
     pub(super) next_happening: u64,
@@ -102,6 +108,7 @@ impl Control {
                 _ = ticks.tick() => Event::Tick,
                 Some(report) = inputs.probes.recv() => Event::Probed(report),
                 Some(report) = inputs.idle.recv() => Event::IdleRead(report),
+                Some(report) = inputs.geo.recv() => Event::GeoReplaced(report),
             };
             if let Event::Shutdown(done) = event {
                 self.fold_all();
@@ -121,6 +128,8 @@ impl Control {
             Event::Ask(ask) => self.answer(ask).await,
             Event::Probed(probed) => self.probed(&probed).await,
             Event::IdleRead(read) => self.idle_read(read),
+            Event::GeoReplaced(report) => self.geo_reported(report),
+            Event::GeoSearched(searched) => self.geo_searched(*searched, clock::now()).await,
             Event::Loaded(loaded) => self.loaded(*loaded).await,
             Event::Quiet { view, touched } => self.quiet(view, touched.as_deref()),
             Event::Answering(done) => {
@@ -206,24 +215,29 @@ impl Control {
 
     /// Reads the files on a thread of its own; the outcome comes back as an event.
     fn load_files(&self, reloading: Reloading, reply: oneshot::Sender<Result<Replied, Refused>>) {
-        let (loader, events) = (self.loader.clone(), self.events.clone());
+        let (loader, events, geo_reports) = (self.loader.clone(), self.events.clone(), self.geo_reports);
         tokio::spawn(async move {
             let outcome = tokio::task::spawn_blocking(move || loader()).await;
             let outcome = outcome.unwrap_or_else(|panic| Err(vec![format!("reading the files failed: {panic}")]));
             // The receiver is gone only when the server ends.
-            let _ = events.send(Event::Loaded(Box::new(LoadedFiles { reloading, outcome, reply }))).await;
+            let _ = events.send(Event::Loaded(Box::new(LoadedFiles { reloading, outcome, geo_reports, reply }))).await;
         });
     }
 
     /// Applies freshly read files.
     async fn loaded(&mut self, loaded: LoadedFiles) {
-        let LoadedFiles { reloading, outcome, reply } = loaded;
+        let LoadedFiles { reloading, outcome, geo_reports, reply } = loaded;
+        if geo_reports != self.geo_reports {
+            // A database was replaced meanwhile: what was read may be older than what is in use.
+            return self.load_files(reloading, reply);
+        }
         match outcome {
             Err(problems) => {
                 tracing::warn!(problems = problems.len(), "reload refused, nothing changed");
                 drop(reply.send(Err(Refused::Files(problems))));
             }
             Ok(definitions) => {
+                self.geo_trouble = None;
                 let Caller { name, .. } = &reloading.caller;
                 let request = Request {
                     command: Command::Reload(definitions),

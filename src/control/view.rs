@@ -40,6 +40,8 @@ impl Control {
             store: self.store.condition(),
             store_errors: self.store_errors,
             alarms: self.alarms(&switches),
+            geo: self.geo_views(now),
+            geo_refused: self.geo_trouble.clone(),
             zones: self
                 .desired
                 .definitions
@@ -75,6 +77,9 @@ impl Control {
                 alarms
                     .push(format!("switch {}: pool {} has weight and is not eligible: {why}", switch.name, pool.name));
             }
+        }
+        if let Some(why) = &self.geo_trouble {
+            alarms.push(format!("newer databases of networks are refused, answers go on by the last good ones: {why}"));
         }
         alarms.extend(self.start_notes.iter().cloned());
         alarms

@@ -24,6 +24,9 @@
 //! | `tidegate_snapshot_number` | gauge | | publications since the start |
 //! | `tidegate_store_up` | gauge | | 1 if the state store can be written |
 //! | `tidegate_store_errors_total` | counter | | store operations that failed |
+//! | `tidegate_geo_build_time_seconds` | gauge | database | when a database of networks was built, seconds since 1970 |
+//! | `tidegate_geo_age_seconds` | gauge | database | how long ago that is |
+//! | `tidegate_geo_refused` | gauge | | 1 while a newer database is refused and the last good one used |
 //! | `tidegate_start_time_seconds` | gauge | | start of this process, seconds since 1970 |
 //! | `tidegate_build_info` | gauge | version | always 1 |
 
@@ -51,8 +54,23 @@ pub struct Gauges {
     pub store_up: bool,
     /// Store operations that failed.
     pub store_errors: u64,
+    /// One row per database of networks.
+    pub geo: Vec<GeoGauges>,
+    /// Whether newer databases are refused.
+    pub geo_refused: bool,
     /// One row per switch.
     pub switches: Vec<SwitchGauges>,
+}
+
+/// One database of networks.
+#[derive(Debug, Clone, Default)]
+pub struct GeoGauges {
+    /// `country` or `asn`.
+    pub kind: String,
+    /// When it was built, seconds since 1970.
+    pub built_s: u64,
+    /// How long ago that is, seconds.
+    pub age_s: u64,
 }
 
 /// One switch.
@@ -268,6 +286,21 @@ fn process_families(gauges: &Gauges) -> Vec<Family> {
         gauge("tidegate_revision", "Revision of the desired state that is answered from", one(gauges.revision as f64)),
         gauge("tidegate_snapshot_number", "Publications since the start", one(gauges.snapshot_number as f64)),
         gauge("tidegate_store_up", "1 if the state store can be written", one(flag(gauges.store_up))),
+        gauge(
+            "tidegate_geo_build_time_seconds",
+            "When a database of networks was built, seconds since 1970",
+            databases(gauges, |base| base.built_s),
+        ),
+        gauge(
+            "tidegate_geo_age_seconds",
+            "How long ago a database of networks was built",
+            databases(gauges, |base| base.age_s),
+        ),
+        gauge(
+            "tidegate_geo_refused",
+            "1 while a newer database is refused and the last good one used",
+            one(flag(gauges.geo_refused)),
+        ),
         counter("tidegate_store_errors", "Store operations that failed", vec![(Labels::new(), gauges.store_errors)]),
         gauge(
             "tidegate_start_time_seconds",
@@ -276,6 +309,10 @@ fn process_families(gauges: &Gauges) -> Vec<Family> {
         ),
         gauge("tidegate_build_info", "Always 1", vec![(vec![("version", gauges.version.clone())], 1.0)]),
     ]
+}
+
+fn databases(gauges: &Gauges, value: fn(&GeoGauges) -> u64) -> Vec<(Labels, f64)> {
+    gauges.geo.iter().map(|base| (vec![("database", base.kind.clone())], value(base) as f64)).collect()
 }
 
 fn pools(gauges: &Gauges) -> impl Iterator<Item = (&SwitchGauges, &PoolGauges)> {

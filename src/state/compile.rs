@@ -97,6 +97,7 @@ pub fn compile_switch(
     let rollout = desired.running_rollout(&switch.name);
     let input = SwitchInput {
         definition: switch,
+        networks: desired.definitions.networks(&switch.name),
         ttl_s: ttl_s(switch, cause),
         ttl_cause: cause.words(),
         weights: &weights,

@@ -3,17 +3,21 @@
 use super::catalogue::steered_names;
 use crate::dns::Name;
 use crate::rollout::Plan;
-use crate::steering::Switch;
+use crate::steering::{GeoDatabases, GeoError, GeoNetworks, GeoWanted, NetworkRules, RuleMatch, Switch};
 use crate::zone::{SteerId, Zone, ZoneText};
 use ipnet::IpNet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// All zones, as one reload brings them: all valid, or it never gets here.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Definitions {
     /// Sorted by apex.
     pub zones: Vec<Arc<ZoneDefinition>>,
+    /// Networks of the countries and systems that rules name.
+    pub geo: Arc<GeoNetworks>,
+    /// Whom the rules of a switch concern, where they go by network.
+    networks: HashMap<Arc<str>, Arc<NetworkRules>>,
     /// Where each switch stands, sorted by name: index of its zone, and of itself in there.
     places: Box<[(u32, u32)]>,
 }
@@ -47,16 +51,46 @@ pub struct AnswerSettings {
     pub ecs_from: Vec<IpNet>,
 }
 
+impl PartialEq for Definitions {
+    /// What follows from the rest is not looked at.
+    fn eq(&self, other: &Self) -> bool {
+        self.zones == other.zones && self.geo == other.geo
+    }
+}
+
 impl Definitions {
-    /// Gathers zones, sorted by apex.
+    /// Gathers zones, sorted by apex, whose rules name no country or system.
     #[must_use]
     pub fn new(zones: Vec<Arc<ZoneDefinition>>) -> Self {
+        Self::with_networks(zones, Arc::default())
+    }
+
+    /// Gathers zones, sorted by apex, and searches databases for what their rules name.
+    ///
+    /// # Errors
+    /// A database turns out to be damaged.
+    pub fn with_databases(zones: Vec<Arc<ZoneDefinition>>, databases: &GeoDatabases) -> Result<Self, GeoError> {
+        let mut wanted = GeoWanted::default();
+        zones.iter().flat_map(|zone| &zone.switches).for_each(|switch| wanted.add(switch));
+        Ok(Self::with_networks(zones, Arc::new(GeoNetworks::search(databases, &wanted)?)))
+    }
+
+    /// Gathers zones, sorted by apex, with the networks that were found for their rules.
+    #[must_use]
+    pub fn with_networks(zones: Vec<Arc<ZoneDefinition>>, geo: Arc<GeoNetworks>) -> Self {
         let of_zone = |(at, zone): (u32, &Arc<ZoneDefinition>)| {
             (0..).zip(&zone.switches).map(move |(index, _)| (at, index)).collect::<Vec<_>>()
         };
         let mut places: Box<[(u32, u32)]> = (0..).zip(&zones).flat_map(of_zone).collect();
         places.sort_by_key(|(zone, index)| zones[*zone as usize].switches[*index as usize].name.clone());
-        Self { zones, places }
+        let networks = network_rules(&zones, &geo);
+        Self { zones, geo, networks, places }
+    }
+
+    /// Whom the rules of this switch concern, if any goes by network.
+    #[must_use]
+    pub fn networks(&self, switch: &str) -> Option<&Arc<NetworkRules>> {
+        self.networks.get(switch)
     }
 
     /// The switch of this name, with its zone.
@@ -96,4 +130,18 @@ impl ZoneDefinition {
         let data = Arc::new(Zone::build(&apex, text, &steered));
         Self { apex, data, file_serial, switches, max_moving, plans: BTreeMap::new() }
     }
+}
+
+/// The rules of switches that have some by network; switches with the same rules share what is cut.
+fn network_rules(zones: &[Arc<ZoneDefinition>], geo: &GeoNetworks) -> HashMap<Arc<str>, Arc<NetworkRules>> {
+    let mut known: HashMap<Vec<&RuleMatch>, Arc<NetworkRules>> = HashMap::new();
+    let mut networks = HashMap::new();
+    for switch in zones.iter().flat_map(|zone| &zone.switches) {
+        if switch.rules.iter().any(|rule| rule.matches.goes_by_network()) {
+            let matches = switch.rules.iter().map(|rule| &rule.matches).collect();
+            let rules = known.entry(matches).or_insert_with(|| Arc::new(NetworkRules::new(&switch.rules, geo)));
+            networks.insert(switch.name.clone(), Arc::clone(rules));
+        }
+    }
+    networks
 }

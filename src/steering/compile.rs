@@ -2,9 +2,13 @@
 
 use super::capped::Capped;
 use super::labels::LabelRules;
-use super::partition::{Outcome, Partition};
+use super::networks::Ruled;
+use super::partition::Outcome;
 use super::table::{Method, Table};
-use super::{CompiledPool, CompiledSwitch, PoolIndex, PoolSlot, RuleMatch, RuleTarget, Switch, fallback, set, sticky};
+use super::{
+    CompiledPool, CompiledSwitch, NetworkRules, PoolIndex, PoolSlot, RuleMatch, RuleTarget, Switch, fallback, set,
+    sticky,
+};
 use crate::dns::Name;
 use std::sync::Arc;
 
@@ -12,6 +16,8 @@ use std::sync::Arc;
 pub struct SwitchInput<'a> {
     /// What the operator wrote.
     pub definition: &'a Arc<Switch>,
+    /// Whom its rules concern, if any goes by network.
+    pub networks: Option<&'a Arc<NetworkRules>>,
     /// The TTL in force, seconds.
     pub ttl_s: u32,
     /// Why it is that, in words for `explain`.
@@ -56,7 +62,7 @@ pub struct MemberHealth {
 pub fn compile(input: &SwitchInput<'_>) -> CompiledSwitch {
     let definition = input.definition;
     let mut tables = Tables::new(input);
-    let (networks, labels) = compile_rules(definition, &mut tables);
+    let (networks, labels) = compile_rules(input, &mut tables);
     let mut list = tables.list.into_iter();
     let main = list.next().expect("the main weights have a table");
     let said = input.pools.iter().any(|pool| pool.why.is_some());
@@ -67,7 +73,7 @@ pub fn compile(input: &SwitchInput<'_>) -> CompiledSwitch {
         capped: tables.capped,
         main,
         others: list.collect(),
-        networks: (!networks.is_whole()).then(|| Box::new(networks)),
+        networks,
         labels: (!labels.is_empty()).then(|| Box::new(labels)),
         ttl_cause: input.ttl_cause,
         salt: (input.salt != definition.salt()).then(|| input.salt.into()),
@@ -75,18 +81,23 @@ pub fn compile(input: &SwitchInput<'_>) -> CompiledSwitch {
     }
 }
 
-/// Rules by whom they concern; those that cannot be honoured lead to the main weights (table 0).
-fn compile_rules(definition: &Switch, tables: &mut Tables<'_>) -> (Partition, LabelRules) {
-    let (mut networks, mut labels, mut prefixes) = (Vec::new(), Vec::new(), Vec::new());
-    for rule in &definition.rules {
-        let table = tables.for_rule(&rule.target);
+/// Rules by whom they concern; those that cannot be honoured lead to the main weights.
+fn compile_rules(input: &SwitchInput<'_>, tables: &mut Tables<'_>) -> (Option<Box<Ruled>>, LabelRules) {
+    let (mut labels, mut prefixes) = (Vec::new(), Vec::new());
+    let leads: Vec<Outcome> = input.definition.rules.iter().map(|rule| tables.for_rule(&rule.target)).collect();
+    for (rule, table) in input.definition.rules.iter().zip(&leads) {
         match &rule.matches {
-            RuleMatch::Networks(list) => networks.extend(list.iter().map(|network| (*network, table))),
-            RuleMatch::Labels(list) => labels.extend(list.iter().map(|label| (Arc::clone(label), table))),
-            RuleMatch::LabelPrefixes(list) => prefixes.extend(list.iter().map(|prefix| (Arc::clone(prefix), table))),
+            RuleMatch::Labels(list) => labels.extend(list.iter().map(|label| (Arc::clone(label), *table))),
+            RuleMatch::LabelPrefixes(list) => prefixes.extend(list.iter().map(|prefix| (Arc::clone(prefix), *table))),
+            RuleMatch::Networks(_) | RuleMatch::Asns(_) | RuleMatch::Countries(_) => {}
         }
     }
-    (Partition::new(networks, 0), LabelRules::new(labels, prefixes))
+    let networks = input.networks.map(|rules| {
+        let by_class = rules.rules().iter().map(|rule| leads.get(*rule).copied().unwrap_or(0));
+        let leads = rules.leading_to(std::iter::once(0).chain(by_class).collect());
+        Box::new(Ruled { rules: Arc::clone(rules), leads })
+    });
+    (networks, LabelRules::new(labels, prefixes))
 }
 
 fn compile_pools(input: &SwitchInput<'_>) -> Box<[CompiledPool]> {

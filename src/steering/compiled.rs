@@ -5,7 +5,7 @@
 
 use super::key::Location;
 use super::labels::LabelRules;
-use super::partition::Partition;
+use super::networks::Ruled;
 use super::set::CompiledSet;
 use super::table::Table;
 use super::{Client, PoolSlot, Switch};
@@ -28,8 +28,8 @@ pub struct CompiledSwitch {
     pub(super) main: Table,
     /// Tables from 1 on, of rules that can be honoured.
     pub(super) others: Box<[Table]>,
-    /// Which table a client's address leads to, where that is not 0 for all.
-    pub(super) networks: Option<Box<Partition>>,
+    /// Which table a client's address leads to, where rules go by it.
+    pub(super) networks: Option<Box<Ruled>>,
     /// Which table a label leads to, before addresses count.
     pub(super) labels: Option<Box<LabelRules>>,
     /// Why the TTL is what it is, in words for `explain`.
@@ -146,7 +146,7 @@ impl CompiledSwitch {
             return (usize::from(table), 0);
         }
         let Some(networks) = &self.networks else { return (0, 0) };
-        let leaf = networks.find(location.position);
-        (usize::from(leaf.outcome), leaf.len)
+        let (table, len) = networks.leads.find(location.position);
+        (usize::from(table), len)
     }
 }

@@ -1,5 +1,6 @@
 //! Switches as the operator defines them, checked, with defaults filled in.
 
+use super::country::CountryCode;
 use crate::dns::{Name, Rrset};
 use crate::health::{IdleReading, Monitor};
 use ipnet::IpNet;
@@ -240,15 +241,27 @@ pub struct Rule {
     pub target: RuleTarget,
 }
 
-/// Whom a rule concerns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Whom a rule concerns. Labels come before networks, networks before systems, systems before countries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RuleMatch {
     /// Clients in any of these prefixes; the longest matching prefix of all rules wins.
     Networks(Vec<IpNet>),
+    /// Clients in networks of these autonomous systems, by database.
+    Asns(Vec<u32>),
+    /// Clients in networks of these countries, by database.
+    Countries(Vec<CountryCode>),
     /// Wildcard owners: the query's leftmost label is one of these (lower case).
     Labels(Vec<Arc<str>>),
     /// Wildcard owners: the query's leftmost label begins with one of these; the longest wins.
     LabelPrefixes(Vec<Arc<str>>),
+}
+
+impl RuleMatch {
+    /// Whether a rule goes by the client's network, rather than by the query's label.
+    #[must_use]
+    pub const fn goes_by_network(&self) -> bool {
+        matches!(self, Self::Networks(_) | Self::Asns(_) | Self::Countries(_))
+    }
 }
 
 /// What a rule gives.

@@ -1,14 +1,12 @@
 //! Why a client gets what it gets, in words and numbers (§6.1).
 //!
-//! Chooses by the same tables as the packet path; finds the rule's name the slow way, in the
+//! Chooses by the same tables as the packet path; finds the rule by label the slow way, in the
 //! definition. Scores are shown as floats and never decide.
 
 use super::key::Location;
 use super::log2::SCALE_BITS;
 use super::table::{Method, Table};
-use super::{
-    Choice, Client, ClientKey, CompiledPool, CompiledSwitch, Fallback, Policy, Rule, RuleMatch, RuleTarget, Switch,
-};
+use super::{Choice, Client, ClientKey, CompiledPool, CompiledSwitch, Fallback, Policy, Rule, RuleMatch, RuleTarget};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -71,7 +69,7 @@ impl CompiledSwitch {
         let choice = self.choose(client, draw);
         let (table, _) = self.table_for(client, &location);
         let table = self.table(table);
-        let rule = self.definition.rule_for(client, &location);
+        let rule = self.rule_for(client, &location);
         let label = client.label.map(|label| String::from_utf8_lossy(label).into_owned());
         let key = label.map_or_else(|| location.to_string(), |label| format!("label {label}"));
         Explanation {
@@ -192,10 +190,10 @@ impl CompiledSwitch {
     }
 }
 
-impl Switch {
+impl CompiledSwitch {
     /// The most specific rule that concerns this client: label, label prefix, then network.
     fn rule_for(&self, client: &Client<'_>, location: &Location) -> Option<&Rule> {
-        let rules = &self.rules;
+        let rules = &self.definition.rules;
         let specific = |rule: &&Rule| -> Option<(u8, usize)> {
             match (&rule.matches, client.label) {
                 (RuleMatch::Labels(list), Some(label)) => list.iter().any(|l| l.as_bytes() == label).then_some((2, 0)),
@@ -204,18 +202,12 @@ impl Switch {
                     .filter(|prefix| label.starts_with(prefix.as_bytes()))
                     .map(|prefix| (1, prefix.len()))
                     .max(),
-                (RuleMatch::Networks(list), _) => {
-                    let address = location.address();
-                    list.iter()
-                        .filter(|network| network.contains(&address))
-                        .map(|network| (0, usize::from(network.prefix_len())))
-                        .max()
-                }
                 _ => None,
             }
         };
         // The first of equally specific ones, as the tables have it.
-        rules.iter().rev().filter(|rule| specific(rule).is_some()).max_by_key(specific)
+        let by_label = rules.iter().rev().filter(|rule| specific(rule).is_some()).max_by_key(specific);
+        by_label.or_else(|| rules.get(self.networks.as_ref()?.rules.rule_of(location.position)?))
     }
 }
 

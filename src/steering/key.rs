@@ -106,13 +106,6 @@ impl Location {
     }
 }
 
-impl Location {
-    /// The address as its own family writes it.
-    pub(super) fn address(&self) -> IpAddr {
-        IpAddr::V6(self.position.into()).to_canonical()
-    }
-}
-
 /// An address's place in the one space.
 #[inline]
 pub(super) fn position_of(address: IpAddr) -> u128 {

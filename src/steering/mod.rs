@@ -6,13 +6,16 @@
 mod capped;
 mod compile;
 mod compiled;
+mod country;
 pub mod definition;
 mod explain;
 mod failover;
 mod fallback;
+mod geo;
 mod key;
 mod labels;
 mod log2;
+pub(crate) mod networks;
 mod partition;
 mod random;
 mod set;
@@ -24,9 +27,12 @@ mod tests;
 
 pub use compile::{MemberHealth, PoolInput, SwitchInput, compile};
 pub use compiled::{Choice, CompiledPool, CompiledSwitch, Sets};
+pub use country::CountryCode;
 pub use explain::{Explanation, PoolExplanation};
 pub use fallback::{may_be_answered, named_by_rules};
+pub use geo::{GeoDatabase, GeoDatabases, GeoError, GeoFacts, GeoKind, GeoNetworks, GeoReport, GeoWanted};
 pub use key::Client;
+pub use networks::NetworkRules;
 pub use set::CompiledSet;
 
 use key::ClientKey;

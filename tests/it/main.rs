@@ -21,10 +21,13 @@ mod draining;
 mod durability;
 mod flips;
 mod fuzz;
+mod geo;
 mod guards;
 mod harness;
 mod health;
 mod lab;
+#[path = "../../src/steering/tests/mmdb.rs"]
+mod mmdb;
 mod nasty;
 mod pair;
 mod prometheus;

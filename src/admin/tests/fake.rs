@@ -223,6 +223,8 @@ fn status() -> Status {
         store_errors: 0,
         alarms: Vec::new(),
         zones: Vec::new(),
+        geo: Vec::new(),
+        geo_refused: None,
         switches: vec![switch("model"), switch("other")],
     }
 }

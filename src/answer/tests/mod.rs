@@ -11,8 +11,8 @@ use crate::dns::decoded::Decoded;
 use crate::dns::{Name, Rrset};
 use crate::snapshot::{Chunked, OwnerRole, Settings, SteeredOwner};
 use crate::steering::{
-    self, AnswerMode, Extras, Fallback, Given, Member, MemberHealth, Policy, Pool, PoolInput, RuleMatch, RuleTarget,
-    Switch, SwitchInput, Terms,
+    self, AnswerMode, Extras, Fallback, GeoNetworks, Given, Member, MemberHealth, NetworkRules, Policy, Pool,
+    PoolInput, RuleMatch, RuleTarget, Switch, SwitchInput, Terms,
 };
 use crate::zone::{SteerId, Zone, ZoneSet, master};
 use std::sync::Arc;
@@ -141,6 +141,7 @@ impl Bench {
         };
         Arc::new(steering::compile(&SwitchInput {
             definition: &Arc::new(self.definition.clone()),
+            networks: Some(&Arc::new(NetworkRules::new(&self.definition.rules, &GeoNetworks::default()))),
             ttl_s: self.definition.ttl_s,
             ttl_cause: "steady",
             weights: &self.weights,

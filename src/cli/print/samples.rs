@@ -103,6 +103,8 @@ pub(in crate::cli) fn status() -> Status {
         store_errors: 0,
         alarms: vec!["green is down".into()],
         zones: vec![ZoneView { apex: "example.test.".into(), serial: 7, file_serial: 1 }],
+        geo: Vec::new(),
+        geo_refused: None,
         switches: vec![model(), long],
     }
 }

@@ -29,6 +29,10 @@ pub(in crate::cli) fn show(page: &mut Page, status: &Status) {
         None if zones.is_empty() => page.line(Tone::Warn, "no zones: every query is refused"),
         None => page.paragraph(Tone::Faint, "zones: ", &zones.join(", ")),
     }
+    for base in &status.geo {
+        let built = times::relative_of(&base.built_at, page.now_unix_ms());
+        page.paragraph(Tone::Faint, "geo: ", &format!("{} by {}, built {built}", base.kind, base.content));
+    }
     if status.switches.is_empty() {
         page.line(Tone::Plain, "no switches");
         return;

@@ -1,6 +1,6 @@
 //! The file form of `tidegate.toml`, and what its fields do to the defaults.
 
-use super::{DohConfig, DotConfig, LogFormat, ServerConfig};
+use super::{DohConfig, DotConfig, GeoConfig, LogFormat, ServerConfig};
 use crate::config::findings::Scope;
 use crate::config::problem::{Problem, Source, nearest};
 use crate::config::v1::{self, Field, Scalar, Texts};
@@ -27,6 +27,8 @@ pub(super) struct ServerForm {
     doh: Option<Spanned<DohForm>>,
     /// `[dot]`.
     dot: Option<Spanned<DotForm>>,
+    /// `[geo]`.
+    geo: GeoForm,
     /// `[limits]`.
     limits: LimitsForm,
     /// `[log]`.
@@ -62,6 +64,14 @@ struct DotForm {
     listen: Option<Texts>,
     cert: Field<String>,
     key: Field<String>,
+}
+
+/// `[geo]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct GeoForm {
+    country: Field<String>,
+    asn: Field<String>,
 }
 
 /// `[limits]`.
@@ -124,6 +134,8 @@ impl ServerForm {
         config.admin.insecure = self.admin.insecure.unwrap_or(false);
         config.doh = self.doh.as_ref().and_then(|doh| doh_config(doh, folder, scope));
         config.dot = self.dot.as_ref().and_then(|dot| dot_config(dot, folder, scope));
+        let file = |field: &Field<String>| field.as_ref().map(|path| folder.join(path.get_ref()));
+        config.geo = GeoConfig { country: file(&self.geo.country), asn: file(&self.geo.asn) };
         self.apply_limits(config, scope);
         self.apply_log(config, scope);
         config.answers.version = self.answers.version.as_ref().and_then(|text| scope.character_string("version", text));

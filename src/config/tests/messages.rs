@@ -97,6 +97,33 @@ const IN_THE_SWITCH: &[Case] = &[
         "rule = [{ networks = [\"::/0\"], pool = \"blue\" }, { networks = [\"::/0\"], pool = \"green\" }]",
         &["the network ::/0 is already taken by `rule-1`"],
     ),
+    (
+        "country without a database",
+        "rule = [{ country = [\"DE\"], pool = \"blue\" }]",
+        &["6:22: the rule goes by country, and no database by country is configured", "`[geo]` with `country = "],
+    ),
+    (
+        "system without a database",
+        "rule = [{ asn = 64496, pool = \"blue\" }]",
+        &["the rule goes by asn, and no database by asn is configured"],
+    ),
+    ("no country", "rule = [{ country = \"UK\", pool = \"blue\" }]", &["`UK` is no country code", "is \"GB\""]),
+    ("no country either", "rule = [{ country = [\"Germany\"], pool = \"blue\" }]", &["such as \"DE\""]),
+    ("country twice", "rule = [{ country = [\"de\", \"DE\"], pool = \"blue\" }]", &["6:28: it is listed twice"]),
+    (
+        "country in two rules",
+        "rule = [{ country = \"DE\", pool = \"blue\" }, { country = [\"FR\", \"DE\"], pool = \"green\" }]",
+        &["the country DE is already taken by `rule-1`"],
+    ),
+    ("no system", "rule = [{ asn = [\"ASx\"], pool = \"blue\" }]", &["`ASx` is no number of an autonomous system"]),
+    ("no system either", "rule = [{ asn = [0], pool = \"blue\" }]", &["`0` is no number", "\"AS64496\""]),
+    ("no number", "rule = [{ asn = 1.5, pool = \"blue\" }]", &["expected a number or a list of numbers"]),
+    ("system for nobody", "rule = [{ asn = [], pool = \"blue\" }]", &["`asn` is empty"]),
+    (
+        "two ways",
+        "rule = [{ asn = [1], country = [\"DE\"], pool = \"blue\" }]",
+        &["this one in several", "one of `networks`, `country`, `asn`, `labels`"],
+    ),
     ("no network", "rule = [{ networks = [\"office\"], pool = \"blue\" }]", &["`office` is no address prefix"]),
 ];
 

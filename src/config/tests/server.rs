@@ -12,6 +12,15 @@ fn read(text: &str, overrides: Overrides) -> (TestFolder, Result<ServerConfig, S
     (folder, result)
 }
 
+#[test]
+fn databases_are_named_relative_to_the_file() {
+    let (folder, config) = read("[geo]\ncountry = \"c.mmdb\"\nasn = \"/a.mmdb\"\n", Overrides::default());
+    let geo = config.unwrap().geo;
+    assert_eq!(geo.country, Some(folder.path().join("c.mmdb")));
+    assert_eq!(geo.asn.as_deref(), Some(Path::new("/a.mmdb")));
+    assert!(refused("[geo]\ncity = \"c.mmdb\"\n").contains("known here: country, asn"));
+}
+
 fn refused(text: &str) -> String {
     read(text, Overrides::default()).1.expect_err("the file is at fault")
 }

@@ -15,7 +15,7 @@ pub use cut::{PART, cut};
 pub use monitor::{IdleForm, MonitorForm};
 pub use places::Places;
 pub use read::{Table, Tables, read_tables, read_value, syntax_problem};
-pub use scalar::{Scalar, Texts};
+pub use scalar::{List, Scalar, Texts};
 pub use switch::{MemberForm, MemberTable, PoolForm, RuleForm, SwitchForm, ZoneForm};
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! `[zone]`, `[switch.<name>]` and what stands below them.
 
-use super::{Entries, Field, IdleForm, MonitorForm, Scalar, Texts};
+use super::{Entries, Field, IdleForm, List, MonitorForm, Scalar, Texts};
 use crate::rollout::v1::PlanForm;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -110,6 +110,10 @@ pub struct RuleForm {
     pub name: Field<String>,
     /// Client prefixes.
     pub networks: Option<Texts>,
+    /// Countries by ISO 3166-1 code.
+    pub country: Option<Texts>,
+    /// Numbers of autonomous systems.
+    pub asn: Option<List<Scalar>>,
     /// Leftmost labels.
     pub labels: Option<Texts>,
     /// Beginnings of leftmost labels.

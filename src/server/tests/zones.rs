@@ -82,6 +82,7 @@ pub(super) fn snapshot() -> Snapshot {
     let definition = switch();
     let compiled = compile(&SwitchInput {
         definition: &definition,
+        networks: None,
         ttl_s: TTL_S,
         ttl_cause: "steady",
         weights: &[100],

@@ -172,10 +172,13 @@ fn keep(state: &SwitchState, after: &Switch, now: Moment, notes: &mut Vec<String
     kept
 }
 
-/// Zones that are new or differ.
+/// Zones that are new or differ, or whose rules concern other networks.
 fn changed_zones<'n>(old: &'n Definitions, new: &'n Definitions) -> impl Iterator<Item = &'n Arc<ZoneDefinition>> {
     let before: HashMap<&Name, &Arc<ZoneDefinition>> = old.zones.iter().map(|zone| (&zone.apex, zone)).collect();
-    new.zones.iter().filter(move |zone| before.get(&zone.apex).is_none_or(|old| old != zone))
+    new.zones.iter().filter(move |zone| {
+        let moved = |switch: &Arc<Switch>| new.networks(&switch.name) != old.networks(&switch.name);
+        before.get(&zone.apex).is_none_or(|old| old != zone) || zone.switches.iter().any(moved)
+    })
 }
 
 /// The weights as the files have them.

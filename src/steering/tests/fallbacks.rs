@@ -72,6 +72,7 @@ fn healthy_members_are_answered_alone_while_their_pool_is_eligible() {
         let health = vec![MemberHealth { eligible: true }, MemberHealth { eligible: false }];
         let compiled = compile(&SwitchInput {
             definition: &definition,
+            networks: None,
             ttl_s: 30,
             ttl_cause: "",
             weights: &[100],

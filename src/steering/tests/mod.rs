@@ -3,6 +3,8 @@
 mod capping;
 mod explaining;
 mod fallbacks;
+mod geography;
+mod mmdb;
 mod scopes;
 mod shares;
 
@@ -19,6 +21,7 @@ pub(super) struct Bench {
     pub(super) eligible: Vec<bool>,
     pub(super) last_active: Vec<usize>,
     pub(super) capped: Option<usize>,
+    pub(super) geo: GeoNetworks,
 }
 
 impl Bench {
@@ -52,6 +55,7 @@ impl Bench {
             eligible: vec![true; weights.len()],
             last_active: Vec::new(),
             capped: None,
+            geo: GeoNetworks::default(),
         }
     }
 
@@ -69,6 +73,7 @@ impl Bench {
         };
         compile(&SwitchInput {
             definition: &Arc::new(self.definition.clone()),
+            networks: Some(&Arc::new(NetworkRules::new(&self.definition.rules, &self.geo))),
             ttl_s: 30,
             ttl_cause: "steady",
             weights: &self.weights,

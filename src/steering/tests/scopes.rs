@@ -1,5 +1,6 @@
 //! No cached answer is ever wrong for a client it covers (§1.7, RFC 7871 §7.3.1).
 
+use super::geography::{by_country, databases};
 use super::*;
 use crate::dns::Subnet;
 use proptest::prelude::*;
@@ -19,6 +20,20 @@ fn subnet(address: u32, source: u8) -> Client<'static> {
     Client { address: "192.0.2.53".parse().unwrap(), subnet: Some(subnet), label: None }
 }
 
+/// Countries and systems of the small space; neighbours have one country, and systems cross borders.
+fn small_world() -> GeoDatabases {
+    databases(
+        &[
+            ("16.0.0.0/5", "DE"),
+            ("24.0.0.0/6", "DE"),
+            ("28.0.4.0/22", "FR"),
+            ("128.0.0.0/2", "JP"),
+            ("2001:db8::/29", "DE"),
+        ],
+        &[("16.0.8.0/21", 1), ("144.0.0.0/4", 2), ("16.0.0.0/22", 3), ("2001:db8::/33", 1)],
+    )
+}
+
 /// A rule over a prefix of the small space, or over IPv6.
 fn rule() -> impl Strategy<Value = (RuleMatch, RuleTarget)> {
     let v4 =
@@ -30,7 +45,13 @@ fn rule() -> impl Strategy<Value = (RuleMatch, RuleTarget)> {
         Just(to_pool("p2")),
         Just(RuleTarget::Weights(vec![("p0".into(), 1), ("p2".into(), 3)])),
     ];
-    (text, target).prop_map(|(text, target)| (networks(&[&text]), target))
+    let matches = prop_oneof![
+        6 => text.prop_map(|text| networks(&[&text])),
+        2 => Just(by_country(&["DE"])),
+        1 => Just(by_country(&["FR", "JP"])),
+        2 => Just(RuleMatch::Asns(vec![1, 2])),
+    ];
+    (matches, target)
 }
 
 proptest! {
@@ -50,6 +71,7 @@ proptest! {
             *eligible = false;
         }
         bench.capped = capped;
+        bench = bench.with_geo(&small_world());
         let compiled = bench.compile();
         let by_address: Vec<_> = (0..256).map(|small| compiled.choose(&subnet(address(small), 32), 0).pool).collect();
         let v6 = compiled.choose(&Client { subnet: Some(Subnet { address: "2001:db8::".parse().unwrap(), source: 56 }), ..from("::1") }, 0);
@@ -79,7 +101,7 @@ proptest! {
         for (matches, target) in rules {
             bench = bench.rule("r", matches, target);
         }
-        let compiled = bench.compile();
+        let compiled = bench.with_geo(&small_world()).compile();
         let mapped: std::net::Ipv6Addr = Ipv4Addr::from(address(small)).to_ipv6_mapped();
         let ask = |address: std::net::Ipv6Addr, source: u8| {
             let bits = u128::from(address) & u128::MAX << (128 - u32::from(source));
