@@ -17,7 +17,7 @@ mod tests;
 use crate::dns::compose::Reply;
 use crate::dns::cookie::Cookies;
 use crate::dns::edns::{ExtendedError, ReplyOpt, SentSubnet, UDP_PAYLOAD};
-use crate::dns::query::{self, CLASS_ANY, CLASS_CH, CLASS_IN, HEADER_LEN, Query};
+use crate::dns::query::{CLASS_ANY, CLASS_CH, CLASS_IN, HEADER_LEN, Query};
 use crate::dns::{Edns, Qname, Rcode, RecordType};
 use crate::snapshot::Snapshot;
 use crate::steering::PoolSlot;
@@ -108,13 +108,13 @@ struct Answering<'a, 'm> {
     snapshot: &'a Snapshot,
     asker: &'a Asker,
     /// What is looked for; follows aliases.
-    qname: &'a mut Qname,
+    qname: &'m mut Qname,
     /// Where that name stands in the message.
     qname_at: usize,
     qtype: RecordType,
     reply: Reply<'m>,
     /// What the reply's OPT record will say; holds the client subnet, if it is believed.
-    opt: Option<ReplyOpt<'a>>,
+    opt: Option<&'m mut ReplyOpt<'a>>,
     authoritative: bool,
     rcode: Rcode,
     kind: Kind,
@@ -130,31 +130,34 @@ struct Answering<'a, 'm> {
 /// `message` is the whole buffer: at least [`UDP_PAYLOAD`] octets for datagrams, 65535 for streams, or
 /// replies are cut shorter than they need be.
 pub fn respond(snapshot: &Snapshot, asker: &Asker, message: &mut [u8], query_len: usize) -> Outcome {
-    respond_with(snapshot, asker, None, message, query_len)
+    respond_with(snapshot, asker, None, &mut Qname::default(), message, query_len)
 }
 
 /// [`respond`] with cookies (RFC 7873): a client that sends one gets ours, and the outcome says
-/// whether it showed one of ours.
-#[inline]
+/// whether it showed one of ours. `qname` is where the name is kept meanwhile; what it holds before
+/// does not matter.
 pub fn respond_with(
     snapshot: &Snapshot,
     asker: &Asker,
     cookies: Option<&Cookies>,
+    qname: &mut Qname,
     message: &mut [u8],
     query_len: usize,
 ) -> Outcome {
-    let mut qname = Qname::default();
-    let Some(query) = query::read(message, query_len, &mut qname) else { return Outcome::SILENCE };
-    let opt = query.edns.as_ref().map(|edns| reply_opt(snapshot, asker, cookies, edns));
+    let mut query = Query::UNREAD;
+    if query.read(message, query_len, qname).is_none() {
+        return Outcome::SILENCE;
+    }
+    let mut opt = query.edns.as_ref().map(|edns| reply_opt(snapshot, asker, cookies, edns));
     let limit = reply_limit(asker.transport, &query);
     let mut answering = Answering {
         snapshot,
         asker,
-        qname: &mut qname,
+        qname,
         qname_at: HEADER_LEN,
         qtype: query.qtype,
         reply: Reply::new(message, query.question_end, limit, opt.as_ref().map_or(0, ReplyOpt::len)),
-        opt,
+        opt: opt.as_mut(),
         authoritative: false,
         rcode: query.rcode,
         kind: Kind::Error,
@@ -216,7 +219,7 @@ fn reply_limit(transport: Transport, query: &Query) -> usize {
 
 impl Answering<'_, '_> {
     /// Sorts queries by class and by types that are no data.
-    #[inline]
+    #[inline(always)] // one caller, and on the way of every query
     fn triage(&mut self, qclass: u16) {
         if self.qtype.is_meta() && self.qtype != RecordType::ANY {
             self.rcode = match self.qtype {
@@ -228,11 +231,10 @@ impl Answering<'_, '_> {
             return;
         }
         match qclass {
-            CLASS_IN => self.resolve(),
-            // RFC 1035 §6.2: an answer for every class is never authoritative; ours covers only IN.
-            CLASS_ANY => {
+            CLASS_IN | CLASS_ANY => {
                 self.resolve();
-                self.authoritative = false;
+                // RFC 1035 §6.2: an answer for every class is never authoritative; ours covers only IN.
+                self.authoritative &= qclass == CLASS_IN;
             }
             CLASS_CH => self.answer_chaos(),
             _ => self.refuse(None),
@@ -240,6 +242,7 @@ impl Answering<'_, '_> {
     }
 
     /// REFUSED: not our name, or not for this client.
+    #[inline(never)]
     fn refuse(&mut self, error: Option<ExtendedError>) {
         self.rcode = Rcode::REFUSED;
         self.kind = Kind::Error;
@@ -248,17 +251,17 @@ impl Answering<'_, '_> {
     }
 
     /// Writes OPT and header and reports.
-    #[inline]
+    #[inline(always)]
     fn finish(&mut self) -> Outcome {
         let truncated = self.reply.is_truncated();
-        if let Some(opt) = &mut self.opt {
+        if let Some(opt) = self.opt.as_deref_mut() {
             opt.rcode_high = self.rcode.high();
             opt.error = self.error;
             if let Some((_, scope)) = &mut opt.subnet {
                 *scope = self.scope;
             }
         }
-        let len = self.reply.finish(self.authoritative, self.rcode, self.opt.as_ref());
+        let len = self.reply.finish(self.authoritative, self.rcode, self.opt.as_deref());
         Outcome {
             len,
             rcode: self.rcode.0,

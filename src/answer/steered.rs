@@ -146,7 +146,7 @@ impl<'a> Answering<'a, '_> {
     fn client(&self, owner: &SteeredOwner) -> Client<'_> {
         Client {
             address: self.asker.client.ip(),
-            subnet: self.opt.and_then(|opt| opt.subnet).map(|(sent, _)| sent.subnet),
+            subnet: self.opt.as_ref().and_then(|opt| opt.subnet.as_ref()).map(|(sent, _)| sent.subnet),
             label: owner.wildcard.then(|| self.qname.first_label()),
         }
     }

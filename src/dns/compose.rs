@@ -217,7 +217,7 @@ impl<'m> Reply<'m> {
 
     /// Reads a name that has been written without compression into `qname`; whether there is one.
     pub fn read_name(&self, at: usize, qname: &mut Qname) -> bool {
-        qname.read(self.message, at, self.at).is_some()
+        qname.read_apart(self.message, at, self.at).is_some()
     }
 
     /// This place, to come back to.

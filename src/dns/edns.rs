@@ -105,15 +105,13 @@ pub struct ReplyOpt<'a> {
 }
 
 impl Edns {
-    /// Reads an OPT record from its CLASS, its TTL and its RDATA; `None` in the second place means malformed.
-    #[must_use]
+    /// Reads an OPT record from its CLASS, its TTL and its RDATA into an empty one; `None` means malformed.
     #[inline]
-    pub fn read(class: u16, ttl: [u8; 4], rdata: &[u8]) -> (Self, Option<()>) {
+    pub fn read(&mut self, class: u16, ttl: [u8; 4], rdata: &[u8]) -> Option<()> {
         let [_, version, flags, _] = ttl;
-        let mut edns = Self { payload: class, version, dnssec_ok: flags & 0x80 != 0, ..Self::default() };
+        (self.payload, self.version, self.dnssec_ok) = (class, version, flags & 0x80 != 0);
         // Options of another version have no meaning we know (RFC 6891 §6.1.3).
-        let sound = if version == 0 && !rdata.is_empty() { edns.read_options(rdata) } else { Some(()) };
-        (edns, sound)
+        if version == 0 { self.read_options(rdata) } else { Some(()) }
     }
 
     /// Walks the options; `None`: one is malformed.
@@ -276,8 +274,8 @@ mod tests {
     }
 
     fn read(options: &[u8]) -> Option<Option<SentSubnet>> {
-        let (edns, sound) = Edns::read(1232, [0; 4], options);
-        sound.map(|()| edns.subnet)
+        let mut edns = Edns::default();
+        edns.read(1232, [0; 4], options).map(|()| edns.subnet)
     }
 
     #[test]

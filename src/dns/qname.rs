@@ -8,14 +8,18 @@
 
 use super::name::MAX_NAME_LEN;
 
-/// The longest name has 127 labels (255 octets, two per label, and the root).
-const MAX_LABELS: usize = 127;
+/// Places for label starts, the root's included: the longest name has 127 labels (255 octets, two per
+/// label, and the root). A power of two, so that an index needs no check.
+const LABEL_PLACES: usize = 128;
 
-/// Places for label starts, the root's included: a power of two, so that an index needs no check.
-const LABEL_PLACES: usize = MAX_LABELS + 1;
+/// Octets that are copied and put in lower case together.
+const BLOCK: usize = 32;
 
-/// Names are padded so that whole words can be read at any of their octets.
-const PADDED_LEN: usize = 256 + 8;
+/// Room for a name in whole blocks.
+const NAME_PLACES: usize = 256;
+
+/// Room for whole words to be read at any octet.
+const PADDED_LEN: usize = NAME_PLACES + 8;
 
 /// The hash of the root name: any odd constant (here from the fraction of pi).
 pub const ROOT_HASH: u64 = 0x2436_a088_85a3_08d3;
@@ -25,7 +29,7 @@ pub const ROOT_HASH: u64 = 0x2436_a088_85a3_08d3;
 pub struct Qname {
     /// The wire form, root label included; zeroes behind it are not guaranteed.
     wire: [u8; PADDED_LEN],
-    /// Offset of each label's length octet, leftmost first.
+    /// Offset of each label's length octet, leftmost first, the root's last.
     starts: [u8; LABEL_PLACES],
     /// Octets used, the root label included.
     len: u8,
@@ -44,49 +48,67 @@ impl Qname {
     /// Reads an uncompressed name at `at` that ends before `limit`; returns the offset behind it, or
     /// `None` when there is no such name (RFC 1035 §3.1). A compression pointer is not accepted.
     ///
-    /// `message` may be longer than `limit`: room behind the name lets it be copied in whole words.
-    #[inline]
+    /// `message` may be longer than `limit`: room behind the name lets it be copied in whole blocks.
+    #[inline(always)] // on the way of every query, where a call costs a tenth of it
     pub fn read(&mut self, message: &[u8], at: usize, limit: usize) -> Option<usize> {
-        let name = message.get(at..)?;
-        let within = name.get(..limit.saturating_sub(at).min(MAX_NAME_LEN)).unwrap_or(name);
-        let (mut here, mut labels) = (0u8, 0u8);
+        let octets = message.get(at..)?;
+        let (mut here, mut labels, mut lowered) = (0, 0, BLOCK);
+        self.lower_block(octets, 0);
         loop {
-            let len = *within.get(usize::from(here))?;
-            if let Some(start) = self.starts.get_mut(usize::from(labels) % LABEL_PLACES) {
-                *start = here;
+            let Some(len) = self.wire.get(..lowered).and_then(|wire| wire.get(here)) else {
+                if lowered == NAME_PLACES {
+                    return None;
+                }
+                self.lower_next(octets, lowered);
+                lowered += BLOCK;
+                continue;
+            };
+            if let Some(start) = self.starts.get_mut(labels % LABEL_PLACES) {
+                *start = octet(here);
             }
-            if len == 0 {
+            if !(1..=63).contains(len) {
                 break;
             }
-            if len > 63 {
-                return None;
-            }
-            here = here.checked_add(len + 1)?;
+            here += usize::from(*len) + 1;
             labels += 1;
         }
-        self.len = here.checked_add(1)?;
-        self.labels = labels;
-        self.lower(name);
-        Some(at + usize::from(self.len))
+        let end = at + here + 1;
+        if octet_at(&self.wire, here) != 0 || here >= MAX_NAME_LEN || end > limit.min(message.len()) {
+            return None;
+        }
+        (self.len, self.labels) = (octet(here + 1), octet(labels));
+        Some(end)
+    }
+
+    /// [`Qname::read`] off the way of queries.
+    #[inline(never)]
+    pub fn read_apart(&mut self, message: &[u8], at: usize, limit: usize) -> Option<usize> {
+        self.read(message, at, limit)
     }
 
     /// Takes a name in uncompressed wire form; `None` when it is none.
     pub fn set(&mut self, wire: &[u8]) -> Option<()> {
-        self.read(wire, 0, wire.len()).filter(|end| *end == wire.len()).map(|_| ())
+        self.read_apart(wire, 0, wire.len()).filter(|end| *end == wire.len()).map(|_| ())
     }
 
-    /// Copies the name in lower case. Length octets are below 64 and stay as they are.
-    #[inline]
-    fn lower(&mut self, name: &[u8]) {
-        for index in 0..self.len.div_ceil(8) {
-            let at = usize::from(index % 32) * 8;
-            let word = match name.get(at..at + 8).and_then(|octets| octets.first_chunk()) {
-                Some(octets) => u64::from_le_bytes(*octets),
-                None => last_word(name.get(at..).unwrap_or(&[])),
-            };
-            if let Some(target) = self.wire.get_mut(at..at + 8) {
-                target.copy_from_slice(&lower_word(word).to_le_bytes());
+    /// [`Qname::lower_block`] for the few names longer than one block.
+    #[inline(never)]
+    fn lower_next(&mut self, octets: &[u8], from: usize) {
+        self.lower_block(octets, from);
+    }
+
+    /// Copies the block at `from` in lower case, zeroes behind the end. Length octets are below 64 and
+    /// stay as they are; what would be one and is a capital letter is none in lower case either.
+    #[inline(always)]
+    fn lower_block(&mut self, octets: &[u8], from: usize) {
+        let block = octets.get(from..from + BLOCK).and_then(|block| block.first_chunk::<BLOCK>());
+        let place = self.wire.get_mut(from..from + BLOCK).and_then(|place| place.first_chunk_mut::<BLOCK>());
+        match (block, place) {
+            (Some(block), Some(place)) => {
+                place.iter_mut().zip(block).for_each(|(to, from)| *to = from.to_ascii_lowercase());
             }
+            (None, Some(place)) => last_block(octets.get(from..).unwrap_or(&[]), place),
+            (_, None) => {}
         }
     }
 
@@ -115,7 +137,7 @@ impl Qname {
     #[must_use]
     #[inline]
     pub fn start(&self, index: usize) -> usize {
-        self.starts.get(index % LABEL_PLACES).copied().map_or(0, usize::from)
+        self.starts.get(index % LABEL_PLACES).map_or(0, |start| usize::from(*start))
     }
 
     /// How many labels, the root not counted.
@@ -132,35 +154,43 @@ impl Qname {
         self.wire().split_first().and_then(|(len, rest)| rest.get(..usize::from(*len))).unwrap_or(&[])
     }
 
-    /// The hash of this name one label longer than its suffix of hash `above`: label `index` added.
+    /// The hash of this name without its first `to` labels, from that of its suffix without `from`.
     #[must_use]
-    #[inline]
-    pub fn add_label(&self, above: u64, index: usize) -> u64 {
-        let mut at = self.start(index);
-        let end = self.start(index + 1);
-        let mut hash = above;
-        while at + 8 < end {
-            hash = mix(hash, self.word(at));
-            at += 8;
+    #[inline(always)]
+    pub fn extend_hash(&self, suffix: u64, from: usize, to: usize) -> u64 {
+        let (mut hash, mut index) = (suffix, from);
+        let mut end = self.start(from);
+        while index > to {
+            index -= 1;
+            let begin = self.start(index);
+            hash = self.add_label(hash, begin, end);
+            end = begin;
         }
-        // One to eight octets are left.
-        let unused = at.wrapping_sub(end).wrapping_mul(8) % 64;
-        mix(hash, self.word(at) & (u64::MAX >> unused))
+        hash
     }
 
-    /// Whether the `len` octets at `at` are the first ones of `other`, which goes on for a word more.
-    #[must_use]
+    /// Adds the label from `at` to `end` to a hash.
     #[inline]
-    pub fn has_at(&self, at: usize, len: usize, other: &[u8]) -> bool {
-        let mut done = 0;
-        while done + 8 <= len {
-            if self.word(at + done) != word_at(other, done) {
-                return false;
-            }
-            done += 8;
+    fn add_label(&self, above: u64, mut at: usize, end: usize) -> u64 {
+        let mut hash = above;
+        let mut left = end.wrapping_sub(at);
+        while left > 8 {
+            hash = mix(hash, self.word(at));
+            at += 8;
+            left -= 8;
         }
-        let rest = len - done;
-        rest == 0 || (self.word(at + done) ^ word_at(other, done)) << (64 - 8 * rest) == 0
+        // One to eight octets are left; what stands behind them is shifted out.
+        mix(hash, self.word(at) << (left.wrapping_mul(8).wrapping_neg() % 64))
+    }
+
+    /// Whether the octets from `at` on begin with these.
+    #[must_use]
+    #[inline(always)]
+    pub fn has_at(&self, at: usize, octets: &[u8]) -> bool {
+        match self.wire.get(at..at + octets.len()) {
+            Some(own) => are_equal(own, octets),
+            None => false,
+        }
     }
 
     /// Eight octets of the padded wire form.
@@ -172,13 +202,7 @@ impl Qname {
     /// The hash of the suffix without the first `skip` labels.
     #[must_use]
     pub fn suffix_hash(&self, skip: usize) -> u64 {
-        let mut index = self.label_count();
-        let mut hash = ROOT_HASH;
-        while index > skip {
-            index -= 1;
-            hash = self.add_label(hash, index);
-        }
-        hash
+        self.extend_hash(ROOT_HASH, self.label_count(), skip)
     }
 }
 
@@ -186,7 +210,40 @@ impl Qname {
 #[must_use]
 #[inline]
 pub fn wildcard_hash(encloser: u64) -> u64 {
-    mix(encloser, u64::from(u16::from_le_bytes([1, b'*'])))
+    mix(encloser, u64::from_le_bytes([0, 0, 0, 0, 0, 0, 1, b'*']))
+}
+
+/// Whether two slices of one length are equal: by words, of which the last may overlap the one before.
+#[inline(always)] // `memcmp` costs more than what it compares here
+fn are_equal(mut one: &[u8], mut other: &[u8]) -> bool {
+    let (Some(end), Some(other_end)) = (one.last_chunk::<8>(), other.last_chunk::<8>()) else {
+        return are_equal_short(one, other);
+    };
+    if u64::from_ne_bytes(*end) != u64::from_ne_bytes(*other_end) {
+        return false;
+    }
+    while one.len() > 8
+        && let (Some((word, rest)), Some((other_word, other_rest))) =
+            (one.split_first_chunk::<8>(), other.split_first_chunk::<8>())
+    {
+        if u64::from_ne_bytes(*word) != u64::from_ne_bytes(*other_word) {
+            return false;
+        }
+        (one, other) = (rest, other_rest);
+    }
+    true
+}
+
+/// [`are_equal`] for less than a word.
+#[inline(always)]
+fn are_equal_short(one: &[u8], other: &[u8]) -> bool {
+    if let (Some(begin), Some(end)) = (one.first_chunk::<4>(), one.last_chunk::<4>()) {
+        return other.first_chunk() == Some(begin) && other.last_chunk() == Some(end);
+    }
+    if let (Some(begin), Some(end)) = (one.first_chunk::<2>(), one.last_chunk::<2>()) {
+        return other.first_chunk() == Some(begin) && other.last_chunk() == Some(end);
+    }
+    one.first() == other.first()
 }
 
 /// Eight octets at an offset; zero beyond the end.
@@ -195,25 +252,24 @@ fn word_at(octets: &[u8], at: usize) -> u64 {
     octets.get(at..at + 8).and_then(|octets| octets.first_chunk()).map_or(0, |octets| u64::from_le_bytes(*octets))
 }
 
-/// Fewer than eight octets as a word.
-#[cold]
-fn last_word(octets: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
-    u64::from_le_bytes(word)
+/// The octet at an offset of the padded wire form.
+#[inline]
+fn octet_at(wire: &[u8; PADDED_LEN], at: usize) -> u8 {
+    wire.get(at).copied().unwrap_or(u8::MAX)
 }
 
-/// Eight octets with ASCII capitals in lower case; octets above 127 stay as they are.
+/// An offset or a number of labels as it is kept.
 #[inline]
-fn lower_word(word: u64) -> u64 {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let low = word & !HIGH;
-    // The high bit of an octet: at least `A`; above `Z`.
-    let from_a = low + EACH * (0x80 - 0x41);
-    let above_z = low + EACH * (0x80 - 0x5b);
-    let capital = (from_a ^ above_z) & !word & HIGH;
-    word | (capital >> 2)
+#[allow(clippy::cast_possible_truncation)] // names are at most 255 octets
+fn octet(number: usize) -> u8 {
+    number as u8
+}
+
+/// Fewer octets than a block in lower case, and zeroes.
+#[cold]
+fn last_block(octets: &[u8], place: &mut [u8; BLOCK]) {
+    *place = [0; BLOCK];
+    place.iter_mut().zip(octets).for_each(|(to, from)| *to = from.to_ascii_lowercase());
 }
 
 /// One word into the hash: a folded 128-bit product. Tables are filled by operators only, so
@@ -252,12 +308,28 @@ mod tests {
     }
 
     #[test]
-    fn every_octet_is_lowered_as_ascii() {
-        for octet in 0..=255u8 {
-            let word = u64::from_le_bytes([octet, b'A', 0x80, octet, b'Z', b'[', b'@', octet]);
-            let expected = word.to_le_bytes().map(|o| o.to_ascii_lowercase());
-            assert_eq!(lower_word(word).to_le_bytes(), expected, "{octet}");
+    fn every_octet_is_lowered_as_ascii_and_only_within_labels() {
+        let all: Vec<u8> = (0..=255u8).collect();
+        for octets in all.chunks(63) {
+            let len = u8::try_from(octets.len()).unwrap();
+            let wire = [&[len], octets, b"\x03Top\0"].concat();
+            let mut read = Qname::default();
+            read.set(&wire).unwrap();
+            let expected = [&[len], &octets.to_ascii_lowercase()[..], b"\x03top\0"].concat();
+            assert_eq!(read.wire(), expected);
         }
+        let mut read = Qname::default();
+        assert_eq!(read.read(&[&[b'A'][..], &[b'a'; 97], &[0]].concat(), 0, usize::MAX), None, "no length");
+    }
+
+    #[test]
+    fn a_name_that_was_read_before_leaves_nothing_behind() {
+        let mut read = qname("a.much-longer-name.with.more.labels.example.test");
+        read.set(b"\x01b\0").unwrap();
+        let fresh = qname("b");
+        assert_eq!((read.wire(), read.label_count()), (fresh.wire(), 1));
+        assert_eq!(read.suffix_hash(0), fresh.suffix_hash(0));
+        assert_eq!(read.read(b"\x01b\x01", 0, 3), None, "the octets behind are not those of the last name");
     }
 
     #[test]

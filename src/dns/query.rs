@@ -34,61 +34,8 @@ pub struct Query {
     pub rcode: Rcode,
 }
 
-/// Reads the query in the first `len` octets of its buffer; the name goes to `qname`. `None`: not to
-/// be answered at all, because it is shorter than a header or is itself a reply (QR = 1).
-#[must_use]
-#[inline]
-pub fn read(buffer: &[u8], len: usize, qname: &mut Qname) -> Option<Query> {
-    let message = buffer.get(..len)?;
-    let [_, _, flags, _, qd_high, qd_low, an_high, an_low, ns_high, ns_low, ar_high, ar_low] =
-        *message.first_chunk::<HEADER_LEN>()?;
-    if flags & 0x80 != 0 {
-        return None;
-    }
-    let questions = u16::from_be_bytes([qd_high, qd_low]);
-    let others = u32::from_be_bytes([an_high, an_low, ns_high, ns_low]);
-    let additionals = u16::from_be_bytes([ar_high, ar_low]);
-    // RFC 1035 §4.1.1: the opcode; only QUERY is offered on this path.
-    let plain = flags & 0x78 == 0;
-    let mut query = Query {
-        qtype: RecordType(0),
-        qclass: 0,
-        question_end: HEADER_LEN,
-        edns: None,
-        rcode: if plain { Rcode::NOERROR } else { Rcode::NOTIMP },
-    };
-    // RFC 9619 §4: a query has one question, or none when it asks for a cookie (RFC 7873 §5.4).
-    if questions != 1 {
-        // What stands behind no question can be read: an OPT record gets one in reply (RFC 6891 §6.1.1).
-        if questions == 0 && others == 0 {
-            query.read_additional(message, additionals);
-        }
-        if questions != 0 || query.edns.as_ref().is_none_or(|edns| edns.cookie.is_none()) {
-            query.spoil(Rcode::FORMERR);
-        }
-        return Some(query);
-    }
-    let Some((end, qtype, qclass)) = read_question(buffer, len, qname) else {
-        query.spoil(Rcode::FORMERR);
-        return Some(query);
-    };
-    (query.question_end, query.qtype, query.qclass) = (end, qtype, qclass);
-    if others != 0 {
-        // An IXFR query carries the SOA it has (RFC 1995 §3); it is refused below, not malformed.
-        let ixfr = qtype == RecordType::IXFR && others == 1;
-        if !ixfr {
-            query.spoil(Rcode::FORMERR);
-        }
-        return Some(query);
-    }
-    if additionals != 0 {
-        query.read_additional(message, additionals);
-    }
-    Some(query)
-}
-
 /// The question behind the header: its end, type and class.
-#[inline]
+#[inline(always)]
 fn read_question(buffer: &[u8], len: usize, qname: &mut Qname) -> Option<(usize, RecordType, u16)> {
     let at = qname.read(buffer, HEADER_LEN, len)?;
     let [type_high, type_low, class_high, class_low] = *buffer.get(at..len)?.first_chunk::<4>()?;
@@ -96,6 +43,61 @@ fn read_question(buffer: &[u8], len: usize, qname: &mut Qname) -> Option<(usize,
 }
 
 impl Query {
+    /// Nothing read yet.
+    pub const UNREAD: Self =
+        Self { qtype: RecordType(0), qclass: 0, question_end: HEADER_LEN, edns: None, rcode: Rcode::NOERROR };
+
+    /// Reads the query in the first `len` octets of its buffer into an unread one; the name goes to
+    /// `qname`. `None`: not to be answered at all, because it is shorter than a header or is itself a
+    /// reply (QR = 1).
+    #[inline(always)] // on the way of every query
+    pub fn read(&mut self, buffer: &[u8], len: usize, qname: &mut Qname) -> Option<()> {
+        let message = buffer.get(..len)?;
+        let [_, _, flags, _, qd_high, qd_low, an_high, an_low, ns_high, ns_low, ar_high, ar_low] =
+            *message.first_chunk::<HEADER_LEN>()?;
+        if flags & 0x80 != 0 {
+            return None;
+        }
+        let questions = u16::from_be_bytes([qd_high, qd_low]);
+        let others = u32::from_be_bytes([an_high, an_low, ns_high, ns_low]);
+        let additionals = u16::from_be_bytes([ar_high, ar_low]);
+        // RFC 1035 §4.1.1: the opcode; only QUERY is offered on this path.
+        if flags & 0x78 != 0 {
+            self.rcode = Rcode::NOTIMP;
+        }
+        if questions != 1 {
+            self.read_without_question(message, questions, others, additionals);
+            return Some(());
+        }
+        let Some((end, qtype, qclass)) = read_question(buffer, len, qname) else {
+            self.spoil(Rcode::FORMERR);
+            return Some(());
+        };
+        (self.question_end, self.qtype, self.qclass) = (end, qtype, qclass);
+        if others != 0 {
+            // An IXFR query carries the SOA it has (RFC 1995 §3); it is refused below, not malformed.
+            let ixfr = qtype == RecordType::IXFR && others == 1;
+            if !ixfr {
+                self.spoil(Rcode::FORMERR);
+            }
+        } else if additionals != 0 {
+            self.read_additional(message, additionals);
+        }
+        Some(())
+    }
+
+    /// RFC 9619 §4: a query has one question, or none when it asks for a cookie (RFC 7873 §5.4).
+    #[cold]
+    fn read_without_question(&mut self, message: &[u8], questions: u16, others: u32, additionals: u16) {
+        // What stands behind no question can be read: an OPT record gets one in reply (RFC 6891 §6.1.1).
+        if questions == 0 && others == 0 {
+            self.read_additional(message, additionals);
+        }
+        if questions != 0 || self.edns.as_ref().is_none_or(|edns| edns.cookie.is_none()) {
+            self.spoil(Rcode::FORMERR);
+        }
+    }
+
     /// Records the first problem; a later one does not hide it.
     fn spoil(&mut self, rcode: Rcode) {
         if self.rcode == Rcode::NOERROR {
@@ -104,7 +106,7 @@ impl Query {
     }
 
     /// Walks the additional section for OPT; octets behind the last record are tolerated.
-    #[inline]
+    #[inline(never)]
     fn read_additional(&mut self, message: &[u8], count: u16) {
         let mut rest = message.get(self.question_end..).unwrap_or(&[]);
         for _ in 0..count {
@@ -124,13 +126,14 @@ impl Query {
             if self.edns.is_some() || !is_root {
                 return self.spoil(Rcode::FORMERR);
             }
-            let (edns, sound) = Edns::read(u16::from_be_bytes([*class_high, *class_low]), *ttl, rdata);
-            self.edns = Some(edns);
+            let edns = self.edns.insert(Edns::default());
+            let sound = edns.read(u16::from_be_bytes([*class_high, *class_low]), *ttl, rdata);
+            let version = edns.version;
             if sound.is_none() {
                 return self.spoil(Rcode::FORMERR);
             }
             // RFC 6891 §6.1.3.
-            if edns.version != 0 {
+            if version != 0 {
                 self.spoil(Rcode::BADVERS);
             }
         }

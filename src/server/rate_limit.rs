@@ -54,10 +54,40 @@ struct Bucket {
     millitokens: u32,
 }
 
+/// Networks as mask and value, by family: one comparison each.
+#[derive(Debug)]
+struct Networks {
+    v4: Box<[(u32, u32)]>,
+    v6: Box<[(u128, u128)]>,
+}
+
+impl Networks {
+    fn new(list: &[IpNet]) -> Self {
+        let v4 = list.iter().filter_map(|net| match net {
+            IpNet::V4(v4) => Some((v4.netmask().to_bits(), v4.network().to_bits())),
+            IpNet::V6(_) => None,
+        });
+        let v6 = list.iter().filter_map(|net| match net {
+            IpNet::V4(_) => None,
+            IpNet::V6(v6) => Some((v6.netmask().to_bits(), v6.network().to_bits())),
+        });
+        Self { v4: v4.collect(), v6: v6.collect() }
+    }
+
+    #[inline]
+    fn contain(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(v4) => self.v4.iter().any(|(mask, network)| v4.to_bits() & mask == *network),
+            IpAddr::V6(v6) => self.v6.iter().any(|(mask, network)| v6.to_bits() & mask == *network),
+        }
+    }
+}
+
 /// The buckets of one worker: 16,384 sets of 4, 768 KiB.
 #[derive(Debug)]
 pub(super) struct Limiter {
     limit: RateLimit,
+    exempt: Networks,
     keys: (u64, u64),
     buckets: Box<[[Bucket; WAYS]]>,
     limited: u32,
@@ -66,14 +96,17 @@ pub(super) struct Limiter {
 impl Limiter {
     /// `keys` are secret random numbers, so that nobody can aim at a bucket.
     pub(super) fn new(limit: RateLimit, keys: (u64, u64)) -> Self {
-        Self { limit, keys, buckets: vec![[Bucket::default(); WAYS]; SETS].into_boxed_slice(), limited: 0 }
+        let exempt = Networks::new(&limit.exempt);
+        Self { limit, exempt, keys, buckets: vec![[Bucket::default(); WAYS]; SETS].into_boxed_slice(), limited: 0 }
     }
 
     /// Judges the response in `message` to a query of `client` at `now_ms` (boot clock).
+    #[inline]
     pub(super) fn judge(&mut self, client: IpAddr, outcome: &Outcome, message: &[u8], now_ms: u64) -> Verdict {
-        if self.limit.exempt.iter().any(|net| net.contains(&client)) {
-            return Verdict::Send;
-        }
+        if self.exempt.contain(client) { Verdict::Send } else { self.judge_limited(client, outcome, message, now_ms) }
+    }
+
+    fn judge_limited(&mut self, client: IpAddr, outcome: &Outcome, message: &[u8], now_ms: u64) -> Verdict {
         let network = network_of(client);
         let all = self.take(self.hash(network, 0, &[]), self.limit.all_per_s, now_ms);
         let equal = match outcome.kind {

@@ -4,8 +4,8 @@ use super::definitions::Definitions;
 use crate::dns::{Name, Qname, RecordType};
 use crate::snapshot::{OwnerRole, SteeredOwner};
 use crate::steering::Switch;
+use crate::zone::Found;
 use crate::zone::ZoneSet;
-use crate::zone::{Found, NameHash};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ impl Catalogue {
         let mut qname = Qname::default();
         qname.set(name.wire())?;
         let located = self.zones.find(&qname)?;
-        let hash = NameHash::of(&qname);
+        let hash = qname.suffix_hash(0);
         let ttl_of = |rtype| match located.zone.lookup(&qname, hash, rtype) {
             Found::Hit(rrset) | Found::Cname(rrset) => Some(rrset.ttl()),
             Found::Steered(id, _) => {

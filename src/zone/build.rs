@@ -60,7 +60,6 @@ pub(super) fn build(apex: &Name, text: &ZoneText, steered: &[(Name, SteerId)]) -
     let mut zone = Zone {
         apex: apex.clone(),
         apex_len: apex.wire().len(),
-        padded_apex: [apex.wire(), &[0; node::PADDING]].concat().into(),
         apex_labels: apex.label_count(),
         apex_hash,
         arena,
@@ -105,7 +104,7 @@ impl<'a> Builder<'a> {
 
     /// The index of a name.
     fn find(&self, wire: &[u8], hash: u64) -> Option<usize> {
-        self.slots.candidates(hash).map(|index| index as usize - 1).find(|index| self.owners[*index].wire == wire)
+        self.slots.find(hash, |index| Some(index as usize - 1).filter(|index| self.owners[*index].wire == wire))
     }
 
     /// Sorts the records by owner.
@@ -242,7 +241,6 @@ impl<'a> Builder<'a> {
                 push_rrset(&mut arena, rrset);
             }
         }
-        arena.extend_from_slice(&[0; node::PADDING]);
         arena.shrink_to_fit();
         (arena.into_boxed_slice(), slots, offsets)
     }
@@ -279,12 +277,9 @@ fn cut(zone: &Zone, node: u32) -> Cut {
             continue;
         }
         let name = zone.relative(&qname);
-        let found = zone.slots.candidates(qname.suffix_hash(0)).find(|at| {
-            zone.node_at(*at).is_some_and(|n| {
-                n.name == name
-                    && !n.has(STEERED)
-                    && (n.rrset(RecordType::A).is_some() || n.rrset(RecordType::AAAA).is_some())
-            })
+        let found = zone.slots.find(qname.suffix_hash(0), |at| {
+            let node = zone.node_at(at).filter(|node| node.name == name && !node.has(STEERED))?;
+            node.rrset(RecordType::A).or_else(|| node.rrset(RecordType::AAAA)).map(|_| at)
         });
         if let Some(at) = found {
             let in_domain = is_within(name, owner.name);

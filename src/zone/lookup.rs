@@ -5,9 +5,9 @@
 //! below a delegation and whether it has a wildcard (RFC 4592).
 
 use super::SteerId;
-use super::node::{BELOW, CUT, Node, REDIRECT, RrsetRef, STEERED, WILDCARD_CHILD};
+use super::node::{BELOW, CUT, FIRST, Node, REDIRECT, RrsetRef, STEERED, WILDCARD_CHILD};
 use super::table::{Cut, Zone};
-use crate::dns::qname::{ROOT_HASH, wildcard_hash};
+use crate::dns::qname::wildcard_hash;
 use crate::dns::{Qname, RecordType};
 
 /// What a zone has for a name and type.
@@ -29,27 +29,6 @@ pub enum Found<'z> {
     Redirect(Redirect<'z>),
     /// A switch decides; the static data of the name stand beside it.
     Steered(SteerId, Node<'z>),
-}
-
-/// The hashes of a name within a zone, from the pass that found the zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NameHash {
-    /// Of the whole name.
-    pub own: u64,
-    /// Of the name without its leftmost label.
-    pub parent: u64,
-}
-
-impl NameHash {
-    /// Hashes a name.
-    #[must_use]
-    pub fn of(qname: &Qname) -> Self {
-        let mut hash = Self { own: ROOT_HASH, parent: ROOT_HASH };
-        for index in (0..qname.label_count()).rev() {
-            hash = Self { own: qname.add_label(hash.own, index), parent: hash.own };
-        }
-        hash
-    }
 }
 
 /// A delegation: the servers of the child zone and where they are.
@@ -118,18 +97,36 @@ impl<'z> Referral<'z> {
 }
 
 impl Zone {
-    /// Looks up a name that lies within this zone.
+    /// Looks up a name that lies within this zone; `hash` is that of the whole name.
     #[must_use]
-    #[inline]
-    pub fn lookup(&self, qname: &Qname, hash: NameHash, qtype: RecordType) -> Found<'_> {
-        match self.node(hash.own, qname, 0) {
-            Some(node) if node.flags & (STEERED | CUT | BELOW) == 0 => select(&node, qtype),
-            Some(node) => self.lookup_special(&node, qtype),
-            None => self.lookup_absent(qname, hash, qtype),
+    pub fn lookup(&self, qname: &Qname, hash: u64, qtype: RecordType) -> Found<'_> {
+        let node = self.find(qname, hash);
+        match node.as_ref().and_then(|node| node.hit(qtype)) {
+            Some(rrset) => Found::Hit(rrset),
+            None => self.judge(qname, node.as_ref(), qtype),
+        }
+    }
+
+    /// The first half of [`Zone::lookup`]: the node of the name, if it exists. [`Node::hit`] is most
+    /// often all that is wanted of it; otherwise [`Zone::judge`] says what the matter is.
+    #[must_use]
+    #[inline(always)] // on the way of every query
+    pub fn find(&self, qname: &Qname, hash: u64) -> Option<Node<'_>> {
+        self.node(hash, qname, 0)
+    }
+
+    /// The second half of [`Zone::lookup`]: which case a name falls into, given its node.
+    #[must_use]
+    pub fn judge<'z>(&'z self, qname: &Qname, node: Option<&Node<'z>>, qtype: RecordType) -> Found<'z> {
+        match node {
+            Some(node) if node.is_plain() => select(node, qtype),
+            Some(node) => self.lookup_special(node, qtype),
+            None => self.lookup_absent(qname, qtype),
         }
     }
 
     /// A name that exists and is more than plain data.
+    #[inline(never)]
     fn lookup_special<'z>(&'z self, node: &Node<'z>, qtype: RecordType) -> Found<'z> {
         if node.has(BELOW) {
             return self.elsewhere(node);
@@ -151,8 +148,9 @@ impl Zone {
     }
 
     /// A name that does not exist: a delegation above it, a wildcard beside it, or nothing.
-    fn lookup_absent(&self, qname: &Qname, hash: NameHash, qtype: RecordType) -> Found<'_> {
-        let Some((encloser, encloser_hash)) = self.closest_encloser(qname, hash) else { return Found::NxDomain };
+    #[inline(never)]
+    fn lookup_absent(&self, qname: &Qname, qtype: RecordType) -> Found<'_> {
+        let Some((encloser, encloser_hash)) = self.closest_encloser(qname) else { return Found::NxDomain };
         if encloser.flags & (CUT | BELOW) != 0 {
             return self.elsewhere(&encloser);
         }
@@ -170,22 +168,19 @@ impl Zone {
     }
 
     /// The longest existing ancestor (RFC 4592 §3.3.1) of a missing name, with its hash.
-    fn closest_encloser(&self, qname: &Qname, hash: NameHash) -> Option<(Node<'_>, u64)> {
-        let below_apex = qname.label_count().checked_sub(self.apex_labels)?;
-        let ancestor = |skip: usize, hash: u64| Some((self.node(hash, qname, qname.start(skip))?, hash));
-        // Nearly always it is the parent.
-        if let Some(found) = ancestor(1, hash.parent) {
-            return Some(found);
-        }
+    fn closest_encloser(&self, qname: &Qname) -> Option<(Node<'_>, u64)> {
         // Missing at `low`, existing at `high`: the apex always does.
-        let (mut low, mut high) = (1, below_apex);
-        let mut best = ancestor(high, self.apex_hash)?;
+        let (mut low, mut high) = (0, qname.label_count().checked_sub(self.apex_labels)?);
+        let mut best = (Node::read(&self.arena, FIRST)?, self.apex_hash);
+        // Nearly always it is the parent.
+        let mut middle = 1;
         while high - low > 1 {
-            let middle = low.midpoint(high);
-            match ancestor(middle, qname.suffix_hash(middle)) {
-                Some(found) => (best, high) = (found, middle),
+            let hash = qname.extend_hash(best.1, high, middle);
+            match self.node(hash, qname, qname.start(middle)) {
+                Some(found) => (best, high) = ((found, hash), middle),
                 None => low = middle,
             }
+            middle = low.midpoint(high);
         }
         Some(best)
     }
@@ -200,7 +195,6 @@ fn redirect<'z>(owner: &Node<'z>) -> Found<'z> {
 }
 
 /// What a plain node has for a type.
-#[inline]
 fn select<'z>(node: &Node<'z>, qtype: RecordType) -> Found<'z> {
     let mut alias = None;
     for rrset in node.rrsets() {
@@ -220,6 +214,26 @@ fn select<'z>(node: &Node<'z>, qtype: RecordType) -> Found<'z> {
 }
 
 impl<'z> Node<'z> {
+    /// The records of a type, where nothing but plain data stands here.
+    #[must_use]
+    #[inline(always)]
+    pub fn hit(&self, qtype: RecordType) -> Option<RrsetRef<'z>> {
+        if self.is_plain() { self.rrset(qtype) } else { None }
+    }
+
+    /// Whether neither a switch nor another server decides here.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.flags & (STEERED | CUT | BELOW) == 0
+    }
+
+    /// The switch that decides here.
+    #[must_use]
+    #[inline]
+    pub fn steered(&self) -> Option<SteerId> {
+        (self.flags & (STEERED | CUT | BELOW) == STEERED).then_some(SteerId(self.aux))
+    }
+
     /// What the static data of a steered name have for a type.
     #[must_use]
     pub fn select(&self, qtype: RecordType) -> Found<'z> {

@@ -17,7 +17,7 @@ mod table;
 mod tests;
 mod text;
 
-pub use lookup::{Found, GlueRef, NameHash, Redirect, Referral};
+pub use lookup::{Found, GlueRef, Redirect, Referral};
 pub use node::{Node, RrsetRef};
 pub use problem::ZoneProblem;
 pub use set::{Located, ZoneSet};

@@ -5,8 +5,7 @@
 //! Rrset: type (2) | records (2) | octets (4) | records, each owned by C0 0C
 //! ```
 //! Names are relative to the apex and without the root label, so each is stored once and shortest.
-//! Little-endian; written by `build` only, so what is read here is well-formed. [`PADDING`] octets
-//! follow the last node, so that names can be compared in words.
+//! Little-endian; written by `build` only, so what is read here is well-formed.
 
 use crate::dns::RecordType;
 
@@ -22,9 +21,6 @@ pub(super) const WILDCARD_CHILD: u8 = 8;
 pub(super) const REDIRECT: u8 = 16;
 /// The flags that bring an aux word.
 const WITH_AUX: u8 = STEERED | CUT | BELOW;
-
-/// Octets behind the last node.
-pub(super) const PADDING: usize = 8;
 
 /// Offset of the first node: 0 stands for none.
 pub(super) const FIRST: usize = 4;
@@ -46,6 +42,15 @@ pub struct RrsetRef<'z> {
 }
 
 impl<'z> RrsetRef<'z> {
+    /// Reads the Rrset at the front; the second part is what follows.
+    #[inline(always)]
+    fn read(arena: &'z [u8]) -> Option<(Self, &'z [u8])> {
+        let ([t0, t1, c0, c1, l0, l1, l2, l3], tail) = arena.split_first_chunk::<RRSET_HEAD>()?;
+        let (wire, tail) = tail.split_at_checked(u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize)?;
+        let (rtype, count) = (RecordType(u16::from_le_bytes([*t0, *t1])), u16::from_le_bytes([*c0, *c1]));
+        Some((Self { rtype, count, wire }, tail))
+    }
+
     /// The TTL all its records carry, seconds.
     #[must_use]
     pub fn ttl(&self) -> u32 {
@@ -82,18 +87,12 @@ impl<'z> Node<'z> {
     #[inline]
     pub(super) fn read(arena: &'z [u8], at: usize) -> Option<Self> {
         let len = usize::from(*arena.get(at)?);
-        Self::read_if(arena, at, len, |_| true)
+        Self::read_sized(arena, at, len)
     }
 
-    /// Reads the node at an offset if its name has this length and `matches`, which is shown the arena
-    /// from the name on.
-    #[inline]
-    pub(super) fn read_if(
-        arena: &'z [u8],
-        at: usize,
-        wanted: usize,
-        matches: impl FnOnce(&[u8]) -> bool,
-    ) -> Option<Self> {
+    /// Reads the node at an offset if its name has this length.
+    #[inline(always)]
+    pub(super) fn read_sized(arena: &'z [u8], at: usize, wanted: usize) -> Option<Self> {
         let ([len, flags, count @ ..], rest) = arena.get(at..)?.split_first_chunk::<HEAD>()?;
         if usize::from(*len) != wanted {
             return None;
@@ -104,9 +103,6 @@ impl<'z> Node<'z> {
             let (aux, rest) = rest.split_first_chunk()?;
             (u32::from_le_bytes(*aux), rest)
         };
-        if !matches(rest) {
-            return None;
-        }
         let (name, rest) = rest.split_at_checked(wanted)?;
         Some(Self { name, flags: *flags, count: u16::from_le_bytes(*count), aux, rest })
     }
@@ -116,14 +112,9 @@ impl<'z> Node<'z> {
     pub fn rrsets(&self) -> impl Iterator<Item = RrsetRef<'z>> + use<'z> {
         let mut rest = self.rest;
         (0..self.count).map_while(move |_| {
-            let ([t0, t1, c0, c1, l0, l1, l2, l3], tail) = rest.split_first_chunk::<RRSET_HEAD>()?;
-            let (wire, tail) = tail.split_at_checked(u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize)?;
+            let (rrset, tail) = RrsetRef::read(rest)?;
             rest = tail;
-            Some(RrsetRef {
-                rtype: RecordType(u16::from_le_bytes([*t0, *t1])),
-                count: u16::from_le_bytes([*c0, *c1]),
-                wire,
-            })
+            Some(rrset)
         })
     }
 
@@ -134,9 +125,17 @@ impl<'z> Node<'z> {
 
     /// The Rrset of this type.
     #[must_use]
-    #[inline]
+    #[inline(always)] // on the way of every query
     pub fn rrset(&self, rtype: RecordType) -> Option<RrsetRef<'z>> {
-        self.rrsets().find(|rrset| rrset.rtype == rtype)
+        let mut rest = self.rest;
+        for _ in 0..self.count {
+            let (rrset, tail) = RrsetRef::read(rest)?;
+            if rrset.rtype == rtype {
+                return Some(rrset);
+            }
+            rest = tail;
+        }
+        None
     }
 
     /// Whether the name has no data: an empty non-terminal.

@@ -1,6 +1,5 @@
 //! All zones of the server, and which of them a name belongs to.
 
-use super::lookup::NameHash;
 use super::table::Slots;
 use super::{SteerId, Zone};
 use crate::dns::Qname;
@@ -15,19 +14,19 @@ pub struct ZoneSet {
     first_steered: Vec<u32>,
     /// Zones by hash of the apex: index + 1.
     slots: Slots,
-    /// Bit n: some apex has n labels. Only suffixes of these lengths are worth a probe.
-    depths: u128,
+    /// How many labels apexes have, rising. Only suffixes of these lengths are worth a probe.
+    depths: Vec<usize>,
 }
 
-/// The zone a name belongs to, with the hashes that finding it yielded.
+/// The zone a name belongs to, with the hash that finding it led to.
 #[derive(Debug, Clone, Copy)]
 pub struct Located<'s> {
     /// The zone.
     pub zone: &'s Zone,
     /// Its index.
     pub index: u32,
-    /// Of the name that was looked for.
-    pub hash: NameHash,
+    /// The hash of the name that was looked for.
+    pub hash: u64,
     /// The number of the zone's first steered name.
     first_steered: u32,
 }
@@ -57,60 +56,68 @@ impl ZoneSet {
     pub fn with_steered(zones: Vec<(Arc<Zone>, u32)>) -> Self {
         let (zones, first_steered): (Vec<_>, Vec<_>) = zones.into_iter().unzip();
         let mut slots = Slots::with_room(zones.len());
-        let mut depths = 0;
         for (number, zone) in (1u32..).zip(&zones) {
             slots.insert(zone.apex_hash, number);
-            depths |= 1 << zone.apex_labels;
         }
+        let mut depths: Vec<usize> = zones.iter().map(|zone: &Arc<Zone>| zone.apex_labels).collect();
+        depths.sort_unstable();
+        depths.dedup();
         assert!(u32::try_from(zones.len()).is_ok(), "zones are fewer than 2^32");
         Self { zones, first_steered, slots, depths }
     }
 
     /// The zone with the longest apex at or above a name (RFC 1034 §4.3.2 step 2).
     #[must_use]
-    #[inline]
+    #[inline(always)] // on the way of every query
     pub fn find(&self, qname: &Qname) -> Option<Located<'_>> {
         self.search(qname, 0)
     }
 
     /// As [`ZoneSet::find`], but only apexes at least `skip` labels above the name.
     #[must_use]
+    #[cold]
     pub fn find_above(&self, qname: &Qname, skip: usize) -> Option<Located<'_>> {
         self.search(qname, skip)
     }
 
-    #[inline]
+    #[inline(always)]
     fn search(&self, qname: &Qname, skip: usize) -> Option<Located<'_>> {
-        let mut hash = NameHash { own: ROOT_HASH, parent: ROOT_HASH };
-        let mut depths = self.depths;
+        let labels = qname.label_count();
+        let (mut hash, mut left) = (ROOT_HASH, labels);
         let mut found = None;
-        let mut left = qname.label_count();
-        loop {
-            if depths & 1 != 0 && left >= skip {
-                found = self.zone(hash.own, qname, left).or(found);
-            }
-            if left == 0 {
-                break;
-            }
-            left -= 1;
-            depths >>= 1;
-            hash = NameHash { own: qname.add_label(hash.own, left), parent: hash.own };
+        for depth in &self.depths {
+            let Some(above) = labels.checked_sub(*depth).filter(|above| *above >= skip) else { break };
+            hash = qname.extend_hash(hash, left, above);
+            left = above;
+            found = self.zone(hash, qname, left).or(found);
         }
-        let (zone, index) = found?;
+        let index = found?;
+        let zone = &**self.zones.get(index as usize)?;
         let first_steered = *self.first_steered.get(index as usize)?;
-        Some(Located { zone, index, hash, first_steered })
+        Some(Located { zone, index, hash: qname.extend_hash(hash, left, 0), first_steered })
     }
 
-    /// The zone whose apex is this name without its first `skip` labels.
-    #[inline]
-    fn zone(&self, hash: u64, qname: &Qname, skip: usize) -> Option<(&Zone, u32)> {
+    /// The index of the zone whose apex is this name without its first `skip` labels.
+    #[inline(always)]
+    fn zone(&self, hash: u64, qname: &Qname, skip: usize) -> Option<u32> {
+        let (number, _) = self.slots.first(hash)?;
+        let index = self.zone_if(number, qname, skip);
+        if index.is_some() { index } else { self.zone_further(hash, qname, skip) }
+    }
+
+    /// [`ZoneSet::zone`] where more than one apex may have the hash.
+    #[cold]
+    fn zone_further(&self, hash: u64, qname: &Qname, skip: usize) -> Option<u32> {
+        self.slots.find(hash, |number| self.zone_if(number, qname, skip))
+    }
+
+    /// The index of this zone (counted from 1), if its apex is the name without its first `skip` labels.
+    #[inline(always)]
+    fn zone_if(&self, number: u32, qname: &Qname, skip: usize) -> Option<u32> {
+        let index = number.wrapping_sub(1);
+        let apex = self.zones.get(index as usize)?.apex.wire();
         let at = qname.start(skip);
-        let len = qname.wire_len() - at;
-        let mut numbers = self.slots.candidates(hash).map(|number| number - 1);
-        numbers.find_map(|index| {
-            let zone = &**self.zones.get(index as usize)?;
-            (zone.apex_len == len && qname.has_at(at, len, &zone.padded_apex)).then_some((zone, index))
-        })
+        (apex.len() == qname.wire_len() - at && qname.has_at(at, apex)).then_some(index)
     }
 
     /// Every zone, by index.

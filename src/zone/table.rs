@@ -17,8 +17,6 @@ pub struct Zone {
     pub(super) apex: Name,
     /// Octets of the apex, the root label included.
     pub(super) apex_len: usize,
-    /// The apex with a word of padding, to be compared in words.
-    pub(super) padded_apex: Box<[u8]>,
     /// Labels of the apex.
     pub(super) apex_labels: usize,
     /// Hash of the apex.
@@ -87,9 +85,7 @@ impl Zone {
     pub fn rrsets(&self) -> impl Iterator<Item = (Name, RrsetRef<'_>)> {
         let mut at = node::FIRST;
         std::iter::from_fn(move || {
-            let node = Some(at)
-                .filter(|at| at + node::PADDING < self.arena.len())
-                .and_then(|at| Node::read(&self.arena, at))?;
+            let node = Some(at).filter(|at| *at < self.arena.len()).and_then(|at| Node::read(&self.arena, at))?;
             at = self.arena.len() - node.behind().len();
             let owner = [node.name, self.apex.wire()].concat();
             let owner = Name::from_wire(&owner).expect("owners enter the arena in wire form");
@@ -105,17 +101,31 @@ impl Zone {
     }
 
     /// The node of the name without its first labels, of which the one kept first begins at `at`.
-    #[inline]
+    #[inline(always)] // on the way of every query
     pub(super) fn node(&self, hash: u64, qname: &Qname, at: usize) -> Option<Node<'_>> {
+        let (offset, _) = self.slots.first(hash)?;
+        let node = self.node_if(offset, qname, at);
+        if node.is_some() { node } else { self.node_further(hash, qname, at) }
+    }
+
+    /// [`Zone::node`] where more than one name may have the hash.
+    #[cold]
+    fn node_further(&self, hash: u64, qname: &Qname, at: usize) -> Option<Node<'_>> {
+        self.slots.find(hash, |offset| self.node_if(offset, qname, at))
+    }
+
+    /// The node at an offset, if it is that of the name from `at` on.
+    #[inline(always)]
+    fn node_if(&self, offset: u32, qname: &Qname, at: usize) -> Option<Node<'_>> {
         let len = (qname.wire_len() - at).checked_sub(self.apex_len)?;
-        let mut offsets = self.slots.candidates(hash);
-        offsets.find_map(|offset| Node::read_if(&self.arena, offset as usize, len, |name| qname.has_at(at, len, name)))
+        let node = Node::read_sized(&self.arena, offset as usize, len)?;
+        if qname.has_at(at, node.name) { Some(node) } else { None }
     }
 
     /// The node of `*.<encloser>`.
     pub(super) fn wildcard_node(&self, hash: u64, encloser: &[u8]) -> Option<Node<'_>> {
         let matches = |node: &Node<'_>| node.name.strip_prefix(b"\x01*").is_some_and(|rest| rest == encloser);
-        self.slots.candidates(hash).filter_map(|at| self.node_at(at)).find(matches)
+        self.slots.find(hash, |at| self.node_at(at).filter(matches))
     }
 
     /// The node at an offset.
@@ -155,24 +165,39 @@ impl Slots {
         self.slots[at] = (hash & !u64::from(u32::MAX)) | u64::from(offset);
     }
 
-    /// Offsets that may belong to this hash.
-    #[inline]
-    #[allow(clippy::cast_possible_truncation)] // the lower half of a slot is the offset
-    pub(super) fn candidates(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
-        let mask = self.slots.len().wrapping_sub(1);
-        let mut at = first_slot(hash, mask);
-        std::iter::from_fn(move || {
-            loop {
-                let slot = *self.slots.get(at)?;
-                at = (at + 1) & mask;
-                if slot == 0 {
-                    return None;
-                }
-                if (slot ^ hash) >> 32 == 0 {
-                    return Some(slot as u32);
-                }
+    /// What `visit` makes of the first offset it accepts, of those that may belong to this hash.
+    pub(super) fn find<T>(&self, hash: u64, mut visit: impl FnMut(u32) -> Option<T>) -> Option<T> {
+        let (mut offset, mut next) = self.first(hash)?;
+        loop {
+            if let Some(found) = visit(offset) {
+                return Some(found);
             }
-        })
+            (offset, next) = self.candidate(hash, next)?;
+        }
+    }
+
+    /// The first offset that may belong to this hash, nearly always the one, and where to go on.
+    #[inline(always)]
+    pub(super) fn first(&self, hash: u64) -> Option<(u32, usize)> {
+        self.candidate(hash, first_slot(hash, self.slots.len().wrapping_sub(1)))
+    }
+
+    /// The first offset from a slot on that may belong to this hash, and the slot behind it.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)] // the lower half of a slot is the offset
+    fn candidate(&self, hash: u64, from: usize) -> Option<(u32, usize)> {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut at = from;
+        loop {
+            let slot = *self.slots.get(at)?;
+            at = (at + 1) & mask;
+            if (slot ^ hash) >> 32 == 0 && slot != 0 {
+                return Some((slot as u32, at));
+            }
+            if slot == 0 {
+                return None;
+            }
+        }
     }
 }
 

@@ -214,7 +214,7 @@ fn rfc7873_5_2_a_client_with_a_cookie_gets_ours_and_is_known_by_it_next_time() {
             &[&[0, 10, 0, u8::try_from(option.len()).unwrap()], option].concat(),
         );
         let mut buffer = [wire.clone(), vec![0; 1232]].concat();
-        let outcome = respond_with(&world, &udp(), Some(&cookies), &mut buffer, wire.len());
+        let outcome = respond_with(&world, &udp(), Some(&cookies), &mut Qname::default(), &mut buffer, wire.len());
         (outcome, buffer[..outcome.len].to_vec())
     };
     let (outcome, reply) = send(b"clientck");

@@ -7,6 +7,7 @@
 use super::super::stream::Service;
 use crate::answer::{Asker, Transport, respond_with};
 use crate::clock;
+use crate::dns::Qname;
 use crate::metrics::{Count, Tally};
 use hickory_server::net::NetError;
 use hickory_server::net::runtime::Time;
@@ -34,7 +35,14 @@ impl Handler {
         let mut message = vec![0; MESSAGE];
         message[..len].copy_from_slice(&query[..len]);
         let asker = Asker { client, transport: Transport::Https, draw: service.draw() };
-        let outcome = respond_with(&service.cell.load(), &asker, service.cookies().as_ref(), &mut message, len);
+        let outcome = respond_with(
+            &service.cell.load(),
+            &asker,
+            service.cookies().as_ref(),
+            &mut Qname::default(),
+            &mut message,
+            len,
+        );
         message.truncate(outcome.len);
         if message.is_empty() {
             service.writer.add(Count::Dropped, 1);

@@ -2,8 +2,8 @@
 //!
 //! Replies to one address and port, from one local address, of one size leave as one send whose
 //! segments the kernel cuts apart; the last of a group may be shorter, which is what the kernel asks
-//! for. [`bring_together`] makes them neighbours first: a forwarder with several sockets has its
-//! queries mixed, and the order of datagrams means nothing. Nothing here touches a socket.
+//! for. [`arrange`] makes them neighbours first: a forwarder with several sockets has its queries
+//! mixed, and the order of datagrams means nothing. Nothing here touches a socket.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,6 +21,33 @@ pub(super) struct Local {
     pub(super) interface: u32,
 }
 
+/// A client as words, which compare quicker than a `SocketAddr`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Peer {
+    /// The address; that of an IPv4 client in the low 32 bits.
+    address: [u64; 2],
+    /// Family, scope and port.
+    rest: u64,
+}
+
+impl From<SocketAddr> for Peer {
+    #[inline]
+    fn from(client: SocketAddr) -> Self {
+        match client {
+            SocketAddr::V4(v4) => {
+                Self { address: [0, u64::from(v4.ip().to_bits())], rest: 1 << 63 | u64::from(v4.port()) }
+            }
+            SocketAddr::V6(v6) => {
+                let [a, b, c, d, e, f, g, h] = v6.ip().segments().map(u64::from);
+                Self {
+                    address: [a << 48 | b << 32 | c << 16 | d, e << 48 | f << 32 | g << 16 | h],
+                    rest: u64::from(v6.scope_id()) << 16 | u64::from(v6.port()),
+                }
+            }
+        }
+    }
+}
+
 /// One reply that waits to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reply {
@@ -29,7 +56,7 @@ pub(super) struct Reply {
     /// Its length, bytes.
     pub(super) len: usize,
     /// Where it goes.
-    pub(super) client: SocketAddr,
+    pub(super) client: Peer,
     /// Where it leaves from, if the socket is bound to the wildcard address.
     pub(super) local: Option<Local>,
 }
@@ -48,9 +75,9 @@ pub(super) struct Group {
 /// Places of the table that finds the first reply of a kind; twice the batch keeps it quick.
 const PLACES: usize = 2 * BATCH;
 
-/// Moves replies that can leave together next to each other, by way of `spare`. Replies alone of
-/// their kind, and those of one kind among each other, keep their order.
-pub(super) fn bring_together(replies: &mut [Reply], spare: &mut Vec<Reply>) {
+/// Moves replies that can leave together next to each other, by way of `spare`; says whether that
+/// moved any. Replies alone of their kind, and those of one kind among each other, keep their order.
+pub(super) fn bring_together(replies: &mut [Reply], spare: &mut Vec<Reply>) -> bool {
     let mut places = [u8::MAX; PLACES];
     // Per kind: its first reply and how many there are; per reply: its kind.
     let (mut firsts, mut counts, mut kinds) = ([0u8; BATCH], [0u8; BATCH], [0u8; BATCH]);
@@ -74,7 +101,7 @@ pub(super) fn bring_together(replies: &mut [Reply], spare: &mut Vec<Reply>) {
         counts[usize::from(*kind)] += 1;
     }
     if usize::from(known) == replies.len() {
-        return;
+        return false;
     }
     let mut next = 0;
     for count in &mut counts[..usize::from(known)] {
@@ -87,58 +114,63 @@ pub(super) fn bring_together(replies: &mut [Reply], spare: &mut Vec<Reply>) {
         replies[usize::from(*position)] = *reply;
         *position += 1;
     }
+    true
 }
 
 impl Reply {
-    /// Whether the two can be segments of one message.
+    /// Whether the two can be segments of one message, by where they go and leave from.
+    #[inline]
+    fn shares_way(&self, other: &Self) -> bool {
+        self.client == other.client && self.local == other.local
+    }
+
+    /// Whether the two are of one kind: segments of one message, neither the last.
+    #[inline]
     fn goes_with(&self, other: &Self) -> bool {
-        self.client == other.client && self.len == other.len && self.local == other.local
+        self.len == other.len && self.shares_way(other)
     }
 
     /// Where the search for its kind begins.
+    #[inline]
     fn place(&self) -> usize {
-        let address = match self.client.ip() {
-            IpAddr::V4(v4) => u64::from(v4.to_bits()),
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, e, f, g, h] = v6.segments().map(u64::from);
-                (a << 48 | b << 32 | c << 16 | d) ^ (e << 48 | f << 32 | g << 16 | h)
-            }
-        };
-        let mixed = (address ^ (u64::from(self.client.port()) << 32) ^ ((self.len as u64) << 48))
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let Peer { address: [high, low], rest } = self.client;
+        let mixed = (high ^ low ^ rest.rotate_left(32) ^ ((self.len as u64) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         usize::from(mixed.to_be_bytes()[0]) % PLACES
     }
 }
 
 const _: () = assert!(BATCH < u8::MAX as usize && PLACES <= 256);
 
-/// Cuts `replies` into groups. Replies longer than `max_segment` stay alone; 0 turns grouping off.
-pub(super) fn group(replies: &[Reply], max_segment: usize, groups: &mut Vec<Group>) {
+/// Puts `replies` in the order they leave in and cuts them into groups. Replies longer than
+/// `max_segment` stay alone; 0 turns grouping off.
+pub(super) fn arrange(replies: &mut [Reply], max_segment: usize, spare: &mut Vec<Reply>, groups: &mut Vec<Group>) {
+    group(replies, max_segment, groups);
+    // Most often all go to one client, or the one before has been asked for already.
+    if groups.len() > 1 && max_segment > 0 && bring_together(replies, spare) {
+        group(replies, max_segment, groups);
+    }
+}
+
+/// Cuts `replies` into groups of neighbours.
+fn group(replies: &[Reply], max_segment: usize, groups: &mut Vec<Group>) {
     groups.clear();
-    let mut open = false;
-    let mut bytes = 0;
-    for (index, reply) in replies.iter().enumerate() {
-        let joins = open
-            && groups.last().zip(index.checked_sub(1).and_then(|before| replies.get(before))).is_some_and(
-                |(group, before)| {
-                    before.client == reply.client
-                        && before.local == reply.local
-                        && reply.len <= group.segment
-                        && bytes + reply.len <= GROUP_BYTES
-                },
-            );
-        match groups.last_mut().filter(|_| joins) {
-            Some(group) => {
-                group.count += 1;
+    let mut first = 0;
+    while let Some((head, rest)) = replies.get(first..).and_then(<[Reply]>::split_first) {
+        let (mut count, mut bytes) = (1, head.len);
+        if head.len <= max_segment {
+            for reply in rest {
                 bytes += reply.len;
-                open = reply.len == group.segment;
-            }
-            None => {
-                groups.push(Group { first: index, count: 1, segment: reply.len });
-                bytes = reply.len;
-                open = reply.len <= max_segment;
+                if reply.len > head.len || bytes > GROUP_BYTES || !reply.shares_way(head) {
+                    break;
+                }
+                count += 1;
+                if reply.len < head.len {
+                    break;
+                }
             }
         }
+        groups.push(Group { first, count, segment: head.len });
+        first += count;
     }
 }
 
@@ -148,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn reply(slot: usize, port: u16, len: usize) -> Reply {
-        Reply { slot, len, client: SocketAddr::from(([127, 0, 0, 1], port)), local: None }
+        Reply { slot, len, client: SocketAddr::from(([127, 0, 0, 1], port)).into(), local: None }
     }
 
     fn sizes(replies: &[Reply], max_segment: usize) -> Vec<usize> {

@@ -17,6 +17,7 @@ use super::CookieSecrets;
 use super::rate_limit::{Limiter, RateLimit, Verdict};
 use crate::answer::{Asker, Transport, respond_with};
 use crate::clock::{self, Draws};
+use crate::dns::Qname;
 use crate::dns::cookie::Cookies;
 use crate::dns::cut::cut_to_question;
 use crate::metrics::{Count, SoleWriter, Tally};
@@ -64,6 +65,8 @@ pub(super) struct Worker {
     cookies: Option<Cookies>,
     cookies_at_ms: u64,
     batch: Batch,
+    /// The name of the query that is answered.
+    qname: Qname,
     replies: Vec<Reply>,
     spare: Vec<Reply>,
     groups: Vec<Group>,
@@ -94,6 +97,7 @@ impl Worker {
             cookies: policy.cookies.map(CookieSecrets::at_present),
             cookies_at_ms: clock::boot_ms(),
             batch: Batch::new(),
+            qname: Qname::default(),
             replies: Vec::with_capacity(BATCH),
             spare: Vec::with_capacity(BATCH),
             groups: Vec::with_capacity(BATCH),
@@ -160,10 +164,7 @@ impl Worker {
         self.writer.add(Count::Batches, 1);
         let now_ms = clock::boot_ms();
         self.writer.answers(now_ms, &self.tallies);
-        if self.max_segment > 0 {
-            grouping::bring_together(&mut self.replies, &mut self.spare);
-        }
-        grouping::group(&self.replies, self.max_segment, &mut self.groups);
+        grouping::arrange(&mut self.replies, self.max_segment, &mut self.spare, &mut self.groups);
         self.send();
         drop(snapshot);
         let sent_ns = clock::boot_ns();
@@ -180,7 +181,8 @@ impl Worker {
             return self.writer.add(if received.oversize { Count::Oversize } else { Count::Dropped }, 1);
         };
         let asker = Asker { client, transport: Transport::Udp, draw: self.draws.next_draw() };
-        let mut outcome = respond_with(snapshot, &asker, self.cookies.as_ref(), received.message, received.len);
+        let mut outcome =
+            respond_with(snapshot, &asker, self.cookies.as_ref(), &mut self.qname, received.message, received.len);
         if outcome.len == 0 {
             return self.writer.add(Count::Dropped, 1);
         }
@@ -196,7 +198,7 @@ impl Worker {
                 Verdict::Drop => return self.writer.add(Count::RateLimited, 1),
             }
         }
-        self.replies.push(Reply { slot, len: outcome.len, client, local: received.local });
+        self.replies.push(Reply { slot, len: outcome.len, client: client.into(), local: received.local });
         self.writer.response(outcome.rcode);
         if outcome.truncated {
             self.writer.add(Count::Truncated, 1);

@@ -57,8 +57,9 @@ impl Batch {
     }
 
     pub(super) fn send(&mut self, socket: &UdpSocket, replies: &[Reply], groups: &[Group]) -> io::Result<usize> {
-        let Some(reply) = groups.first().and_then(|group| replies.get(group.first)) else { return Ok(0) };
-        socket.send_to(&self.buffer[..reply.len.min(MESSAGE)], reply.client)?;
+        let reply = groups.first().and_then(|group| replies.get(group.first));
+        let Some((reply, client)) = reply.zip(self.client) else { return Ok(0) };
+        socket.send_to(&self.buffer[..reply.len.min(MESSAGE)], client)?;
         Ok(1)
     }
 }
@@ -96,7 +97,7 @@ mod tests {
         let received = batch.received(0);
         assert_eq!((&received.message[..received.len], received.oversize), (&b"question"[..], false));
         received.message[..5].copy_from_slice(b"reply");
-        let reply = Reply { slot: 0, len: 5, client: received.client.unwrap(), local: received.local };
+        let reply = Reply { slot: 0, len: 5, client: received.client.unwrap().into(), local: received.local };
         assert!(!knows_segments(&server));
         assert_eq!(batch.send(&server, &[reply], &[Group { first: 0, count: 1, segment: 5 }]).unwrap(), 1);
         let mut buffer = [0; 16];

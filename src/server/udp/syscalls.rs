@@ -1,10 +1,10 @@
 //! recvmmsg, sendmmsg and what else no safe crate offers: the one module of this room that may use `unsafe`.
 //!
-//! A [`Batch`] owns the buffers of one worker. Every pointer the kernel sees is made anew before
-//! the call from memory the batch owns and holds exclusively, and is not used after it. The kernel
-//! writes into the buffers, the address slots and the control slots only, all of which are plain
-//! bytes or C structures for which every bit pattern is valid. What the kernel says about lengths
-//! is checked against the capacity before it is believed.
+//! A [`Batch`] owns the [`Memory`] of one worker, which never moves: the pointers the kernel sees are
+//! made once, from the one pointer to all of it, and references to its parts live for one call of
+//! ours only, never while the kernel writes. The kernel writes into the buffers, the address slots,
+//! the control slots and the headers only, all of which are plain bytes or C structures for which
+//! every bit pattern is valid. What it says about lengths is checked before it is believed.
 #![allow(unsafe_code)] // these calls exist in no safe crate; reviewed line by line below
 
 use super::grouping::{BATCH, Group, Local, Reply};
@@ -12,7 +12,7 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Longest query (and reply) in bytes.
@@ -59,136 +59,173 @@ pub(super) struct Received<'a> {
     pub(super) oversize: bool,
 }
 
+/// What the kernel reads and writes. All of it is valid when zero.
+#[repr(C)]
+struct Memory {
+    buffers: [[u8; STRIDE]; BATCH],
+    addresses: [Address; BATCH],
+    controls: [Control; BATCH],
+    /// One iovec and one header per slot, for receiving: its whole buffer.
+    room: [libc::iovec; BATCH],
+    incoming: [libc::mmsghdr; BATCH],
+    /// One iovec per reply and one header per group, for sending.
+    replies: [libc::iovec; BATCH],
+    outgoing: [libc::mmsghdr; BATCH],
+}
+
 /// The buffers of one worker.
 pub(super) struct Batch {
-    buffers: Box<[u8]>,
-    addresses: Box<[Address; BATCH]>,
-    controls: Box<[Control; BATCH]>,
-    iovecs: Box<[libc::iovec; BATCH]>,
-    headers: Box<[libc::mmsghdr; BATCH]>,
+    /// From `Box::into_raw`, owned.
+    memory: NonNull<Memory>,
+    /// Leading slots whose incoming headers are not as a receive wants them.
+    used: usize,
 }
 
 impl Batch {
     pub(super) fn new() -> Self {
-        // SAFETY: all of these are C structures (or byte arrays) for which zero is a valid value.
-        let (address, iovec, header) =
-            unsafe { (zeroed::<Address>(), zeroed::<libc::iovec>(), zeroed::<libc::mmsghdr>()) };
-        Self {
-            buffers: vec![0; BATCH * STRIDE].into_boxed_slice(),
-            addresses: Box::new([address; BATCH]),
-            controls: Box::new([Control([0; CONTROL]); BATCH]),
-            iovecs: Box::new([iovec; BATCH]),
-            headers: Box::new([header; BATCH]),
+        // SAFETY: arrays of bytes and of C structures, for all of which zero is a valid value.
+        let memory = NonNull::from(Box::leak(Box::new(unsafe { zeroed::<Memory>() })));
+        let all = memory.as_ptr();
+        for slot in 0..BATCH {
+            // SAFETY: `slot` is within each array of live memory nobody else refers to; only
+            // addresses are taken and whole fields written.
+            unsafe {
+                (*all).room[slot] = libc::iovec { iov_base: (&raw mut (*all).buffers[slot]).cast(), iov_len: MESSAGE };
+                (*all).incoming[slot].msg_hdr.msg_name = (&raw mut (*all).addresses[slot]).cast();
+                (*all).incoming[slot].msg_hdr.msg_iov = &raw mut (*all).room[slot];
+                (*all).incoming[slot].msg_hdr.msg_iovlen = 1;
+            }
         }
+        Self { memory, used: BATCH }
+    }
+
+    /// All of the memory.
+    #[inline]
+    fn memory(&mut self) -> &mut Memory {
+        // SAFETY: owned by this batch and alive as long as it; the kernel is not at work, since every
+        // call of it ends within `receive` or `send`.
+        unsafe { self.memory.as_mut() }
     }
 
     /// Receives up to [`BATCH`] datagrams; `with_local` if the socket reports destination addresses.
     pub(super) fn receive(&mut self, socket: &UdpSocket, wait: Wait, with_local: bool) -> io::Result<usize> {
-        for slot in 0..BATCH {
-            self.iovecs[slot] = libc::iovec {
-                iov_base: self.buffers[slot * STRIDE..][..MESSAGE].as_mut_ptr().cast(),
-                iov_len: MESSAGE,
-            };
-            let header = &mut self.headers[slot].msg_hdr;
-            header.msg_name = (&raw mut self.addresses[slot]).cast();
-            header.msg_namelen = small(size_of::<Address>());
-            header.msg_iov = &raw mut self.iovecs[slot];
-            header.msg_iovlen = 1;
-            header.msg_control = if with_local { (&raw mut self.controls[slot]).cast() } else { ptr::null_mut() };
-            header.msg_controllen = if with_local { CONTROL } else { 0 };
-            header.msg_flags = 0;
+        let (all, used) = (self.memory.as_ptr(), self.used);
+        // SAFETY: only the address is taken.
+        let controls: *mut Control = unsafe { (&raw mut (*all).controls).cast() };
+        for (slot, header) in self.memory().incoming.iter_mut().take(used).enumerate() {
+            header.msg_hdr.msg_namelen = small(size_of::<Address>());
+            header.msg_hdr.msg_flags = 0;
+            if with_local {
+                header.msg_hdr.msg_control = controls.wrapping_add(slot).cast();
+                header.msg_hdr.msg_controllen = CONTROL;
+            }
         }
+        self.used = BATCH;
         let flags = if wait == Wait::Never { libc::MSG_DONTWAIT } else { libc::MSG_WAITFORONE };
         // SAFETY: every header points to an address slot, one iovec over an own buffer and, if asked
         // for, a control slot, each with its true size, all alive and unshared during the call; no
         // time-out structure is passed.
         let count = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), small(BATCH), flags, ptr::null_mut())
+            let headers = (&raw mut (*all).incoming).cast();
+            libc::recvmmsg(socket.as_raw_fd(), headers, small(BATCH), flags, ptr::null_mut())
         };
-        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?.min(BATCH);
+        self.used = count;
+        Ok(count)
     }
 
     /// What the last receive put in `slot`.
     #[inline]
     pub(super) fn received(&mut self, slot: usize) -> Received<'_> {
-        let header = &self.headers[slot];
-        let local = if header.msg_hdr.msg_controllen > 0 { self.local(slot) } else { None };
-        let header = &self.headers[slot];
+        let memory = self.memory();
+        let header = &memory.incoming[slot];
+        let local = if header.msg_hdr.msg_controllen > 0 { local(&header.msg_hdr) } else { None };
         Received {
-            client: socket_addr(&self.addresses[slot]),
+            client: socket_addr(&memory.addresses[slot]),
             local,
             len: (header.msg_len as usize).min(MESSAGE),
             oversize: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
-            message: &mut self.buffers[slot * STRIDE..][..MESSAGE],
+            message: &mut memory.buffers[slot][..MESSAGE],
         }
-    }
-
-    /// The destination address of the datagram in `slot` (IP_PKTINFO, IPV6_PKTINFO).
-    fn local(&self, slot: usize) -> Option<Local> {
-        let mut header = self.headers[slot].msg_hdr;
-        header.msg_control = (&raw const self.controls[slot]).cast_mut().cast();
-        // SAFETY: `header` is a copy whose control pointer and length describe the control slot as
-        // the kernel filled it, which outlives this function; the CMSG functions stay inside that
-        // length, and the data is read unaligned, for the size its level and type promise.
-        unsafe {
-            let mut message = libc::CMSG_FIRSTHDR(&raw const header);
-            while !message.is_null() {
-                match ((*message).cmsg_level, (*message).cmsg_type) {
-                    (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                        let info = ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in_pktinfo>());
-                        // spec_dst is the address of ours even for a broadcast destination.
-                        return Some(Local {
-                            address: IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr))),
-                            interface: 0,
-                        });
-                    }
-                    (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                        let info = ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in6_pktinfo>());
-                        let address = Ipv6Addr::from(info.ipi6_addr.s6_addr);
-                        let interface = if address.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
-                        return Some(Local { address: IpAddr::V6(address), interface });
-                    }
-                    _ => message = libc::CMSG_NXTHDR(&raw const header, message),
-                }
-            }
-        }
-        None
     }
 
     /// Sends `groups` of `replies` from the buffers of the last receive; says how many groups the
     /// kernel took. An error belongs to the first group.
     pub(super) fn send(&mut self, socket: &UdpSocket, replies: &[Reply], groups: &[Group]) -> io::Result<usize> {
         let Some(start) = groups.first().map(|group| group.first) else { return Ok(0) };
-        let mut iovec = 0;
-        for (group, index) in groups.iter().zip(0..BATCH) {
-            let members = &replies[group.first..][..group.count];
-            let first = group.first - start;
-            for reply in members {
-                let len = reply.len.min(MESSAGE);
-                self.iovecs[iovec] = libc::iovec {
-                    iov_base: self.buffers[reply.slot * STRIDE..][..len].as_mut_ptr().cast(),
-                    iov_len: len,
-                };
-                iovec += 1;
+        let all = self.memory.as_ptr();
+        for (reply, place) in replies[start..].iter().zip(0..BATCH) {
+            // SAFETY: both indices are checked against their arrays; one address is taken and one
+            // whole iovec written.
+            unsafe {
+                let iov_base = (&raw mut (*all).buffers[reply.slot]).cast();
+                (*all).replies[place] = libc::iovec { iov_base, iov_len: reply.len.min(MESSAGE) };
             }
-            let address = &mut self.addresses[members[0].slot];
-            let (name, name_len) = ((&raw mut *address).cast(), address_len(address));
-            let control_len = self.controls[index].fill(members[0].local, (group.count > 1).then_some(group.segment));
-            let header = &mut self.headers[index].msg_hdr;
-            header.msg_name = name;
-            header.msg_namelen = name_len;
-            header.msg_iov = &raw mut self.iovecs[first];
-            header.msg_iovlen = group.count;
-            header.msg_control = if control_len > 0 { (&raw mut self.controls[index]).cast() } else { ptr::null_mut() };
-            header.msg_controllen = control_len;
-            header.msg_flags = 0;
+        }
+        for (group, index) in groups.iter().zip(0..BATCH) {
+            let member = &replies[group.first];
+            let control_len =
+                self.memory().controls[index].fill(member.local, (group.count > 1).then_some(group.segment));
+            // SAFETY: all indices are checked against their arrays, and `count` against the iovecs
+            // written; addresses are taken and one header is written.
+            unsafe {
+                let first = group.first - start;
+                assert!(first + group.count <= replies.len() - start && first + group.count <= BATCH);
+                let header = &raw mut (*all).outgoing[index].msg_hdr;
+                (*header).msg_name = (&raw mut (*all).addresses[member.slot]).cast();
+                (*header).msg_namelen = address_len(&(*all).addresses[member.slot]);
+                (*header).msg_iov = &raw mut (*all).replies[first];
+                (*header).msg_iovlen = group.count;
+                (*header).msg_control =
+                    if control_len > 0 { (&raw mut (*all).controls[index]).cast() } else { ptr::null_mut() };
+                (*header).msg_controllen = control_len;
+                (*header).msg_flags = 0;
+            }
         }
         // SAFETY: every header points to the address its query came from, to iovecs over own
         // buffers and to an own control slot, each with its true size, all alive during the call.
-        let count =
-            unsafe { libc::sendmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), small(groups.len().min(BATCH)), 0) };
+        let count = unsafe {
+            libc::sendmmsg(socket.as_raw_fd(), (&raw mut (*all).outgoing).cast(), small(groups.len().min(BATCH)), 0)
+        };
         usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from a box in `new` and is given back once.
+        drop(unsafe { Box::from_raw(self.memory.as_ptr()) });
+    }
+}
+
+/// The destination address of a datagram (IP_PKTINFO, IPV6_PKTINFO) by its incoming header.
+fn local(header: &libc::msghdr) -> Option<Local> {
+    // SAFETY: control pointer and length of `header` describe a control slot as the kernel filled it,
+    // to which nobody holds a reference; the CMSG functions stay inside that length, and the data is
+    // read unaligned, for the size its level and type promise.
+    unsafe {
+        let mut message = libc::CMSG_FIRSTHDR(header);
+        while !message.is_null() {
+            match ((*message).cmsg_level, (*message).cmsg_type) {
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                    let info = ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in_pktinfo>());
+                    // spec_dst is the address of ours even for a broadcast destination.
+                    return Some(Local {
+                        address: IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr))),
+                        interface: 0,
+                    });
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    let info = ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in6_pktinfo>());
+                    let address = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+                    let interface = if address.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
+                    return Some(Local { address: IpAddr::V6(address), interface });
+                }
+                _ => message = libc::CMSG_NXTHDR(header, message),
+            }
+        }
+    }
+    None
 }
 
 impl Control {
@@ -347,8 +384,8 @@ pub(crate) fn take_listen_fds() -> Vec<OwnedFd> {
     }
 }
 
-// SAFETY: the raw pointers inside iovecs and headers are dead between calls (see the module's
-// headline); everything else is owned memory, so a batch may move to another thread.
+// SAFETY: the batch owns what its pointers lead to and shares it with nobody, so it may move to
+// another thread.
 unsafe impl Send for Batch {}
 
 const _: () = assert!(!STRIDE.is_multiple_of(4096) && CONTROL.is_multiple_of(8));
