@@ -132,7 +132,7 @@ fn find<'s>(
     let located = snapshot.zones.find(qname).ok_or_else(|| missing(format!("{owner} is in no zone of this server")))?;
     match located.zone.lookup(qname, located.hash, RecordType::A) {
         Found::Steered(id, _) => snapshot
-            .steered(located.steered(id))
+            .steered(snapshot.zones.steered(&located, id))
             .ok_or_else(|| missing(format!("{owner} is steered by no switch of this snapshot"))),
         _ => Err(missing(format!("{owner} is not steered: its records are static, or it does not exist"))),
     }

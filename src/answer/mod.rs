@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod chaos;
+mod direct;
 mod negative;
 mod resolve;
 mod steered;
@@ -17,11 +18,12 @@ mod tests;
 use crate::dns::compose::Reply;
 use crate::dns::cookie::Cookies;
 use crate::dns::edns::{ExtendedError, ReplyOpt, SentSubnet, UDP_PAYLOAD};
-use crate::dns::query::{CLASS_ANY, CLASS_CH, CLASS_IN, HEADER_LEN, Query};
+use crate::dns::query::{self, CLASS_ANY, CLASS_CH, CLASS_IN, HEADER_LEN, Query};
 use crate::dns::{Edns, Qname, Rcode, RecordType};
 use crate::snapshot::Snapshot;
 use crate::steering::PoolSlot;
-use std::net::SocketAddr;
+use crate::zone::{Located, Probe};
+use std::net::IpAddr;
 
 /// The size of a UDP reply to a query without EDNS (RFC 1035 §4.2.1).
 const PLAIN_UDP_LEN: usize = 512;
@@ -44,8 +46,8 @@ pub enum Transport {
 /// Who asks, and the luck of the draw.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker {
-    /// Where the query came from.
-    pub client: SocketAddr,
+    /// The address the query came from.
+    pub client: IpAddr,
     /// How it came.
     pub transport: Transport,
     /// A fresh random number.
@@ -130,60 +132,47 @@ struct Answering<'a, 'm> {
 /// `message` is the whole buffer: at least [`UDP_PAYLOAD`] octets for datagrams, 65535 for streams, or
 /// replies are cut shorter than they need be.
 pub fn respond(snapshot: &Snapshot, asker: &Asker, message: &mut [u8], query_len: usize) -> Outcome {
-    respond_with(snapshot, asker, None, &mut Qname::default(), message, query_len)
+    respond_with(snapshot, asker, None, message, query_len)
 }
 
 /// [`respond`] with cookies (RFC 7873): a client that sends one gets ours, and the outcome says
-/// whether it showed one of ours. `qname` is where the name is kept meanwhile; what it holds before
-/// does not matter.
+/// whether it showed one of ours.
 pub fn respond_with(
     snapshot: &Snapshot,
     asker: &Asker,
     cookies: Option<&Cookies>,
-    qname: &mut Qname,
     message: &mut [u8],
     query_len: usize,
 ) -> Outcome {
-    let mut query = Query::UNREAD;
-    if query.read(message, query_len, qname).is_none() {
-        return Outcome::SILENCE;
-    }
-    let mut opt = query.edns.as_ref().map(|edns| reply_opt(snapshot, asker, cookies, edns));
-    let limit = reply_limit(asker.transport, &query);
-    let mut answering = Answering {
-        snapshot,
-        asker,
-        qname,
-        qname_at: HEADER_LEN,
-        qtype: query.qtype,
-        reply: Reply::new(message, query.question_end, limit, opt.as_ref().map_or(0, ReplyOpt::len)),
-        opt: opt.as_mut(),
-        authoritative: false,
-        rcode: query.rcode,
-        kind: Kind::Error,
-        scope: 0,
-        error: None,
-        choice: None,
-        zone: None,
-    };
-    if query.question_end == HEADER_LEN {
-        // Nothing is asked but a cookie; where none are given, nothing is (RFC 9619 §4).
-        if query.rcode == Rcode::NOERROR && cookies.is_none() {
-            answering.rcode = Rcode::FORMERR;
-        }
-    } else if query.rcode == Rcode::NOERROR {
-        answering.triage(query.qclass);
-    }
-    let mut outcome = answering.finish();
-    if let (Some(cookies), Some(sent)) = (cookies, query.edns.as_ref().and_then(|edns| edns.cookie.as_ref())) {
-        outcome.knows_us = cookies.accepts(sent, asker.client.ip());
+    respond_reusing(&mut Qname::default(), snapshot, asker, cookies, message, query_len)
+}
+
+/// [`respond_with`], and the name of the query is kept in `qname` meanwhile: what that held before does
+/// not matter, and a worker need not clear one for each query.
+#[inline(always)] // the UDP worker calls it from one place, where a call would cost a tenth of all
+pub fn respond_reusing(
+    qname: &mut Qname,
+    snapshot: &Snapshot,
+    asker: &Asker,
+    cookies: Option<&Cookies>,
+    message: &mut [u8],
+    query_len: usize,
+) -> Outcome {
+    let mut edns = None;
+    let Some(query) = query::read(message, query_len, qname, &mut edns) else { return Outcome::SILENCE };
+    let mut opt = edns.as_ref().map(|edns| reply_opt(snapshot, asker, cookies, edns));
+    let limit = reply_limit(asker.transport, edns.as_ref());
+    let gives_cookies = cookies.is_some();
+    let mut outcome = answer(snapshot, asker, &query, limit, gives_cookies, qname, message, opt.as_mut());
+    if let (Some(cookies), Some(sent)) = (cookies, edns.as_ref().and_then(|edns| edns.cookie.as_ref())) {
+        outcome.knows_us = cookies.accepts(sent, asker.client);
     }
     outcome
 }
 
 /// The OPT record of the reply, as far as the query decides it.
 fn reply_opt<'a>(snapshot: &'a Snapshot, asker: &Asker, cookies: Option<&Cookies>, edns: &Edns) -> ReplyOpt<'a> {
-    let client = asker.client.ip();
+    let client = asker.client;
     let believed = |sent: &SentSubnet| {
         // RFC 7871 §7.1.2: a /0 asks that no prefix be used; echoing it reveals and costs nothing.
         sent.subnet.source == 0 || snapshot.settings.believes_subnet_of(client)
@@ -209,18 +198,105 @@ fn reply_opt<'a>(snapshot: &'a Snapshot, asker: &Asker, cookies: Option<&Cookies
 
 /// The largest reply this client takes (RFC 6891 §6.2.3 to §6.2.5).
 #[inline]
-fn reply_limit(transport: Transport, query: &Query) -> usize {
-    match (transport, &query.edns) {
+fn reply_limit(transport: Transport, edns: Option<&Edns>) -> usize {
+    match (transport, edns) {
         (Transport::Udp, None) => PLAIN_UDP_LEN,
         (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(UDP_PAYLOAD)).max(PLAIN_UDP_LEN),
         _ => usize::from(u16::MAX),
     }
 }
 
-impl Answering<'_, '_> {
+/// A query that was read, as it is handed on.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    snapshot: &'a Snapshot,
+    asker: &'a Asker,
+    query: Query,
+    /// Octets of the reply at most.
+    limit: usize,
+    gives_cookies: bool,
+}
+
+/// Answers a query: what is at hand at once, everything else from where looking for that has come to.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // taken one by one they stay in registers
+fn answer<'a>(
+    snapshot: &'a Snapshot,
+    asker: &'a Asker,
+    query: &Query,
+    limit: usize,
+    gives_cookies: bool,
+    qname: &mut Qname,
+    message: &mut [u8],
+    mut opt: Option<&mut ReplyOpt<'a>>,
+) -> Outcome {
+    let Query { qtype, qclass, question_end, rcode } = *query;
+    if qclass == CLASS_IN
+        && rcode == Rcode::NOERROR
+        && !qtype.is_meta()
+        && let Some(located) = snapshot.zones.find(qname)
+    {
+        let probe = located.zone.find(qname, located.hash);
+        if let Probe::Node(node) = &probe {
+            let subnet = match &opt {
+                Some(ReplyOpt { subnet: Some((sent, _)), .. }) => Some(sent.subnet),
+                _ => None,
+            };
+            if let Some(found) = direct::at_hand(snapshot, asker, subnet, &located, node, qtype)
+                && let Some(outcome) = found.write(message, question_end, qtype, limit, opt.as_deref_mut())
+            {
+                return outcome;
+            }
+        }
+        let query = Query { qtype, qclass, question_end, rcode };
+        let asked = Asked { snapshot, asker, query, limit, gives_cookies };
+        return answer_from(asked, Some((located, probe)), qname, message, opt);
+    }
+    let query = Query { qtype, qclass, question_end, rcode };
+    answer_from(Asked { snapshot, asker, query, limit, gives_cookies }, None, qname, message, opt)
+}
+
+/// Answers a query whose answer is not at hand, given its zone and whether its name exists, where that
+/// is known.
+#[inline(never)]
+fn answer_from<'a>(
+    asked: Asked<'a>,
+    start: Option<(Located<'a>, Probe<'a>)>,
+    qname: &mut Qname,
+    message: &mut [u8],
+    opt: Option<&mut ReplyOpt<'a>>,
+) -> Outcome {
+    let Asked { snapshot, asker, query, limit, gives_cookies } = asked;
+    let mut answering = Answering {
+        snapshot,
+        asker,
+        qname,
+        qname_at: HEADER_LEN,
+        qtype: query.qtype,
+        reply: Reply::new(message, query.question_end, limit, opt.as_ref().map_or(0, |opt| opt.len())),
+        opt,
+        authoritative: false,
+        rcode: query.rcode,
+        kind: Kind::Error,
+        scope: 0,
+        error: None,
+        choice: None,
+        zone: None,
+    };
+    if query.question_end == HEADER_LEN {
+        // Nothing is asked but a cookie; where none are given, nothing is (RFC 9619 §4).
+        if query.rcode == Rcode::NOERROR && !gives_cookies {
+            answering.rcode = Rcode::FORMERR;
+        }
+    } else if query.rcode == Rcode::NOERROR {
+        answering.triage(query.qclass, start);
+    }
+    answering.finish()
+}
+
+impl<'a> Answering<'a, '_> {
     /// Sorts queries by class and by types that are no data.
-    #[inline(always)] // one caller, and on the way of every query
-    fn triage(&mut self, qclass: u16) {
+    fn triage(&mut self, qclass: u16, start: Option<(Located<'a>, Probe<'a>)>) {
         if self.qtype.is_meta() && self.qtype != RecordType::ANY {
             self.rcode = match self.qtype {
                 // Transfers take another road; whoever gets here may not have one.
@@ -232,7 +308,7 @@ impl Answering<'_, '_> {
         }
         match qclass {
             CLASS_IN | CLASS_ANY => {
-                self.resolve();
+                self.resolve(start);
                 // RFC 1035 §6.2: an answer for every class is never authoritative; ours covers only IN.
                 self.authoritative &= qclass == CLASS_IN;
             }
@@ -242,7 +318,6 @@ impl Answering<'_, '_> {
     }
 
     /// REFUSED: not our name, or not for this client.
-    #[inline(never)]
     fn refuse(&mut self, error: Option<ExtendedError>) {
         self.rcode = Rcode::REFUSED;
         self.kind = Kind::Error;
@@ -251,7 +326,6 @@ impl Answering<'_, '_> {
     }
 
     /// Writes OPT and header and reports.
-    #[inline(always)]
     fn finish(&mut self) -> Outcome {
         let truncated = self.reply.is_truncated();
         if let Some(opt) = self.opt.as_deref_mut() {

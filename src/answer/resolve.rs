@@ -6,7 +6,7 @@ use crate::dns::edns::ExtendedError;
 use crate::dns::name::MAX_NAME_LEN;
 use crate::dns::query::HEADER_LEN;
 use crate::dns::{Rcode, RecordType};
-use crate::zone::{Found, Located, Node, Redirect, RrsetRef};
+use crate::zone::{Found, Located, Node, Probe, Redirect, RrsetRef};
 
 /// The most aliases one answer carries; a resolver takes it from there.
 const MAX_ALIASES: usize = 8;
@@ -27,43 +27,35 @@ pub(super) enum Next {
 }
 
 impl<'a> Answering<'a, '_> {
-    /// Answers the question from our zones.
-    #[inline(always)] // what every query takes is one piece of code; each call would cost a part of it
-    pub(super) fn resolve(&mut self) {
-        let Some(located) = self.snapshot.zones.find(self.qname) else {
-            return self.refuse(Some(ExtendedError::NotAuthoritative));
+    /// Answers the question from our zones, going on from where it has come to.
+    pub(super) fn resolve(&mut self, start: Option<(Located<'a>, Probe<'a>)>) {
+        let (located, probe) = match start {
+            Some((located, probe)) if self.qtype != RecordType::DS => (located, probe),
+            _ => {
+                let Some(located) = self.locate() else { return self.refuse(Some(ExtendedError::NotAuthoritative)) };
+                (located, located.zone.find(self.qname, located.hash))
+            }
         };
-        if self.qtype == RecordType::DS { self.resolve_signer(&located) } else { self.resolve_in(&located) }
-    }
-
-    /// Answers the question from one zone.
-    #[inline(always)]
-    fn resolve_in(&mut self, located: &Located<'a>) {
         self.authoritative = true;
         self.kind = Kind::Answer;
         self.zone = Some(located.index);
-        if let Next::Follow(record_at) = self.answer_from(located) {
+        if let Next::Follow(record_at) = self.answer_from(&located, probe) {
             self.follow(record_at, located.hash);
         }
     }
 
-    /// The DS records of a zone belong to its parent, where we serve that too (RFC 4035 §3.1.4.1).
-    #[cold]
-    fn resolve_signer(&mut self, located: &Located<'a>) {
-        self.resolve_in(&self.parent_of(located).unwrap_or(*located));
+    /// The zone the current name belongs to. The DS records of a zone belong to its parent, where we
+    /// serve that too (RFC 4035 §3.1.4.1).
+    fn locate(&self) -> Option<Located<'a>> {
+        let located = self.snapshot.zones.find(self.qname)?;
+        let parent = if self.qtype == RecordType::DS { self.parent_of(&located) } else { None };
+        parent.or(Some(located))
     }
 
     /// The zone above, when the current name is the apex of this one.
     fn parent_of(&self, located: &Located<'a>) -> Option<Located<'a>> {
         let is_apex = self.qname.wire() == located.zone.apex().wire();
         if is_apex { self.snapshot.zones.find_above(self.qname, 1) } else { None }
-    }
-
-    /// The zone the target of an alias belongs to.
-    fn locate(&self) -> Option<Located<'a>> {
-        let located = self.snapshot.zones.find(self.qname)?;
-        let parent = if self.qtype == RecordType::DS { self.parent_of(&located) } else { None };
-        parent.or(Some(located))
     }
 
     /// Whether the current name is the question's own, not the target of an alias.
@@ -73,7 +65,6 @@ impl<'a> Answering<'a, '_> {
     }
 
     /// Goes on with the target of an alias, and with its target, as long as they are ours.
-    #[inline(never)]
     fn follow(&mut self, mut record_at: usize, first: u64) {
         let mut seen = [first; MAX_ALIASES];
         for step in 1..MAX_ALIASES {
@@ -89,7 +80,7 @@ impl<'a> Answering<'a, '_> {
                 *place = located.hash;
             }
             self.zone = Some(located.index);
-            match self.answer_from(&located) {
+            match self.answer_from(&located, located.zone.find(self.qname, located.hash)) {
                 Next::Done => return,
                 Next::Follow(next) => record_at = next,
             }
@@ -104,25 +95,8 @@ impl<'a> Answering<'a, '_> {
     }
 
     /// Writes what one zone has for the current name.
-    #[inline(always)]
-    fn answer_from(&mut self, located: &Located<'a>) -> Next {
-        let node = located.zone.find(self.qname, located.hash);
-        if let Some(node) = &node {
-            if let Some(rrset) = node.hit(self.qtype) {
-                self.push_answer(located, rrset);
-                return Next::Done;
-            }
-            if let Some(id) = node.steered() {
-                return self.answer_steered(located, id, node);
-            }
-        }
-        self.answer_found(located, located.zone.judge(self.qname, node.as_ref(), self.qtype))
-    }
-
-    /// Writes what is more than records of the type asked for.
-    #[inline(never)]
-    fn answer_found(&mut self, located: &Located<'a>, found: Found<'a>) -> Next {
-        match found {
+    fn answer_from(&mut self, located: &Located<'a>, probe: Probe<'a>) -> Next {
+        match located.zone.judge(self.qname, located.hash, probe, self.qtype) {
             Found::Hit(rrset) => self.push_answer(located, rrset),
             Found::Steered(id, node) => return self.answer_steered(located, id, &node),
             Found::Cname(alias) => return self.push_alias(alias.wire, alias.count),
@@ -140,7 +114,6 @@ impl<'a> Answering<'a, '_> {
     }
 
     /// An Rrset of the answer.
-    #[inline(always)]
     pub(super) fn push_answer(&mut self, located: &Located<'_>, rrset: RrsetRef<'_>) {
         if rrset.rtype == RecordType::SOA {
             return self.push_soa(located, Section::Answer, rrset.ttl());
@@ -151,7 +124,6 @@ impl<'a> Answering<'a, '_> {
     }
 
     /// Records owned by the current name. Whether they fitted.
-    #[inline]
     pub(super) fn push_owned(&mut self, wire: &[u8], count: u16) -> bool {
         if self.is_question() {
             self.reply.push(Section::Answer, wire, count)

@@ -1,12 +1,12 @@
 //! Names a switch decides: the steered owner, the pins of its pools, and `_explain`.
 
 use super::resolve::Next;
-use super::{Answering, Chosen, Kind};
-use crate::dns::RecordType;
+use super::{Answering, Asker, Chosen, Kind};
 use crate::dns::compose::Section;
 use crate::dns::edns::ExtendedError;
+use crate::dns::{RecordType, Subnet};
 use crate::snapshot::{OwnerRole, SteeredOwner};
-use crate::steering::{Client, CompiledPool, CompiledSwitch};
+use crate::steering::{Choice, Client, CompiledPool, CompiledSet, CompiledSwitch};
 use crate::zone::{Found, Located, Node, SteerId};
 
 /// A pool for this answer, and how it came to be this one.
@@ -19,13 +19,12 @@ struct Picked<'s> {
 
 impl<'a> Answering<'a, '_> {
     /// Answers a name that a switch decides; the static data of the name fill in for types no pool has.
-    #[inline]
     pub(super) fn answer_steered(&mut self, located: &Located<'a>, id: SteerId, node: &Node<'a>) -> Next {
         // Only one pool's promise per answer can be kept account of: the resolver asks for the next one itself.
         if self.choice.is_some() {
             return Next::Done;
         }
-        let Some((owner, switch)) = self.snapshot.steered(located.steered(id)) else {
+        let Some((owner, switch)) = self.snapshot.steered(self.snapshot.zones.steered(located, id)) else {
             self.answer_nodata(located, None);
             return Next::Done;
         };
@@ -35,16 +34,16 @@ impl<'a> Answering<'a, '_> {
                 return Next::Done;
             }
             OwnerRole::Pin(index) => self.pin(switch, usize::from(index)),
-            OwnerRole::Owner if carries(switch, self.qtype) => self.choose(owner, switch),
+            OwnerRole::Owner if switch.carries(self.qtype) => self.choose(owner, switch),
             OwnerRole::Owner => return self.answer_static(located, node, switch),
         };
         self.answer_picked(located, node, switch, &picked)
     }
 
     /// The pool weights and rules choose for this client.
-    #[inline]
     fn choose(&mut self, owner: &SteeredOwner, switch: &'a CompiledSwitch) -> Picked<'a> {
-        let choice = switch.choose(&self.client(owner), self.asker.draw);
+        let Client { subnet, label, .. } = self.client(owner);
+        let choice = choose(switch, self.asker, subnet, label);
         self.scope = self.scope.max(choice.scope);
         let pool = choice.pool.and_then(|index| switch.pools.get(index));
         Picked { pool, pinned: false, by_fallback: choice.by_fallback }
@@ -60,7 +59,6 @@ impl<'a> Answering<'a, '_> {
     }
 
     /// The records of a pool: of the type, or its alias, or none.
-    #[inline]
     fn answer_picked(
         &mut self,
         located: &Located<'a>,
@@ -68,9 +66,7 @@ impl<'a> Answering<'a, '_> {
         switch: &'a CompiledSwitch,
         picked: &Picked<'a>,
     ) -> Next {
-        let found =
-            picked.pool.and_then(|pool| Some((pool, pool.set(self.qtype).or_else(|| pool.set(RecordType::CNAME))?)));
-        let Some((pool, set)) = found else {
+        let Some((pool, set)) = self.records_of(picked.pool) else {
             self.answer_without_records(located, node, switch, picked);
             return Next::Done;
         };
@@ -88,6 +84,12 @@ impl<'a> Answering<'a, '_> {
             self.choice = Some(Chosen { slot: pool.slot, promise_s: set.promise_s, pinned, by_fallback });
         }
         next
+    }
+
+    /// The set of a pool that answers the type asked for: of that type, or else the alias.
+    fn records_of(&self, pool: Option<&'a CompiledPool>) -> Option<(&'a CompiledPool, &'a CompiledSet)> {
+        let pool = pool?;
+        Some((pool, pool.set(self.qtype).or_else(|| pool.set(RecordType::CNAME))?))
     }
 
     /// The pool has no such records, or there is no pool.
@@ -120,7 +122,7 @@ impl<'a> Answering<'a, '_> {
     ///
     /// Networks that may not ask are refused, not told NODATA: an operator sees at once what is wrong.
     fn answer_explain(&mut self, located: &Located<'a>, owner: &SteeredOwner, switch: &CompiledSwitch) {
-        if !switch.explain_allowed(self.asker.client.ip()) {
+        if !switch.explain_allowed(self.asker.client) {
             if self.is_question() {
                 self.refuse(Some(ExtendedError::Prohibited));
             }
@@ -142,10 +144,9 @@ impl<'a> Answering<'a, '_> {
     }
 
     /// Who asks, as steering sees it.
-    #[inline]
     fn client(&self, owner: &SteeredOwner) -> Client<'_> {
         Client {
-            address: self.asker.client.ip(),
+            address: self.asker.client,
             subnet: self.opt.as_ref().and_then(|opt| opt.subnet.as_ref()).map(|(sent, _)| sent.subnet),
             label: owner.wildcard.then(|| self.qname.first_label()),
         }
@@ -155,8 +156,11 @@ impl<'a> Answering<'a, '_> {
 /// The TTL of an explanation, seconds: the floor of every TTL here (§1.8).
 const EXPLAIN_TTL_S: u32 = 5;
 
-/// Whether some pool has records of this type, or an alias for every type.
-#[inline]
-fn carries(switch: &CompiledSwitch, qtype: RecordType) -> bool {
-    switch.pools.iter().any(|pool| pool.sets.iter().any(|set| set.rtype == qtype || set.rtype == RecordType::CNAME))
+/// Chooses for a client; one that sent a subnet is told how far the answer holds.
+#[inline(always)] // on the way of every query for a steered name
+pub(super) fn choose(switch: &CompiledSwitch, asker: &Asker, subnet: Option<Subnet>, label: Option<&[u8]>) -> Choice {
+    match switch.choose_for_all(asker.draw) {
+        Some(choice) if subnet.is_none() => choice,
+        _ => switch.choose(&Client { address: asker.client, subnet, label }, asker.draw),
+    }
 }

@@ -192,7 +192,7 @@ impl ReplyOpt<'_> {
 
     /// Writes the record to the front of `space`, behind `before` octets of message; returns the octets
     /// used, or `None` when they do not fit.
-    #[inline]
+    #[inline(never)]
     pub fn write(&self, before: usize, space: &mut [u8]) -> Option<usize> {
         let len = self.len() + self.padding(before, space.len());
         let (fixed, mut options) = space.get_mut(..len)?.split_first_chunk_mut::<OPT_LEN>()?;

@@ -1,7 +1,7 @@
-//! A name being looked up: lower-case wire form on the stack, with label starts and suffix hashes.
+//! A name being looked up: lower-case wire form with label starts, and the hashes of its ancestors.
 //!
-//! The hash grows from the root leftwards, one step per label, so one pass over a name yields the
-//! hash of every ancestor. Stored names are hashed by the same code when a table is built.
+//! A hash grows from the end of the name leftwards, one step per eight octets: a longer suffix goes
+//! on where a shorter one stopped. Stored names are hashed by the same code when a table is built.
 
 // Lengths and offsets come from packets here: no octet is reached for without asking whether it is there.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
@@ -21,8 +21,16 @@ const NAME_PLACES: usize = 256;
 /// Room for whole words to be read at any octet.
 const PADDED_LEN: usize = NAME_PLACES + 8;
 
-/// The hash of the root name: any odd constant (here from the fraction of pi).
-pub const ROOT_HASH: u64 = 0x2436_a088_85a3_08d3;
+/// What hashes begin with: any odd constant (here from the fraction of pi).
+const HASH_SEED: u64 = 0x2436_a088_85a3_08d3;
+
+/// How far the hash of a name has grown.
+#[derive(Debug, Clone, Copy)]
+pub struct Hashing {
+    hash: u64,
+    /// Everything from this offset on is in it.
+    begin: usize,
+}
 
 /// A name in lower-case wire form with the places of its labels.
 #[derive(Debug, Clone)]
@@ -52,32 +60,59 @@ impl Qname {
     #[inline(always)] // on the way of every query, where a call costs a tenth of it
     pub fn read(&mut self, message: &[u8], at: usize, limit: usize) -> Option<usize> {
         let octets = message.get(at..)?;
-        let (mut here, mut labels, mut lowered) = (0, 0, BLOCK);
-        self.lower_block(octets, 0);
-        loop {
-            let Some(len) = self.wire.get(..lowered).and_then(|wire| wire.get(here)) else {
-                if lowered == NAME_PLACES {
-                    return None;
-                }
-                self.lower_next(octets, lowered);
-                lowered += BLOCK;
-                continue;
-            };
-            if let Some(start) = self.starts.get_mut(labels % LABEL_PLACES) {
-                *start = octet(here);
-            }
-            if !(1..=63).contains(len) {
+        let block = self.lower_block(octets, 0);
+        let (mut here, mut labels) = (0, 0);
+        // Most names end within the first block.
+        let mut len = 0;
+        while let Some(octet) = block.get(here) {
+            len = *octet;
+            self.begin_label(labels, here);
+            if !(1..=63).contains(&len) {
                 break;
             }
-            here += usize::from(*len) + 1;
+            here += usize::from(len) + 1;
             labels += 1;
         }
+        if here >= BLOCK {
+            (here, labels, len) = self.read_further(octets, here, labels);
+        }
         let end = at + here + 1;
-        if octet_at(&self.wire, here) != 0 || here >= MAX_NAME_LEN || end > limit.min(message.len()) {
+        if len != 0 || here >= MAX_NAME_LEN || end > limit.min(message.len()) {
             return None;
         }
         (self.len, self.labels) = (octet(here + 1), octet(labels));
         Some(end)
+    }
+
+    /// Goes on reading behind the first block: returns where the last label begins, how many there are
+    /// before it, and its length.
+    #[inline(never)]
+    fn read_further(&mut self, octets: &[u8], mut here: usize, mut labels: usize) -> (usize, usize, u8) {
+        let mut lowered = BLOCK;
+        loop {
+            while here >= lowered {
+                if lowered == NAME_PLACES {
+                    return (here, labels, u8::MAX);
+                }
+                self.lower_block(octets, lowered);
+                lowered += BLOCK;
+            }
+            let len = self.wire.get(here).copied().unwrap_or(u8::MAX);
+            self.begin_label(labels, here);
+            if !(1..=63).contains(&len) {
+                return (here, labels, len);
+            }
+            here += usize::from(len) + 1;
+            labels += 1;
+        }
+    }
+
+    /// Notes where a label begins.
+    #[inline(always)]
+    fn begin_label(&mut self, index: usize, at: usize) {
+        if let Some(start) = self.starts.get_mut(index % LABEL_PLACES) {
+            *start = octet(at);
+        }
     }
 
     /// [`Qname::read`] off the way of queries.
@@ -91,25 +126,19 @@ impl Qname {
         self.read_apart(wire, 0, wire.len()).filter(|end| *end == wire.len()).map(|_| ())
     }
 
-    /// [`Qname::lower_block`] for the few names longer than one block.
-    #[inline(never)]
-    fn lower_next(&mut self, octets: &[u8], from: usize) {
-        self.lower_block(octets, from);
-    }
-
-    /// Copies the block at `from` in lower case, zeroes behind the end. Length octets are below 64 and
-    /// stay as they are; what would be one and is a capital letter is none in lower case either.
+    /// Copies the block at `from` in lower case, zeroes behind the end; returns it. Length octets are
+    /// below 64 and stay as they are; what would be one and is a capital letter is none in lower case
+    /// either.
     #[inline(always)]
-    fn lower_block(&mut self, octets: &[u8], from: usize) {
-        let block = octets.get(from..from + BLOCK).and_then(|block| block.first_chunk::<BLOCK>());
-        let place = self.wire.get_mut(from..from + BLOCK).and_then(|place| place.first_chunk_mut::<BLOCK>());
-        match (block, place) {
-            (Some(block), Some(place)) => {
-                place.iter_mut().zip(block).for_each(|(to, from)| *to = from.to_ascii_lowercase());
-            }
-            (None, Some(place)) => last_block(octets.get(from..).unwrap_or(&[]), place),
-            (_, None) => {}
+    fn lower_block(&mut self, octets: &[u8], from: usize) -> [u8; BLOCK] {
+        let block = match octets.get(from..from + BLOCK).and_then(|block| block.first_chunk()) {
+            Some(block) => lower_octets(*block),
+            None => last_block(octets.get(from..).unwrap_or(&[])),
+        };
+        if let Some(place) = self.wire.get_mut(from..from + BLOCK).and_then(|place| place.first_chunk_mut()) {
+            *place = block;
         }
+        block
     }
 
     /// The lower-case wire form.
@@ -154,33 +183,30 @@ impl Qname {
         self.wire().split_first().and_then(|(len, rest)| rest.get(..usize::from(*len))).unwrap_or(&[])
     }
 
-    /// The hash of this name without its first `to` labels, from that of its suffix without `from`.
+    /// Where hashing begins: at the end of the name.
     #[must_use]
     #[inline(always)]
-    pub fn extend_hash(&self, suffix: u64, from: usize, to: usize) -> u64 {
-        let (mut hash, mut index) = (suffix, from);
-        let mut end = self.start(from);
-        while index > to {
-            index -= 1;
-            let begin = self.start(index);
-            hash = self.add_label(hash, begin, end);
-            end = begin;
-        }
-        hash
+    pub fn hashing(&self) -> Hashing {
+        Hashing { hash: HASH_SEED, begin: self.wire_len() }
     }
 
-    /// Adds the label from `at` to `end` to a hash.
-    #[inline]
-    fn add_label(&self, above: u64, mut at: usize, end: usize) -> u64 {
-        let mut hash = above;
-        let mut left = end.wrapping_sub(at);
-        while left > 8 {
-            hash = mix(hash, self.word(at));
-            at += 8;
-            left -= 8;
+    /// The hash of this name from offset `at` on, which is at most where `hashing` has come to.
+    #[inline(always)] // on the way of every query
+    pub fn hash_from(&self, hashing: &mut Hashing, at: usize) -> u64 {
+        while hashing.begin >= at + 8 {
+            hashing.begin -= 8;
+            hashing.hash = mix(hashing.hash, self.word(hashing.begin));
         }
-        // One to eight octets are left; what stands behind them is shifted out.
-        mix(hash, self.word(at) << (left.wrapping_mul(8).wrapping_neg() % 64))
+        // Fewer than eight octets are left: what stands behind them is shifted out. When none is left
+        // a word counts twice, which is as good.
+        let left = hashing.begin.wrapping_sub(at);
+        mix(hashing.hash, self.word(at) << (left.wrapping_mul(8).wrapping_neg() % 64))
+    }
+
+    /// The hash of the name without its first `skip` labels.
+    #[must_use]
+    pub fn suffix_hash(&self, skip: usize) -> u64 {
+        self.hash_from(&mut self.hashing(), self.start(skip))
     }
 
     /// Whether the octets from `at` on begin with these.
@@ -198,19 +224,14 @@ impl Qname {
     fn word(&self, at: usize) -> u64 {
         word_at(&self.wire, at % 256)
     }
-
-    /// The hash of the suffix without the first `skip` labels.
-    #[must_use]
-    pub fn suffix_hash(&self, skip: usize) -> u64 {
-        self.extend_hash(ROOT_HASH, self.label_count(), skip)
-    }
 }
 
-/// The hash of `*.<name>` from the hash of the name (RFC 4592).
+/// What the wildcard below a name is filed under, beside its own hash, by the hash of that name
+/// (RFC 4592): found without writing its name down.
 #[must_use]
 #[inline]
 pub fn wildcard_hash(encloser: u64) -> u64 {
-    mix(encloser, u64::from_le_bytes([0, 0, 0, 0, 0, 0, 1, b'*']))
+    mix(encloser, u64::from(b'*'))
 }
 
 /// Whether two slices of one length are equal: by words, of which the last may overlap the one before.
@@ -252,12 +273,6 @@ fn word_at(octets: &[u8], at: usize) -> u64 {
     octets.get(at..at + 8).and_then(|octets| octets.first_chunk()).map_or(0, |octets| u64::from_le_bytes(*octets))
 }
 
-/// The octet at an offset of the padded wire form.
-#[inline]
-fn octet_at(wire: &[u8; PADDED_LEN], at: usize) -> u8 {
-    wire.get(at).copied().unwrap_or(u8::MAX)
-}
-
 /// An offset or a number of labels as it is kept.
 #[inline]
 #[allow(clippy::cast_possible_truncation)] // names are at most 255 octets
@@ -265,11 +280,22 @@ fn octet(number: usize) -> u8 {
     number as u8
 }
 
+/// A block in lower case. Held by value: told that nothing else touches it, the compiler works on 16
+/// octets at once.
+#[inline(always)]
+fn lower_octets(mut block: [u8; BLOCK]) -> [u8; BLOCK] {
+    for octet in &mut block {
+        *octet = octet.to_ascii_lowercase();
+    }
+    block
+}
+
 /// Fewer octets than a block in lower case, and zeroes.
 #[cold]
-fn last_block(octets: &[u8], place: &mut [u8; BLOCK]) {
-    *place = [0; BLOCK];
-    place.iter_mut().zip(octets).for_each(|(to, from)| *to = from.to_ascii_lowercase());
+fn last_block(octets: &[u8]) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    block.iter_mut().zip(octets).for_each(|(to, from)| *to = from.to_ascii_lowercase());
+    block
 }
 
 /// One word into the hash: a folded 128-bit product. Tables are filled by operators only, so
@@ -352,9 +378,13 @@ mod tests {
     fn the_hash_of_a_suffix_is_the_hash_of_that_name() {
         let (long, short) = (qname("a.very-long-label.example.test"), qname("example.test"));
         assert_eq!(long.suffix_hash(2), short.suffix_hash(0));
-        assert_eq!(wildcard_hash(short.suffix_hash(0)), qname("*.example.test").suffix_hash(0));
         assert_ne!(long.suffix_hash(0), long.suffix_hash(1));
         assert_ne!(qname("ab.c").suffix_hash(0), qname("a.bc").suffix_hash(0));
+        assert_ne!(wildcard_hash(short.suffix_hash(0)), short.suffix_hash(0));
+        let mut growing = long.hashing();
+        for skip in (0..=long.label_count()).rev() {
+            assert_eq!(long.hash_from(&mut growing, long.start(skip)), long.suffix_hash(skip), "{skip}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub const CLASS_CH: u16 = 3;
 pub const CLASS_ANY: u16 = 255;
 
 /// A query as far as it could be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query {
     /// What is asked.
     pub qtype: RecordType,
@@ -28,10 +28,69 @@ pub struct Query {
     /// Where the question ends: everything before it stands in the reply as it is. [`HEADER_LEN`]
     /// when there is no question worth echoing.
     pub question_end: usize,
-    /// The OPT record, if there is one.
-    pub edns: Option<Edns>,
     /// NOERROR: to be answered. Otherwise what the reply has to say.
     pub rcode: Rcode,
+}
+
+/// Reads the query in the first `len` octets of its buffer; the name goes to `qname`, the OPT record to
+/// `edns`. `None`: not to be answered at all, because it is shorter than a header or is itself a reply
+/// (QR = 1).
+#[must_use]
+#[inline(always)] // on the way of every query
+pub fn read(buffer: &[u8], len: usize, qname: &mut Qname, edns: &mut Option<Edns>) -> Option<Query> {
+    let message = buffer.get(..len)?;
+    let [_, _, flags, _, qd_high, qd_low, an_high, an_low, ns_high, ns_low, ar_high, ar_low] =
+        *message.first_chunk::<HEADER_LEN>()?;
+    if flags & 0x80 != 0 {
+        return None;
+    }
+    let questions = u16::from_be_bytes([qd_high, qd_low]);
+    let others = u32::from_be_bytes([an_high, an_low, ns_high, ns_low]);
+    let additionals = u16::from_be_bytes([ar_high, ar_low]);
+    // RFC 1035 §4.1.1: the opcode; only QUERY is offered on this path.
+    let mut rcode = if flags & 0x78 == 0 { Rcode::NOERROR } else { Rcode::NOTIMP };
+    let unread = Query { qtype: RecordType(0), qclass: 0, question_end: HEADER_LEN, rcode };
+    if questions != 1 {
+        let problem = read_without_question(message, questions, others, additionals, edns);
+        return Some(Query { rcode: first(rcode, problem), ..unread });
+    }
+    let Some((question_end, qtype, qclass)) = read_question(buffer, len, qname) else {
+        return Some(Query { rcode: first(rcode, Rcode::FORMERR), ..unread });
+    };
+    if others != 0 {
+        // An IXFR query carries the SOA it has (RFC 1995 §3); it is refused below, not malformed.
+        if qtype != RecordType::IXFR || others != 1 {
+            rcode = first(rcode, Rcode::FORMERR);
+        }
+    } else if additionals != 0 {
+        let rest = message.get(question_end..).unwrap_or(&[]);
+        rcode = first(rcode, read_additional(rest, additionals, edns));
+    }
+    Some(Query { qtype, qclass, question_end, rcode })
+}
+
+/// The first problem; a later one does not hide it.
+#[inline(always)]
+fn first(found: Rcode, next: Rcode) -> Rcode {
+    if found == Rcode::NOERROR { next } else { found }
+}
+
+/// RFC 9619 §4: a query has one question, or none when it asks for a cookie (RFC 7873 §5.4).
+#[cold]
+fn read_without_question(
+    message: &[u8],
+    questions: u16,
+    others: u32,
+    additionals: u16,
+    edns: &mut Option<Edns>,
+) -> Rcode {
+    let mut problem = Rcode::NOERROR;
+    // What stands behind no question can be read: an OPT record gets one in reply (RFC 6891 §6.1.1).
+    if questions == 0 && others == 0 {
+        problem = read_additional(message.get(HEADER_LEN..).unwrap_or(&[]), additionals, edns);
+    }
+    let asks = questions == 0 && edns.as_ref().is_some_and(|edns| edns.cookie.is_some());
+    if asks { problem } else { first(problem, Rcode::FORMERR) }
 }
 
 /// The question behind the header: its end, type and class.
@@ -42,102 +101,38 @@ fn read_question(buffer: &[u8], len: usize, qname: &mut Qname) -> Option<(usize,
     Some((at + 4, RecordType(u16::from_be_bytes([type_high, type_low])), u16::from_be_bytes([class_high, class_low])))
 }
 
-impl Query {
-    /// Nothing read yet.
-    pub const UNREAD: Self =
-        Self { qtype: RecordType(0), qclass: 0, question_end: HEADER_LEN, edns: None, rcode: Rcode::NOERROR };
-
-    /// Reads the query in the first `len` octets of its buffer into an unread one; the name goes to
-    /// `qname`. `None`: not to be answered at all, because it is shorter than a header or is itself a
-    /// reply (QR = 1).
-    #[inline(always)] // on the way of every query
-    pub fn read(&mut self, buffer: &[u8], len: usize, qname: &mut Qname) -> Option<()> {
-        let message = buffer.get(..len)?;
-        let [_, _, flags, _, qd_high, qd_low, an_high, an_low, ns_high, ns_low, ar_high, ar_low] =
-            *message.first_chunk::<HEADER_LEN>()?;
-        if flags & 0x80 != 0 {
-            return None;
-        }
-        let questions = u16::from_be_bytes([qd_high, qd_low]);
-        let others = u32::from_be_bytes([an_high, an_low, ns_high, ns_low]);
-        let additionals = u16::from_be_bytes([ar_high, ar_low]);
-        // RFC 1035 §4.1.1: the opcode; only QUERY is offered on this path.
-        if flags & 0x78 != 0 {
-            self.rcode = Rcode::NOTIMP;
-        }
-        if questions != 1 {
-            self.read_without_question(message, questions, others, additionals);
-            return Some(());
-        }
-        let Some((end, qtype, qclass)) = read_question(buffer, len, qname) else {
-            self.spoil(Rcode::FORMERR);
-            return Some(());
+/// Walks the additional section for OPT; octets behind the last record are tolerated. What is wrong
+/// with it, or NOERROR.
+#[inline(never)]
+fn read_additional(mut rest: &[u8], count: u16, edns: &mut Option<Edns>) -> Rcode {
+    let mut problem = Rcode::NOERROR;
+    for _ in 0..count {
+        let Some((is_root, record)) = skip_name(rest) else { return first(problem, Rcode::FORMERR) };
+        let Some(([type_high, type_low, class_high, class_low, ttl @ .., len_high, len_low], tail)) =
+            record.split_first_chunk::<10>()
+        else {
+            return first(problem, Rcode::FORMERR);
         };
-        (self.question_end, self.qtype, self.qclass) = (end, qtype, qclass);
-        if others != 0 {
-            // An IXFR query carries the SOA it has (RFC 1995 §3); it is refused below, not malformed.
-            let ixfr = qtype == RecordType::IXFR && others == 1;
-            if !ixfr {
-                self.spoil(Rcode::FORMERR);
-            }
-        } else if additionals != 0 {
-            self.read_additional(message, additionals);
+        let len = usize::from(u16::from_be_bytes([*len_high, *len_low]));
+        let Some((rdata, tail)) = tail.split_at_checked(len) else { return first(problem, Rcode::FORMERR) };
+        rest = tail;
+        if u16::from_be_bytes([*type_high, *type_low]) != RecordType::OPT.0 {
+            continue;
         }
-        Some(())
-    }
-
-    /// RFC 9619 §4: a query has one question, or none when it asks for a cookie (RFC 7873 §5.4).
-    #[cold]
-    fn read_without_question(&mut self, message: &[u8], questions: u16, others: u32, additionals: u16) {
-        // What stands behind no question can be read: an OPT record gets one in reply (RFC 6891 §6.1.1).
-        if questions == 0 && others == 0 {
-            self.read_additional(message, additionals);
+        // RFC 6891 §6.1.1: one OPT. §6.1.2: its owner is the root.
+        if edns.is_some() || !is_root {
+            return first(problem, Rcode::FORMERR);
         }
-        if questions != 0 || self.edns.as_ref().is_none_or(|edns| edns.cookie.is_none()) {
-            self.spoil(Rcode::FORMERR);
+        let opt = edns.insert(Edns::default());
+        if opt.read(u16::from_be_bytes([*class_high, *class_low]), *ttl, rdata).is_none() {
+            return Rcode::FORMERR;
+        }
+        // RFC 6891 §6.1.3.
+        if opt.version != 0 {
+            problem = Rcode::BADVERS;
         }
     }
-
-    /// Records the first problem; a later one does not hide it.
-    fn spoil(&mut self, rcode: Rcode) {
-        if self.rcode == Rcode::NOERROR {
-            self.rcode = rcode;
-        }
-    }
-
-    /// Walks the additional section for OPT; octets behind the last record are tolerated.
-    #[inline(never)]
-    fn read_additional(&mut self, message: &[u8], count: u16) {
-        let mut rest = message.get(self.question_end..).unwrap_or(&[]);
-        for _ in 0..count {
-            let Some((is_root, record)) = skip_name(rest) else { return self.spoil(Rcode::FORMERR) };
-            let Some(([type_high, type_low, class_high, class_low, ttl @ .., len_high, len_low], tail)) =
-                record.split_first_chunk::<10>()
-            else {
-                return self.spoil(Rcode::FORMERR);
-            };
-            let len = usize::from(u16::from_be_bytes([*len_high, *len_low]));
-            let Some((rdata, tail)) = tail.split_at_checked(len) else { return self.spoil(Rcode::FORMERR) };
-            rest = tail;
-            if u16::from_be_bytes([*type_high, *type_low]) != RecordType::OPT.0 {
-                continue;
-            }
-            // RFC 6891 §6.1.1: one OPT. §6.1.2: its owner is the root.
-            if self.edns.is_some() || !is_root {
-                return self.spoil(Rcode::FORMERR);
-            }
-            let edns = self.edns.insert(Edns::default());
-            let sound = edns.read(u16::from_be_bytes([*class_high, *class_low]), *ttl, rdata);
-            let version = edns.version;
-            if sound.is_none() {
-                return self.spoil(Rcode::FORMERR);
-            }
-            // RFC 6891 §6.1.3.
-            if version != 0 {
-                self.spoil(Rcode::BADVERS);
-            }
-        }
-    }
+    problem
 }
 
 /// Steps over a name that may end in a pointer: whether it was the root, and what follows.

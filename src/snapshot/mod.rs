@@ -95,7 +95,7 @@ impl Snapshot {
 
     /// A steered name with its switch; `None` only for an identifier of another snapshot.
     #[must_use]
-    #[inline]
+    #[inline(always)] // on the way of every query for a steered name
     pub fn steered(&self, id: SteerId) -> Option<(&SteeredOwner, &CompiledSwitch)> {
         let owner = self.owners.get(id.0 as usize)?;
         Some((owner, self.switches.at(owner.switch)?))

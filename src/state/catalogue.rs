@@ -77,7 +77,7 @@ impl Catalogue {
         let ttl_of = |rtype| match located.zone.lookup(&qname, hash, rtype) {
             Found::Hit(rrset) | Found::Cname(rrset) => Some(rrset.ttl()),
             Found::Steered(id, _) => {
-                let owner = self.owners.get(located.steered(id).0 as usize)?;
+                let owner = self.owners.get(self.zones.steered(&located, id).0 as usize)?;
                 self.switches.get(owner.switch as usize).map(|placed| placed.switch.ttl_s)
             }
             Found::Referral(_) | Found::Redirect(_) => None,

@@ -5,10 +5,8 @@ use super::labels::LabelRules;
 use super::networks::Ruled;
 use super::partition::Outcome;
 use super::table::{Method, Table};
-use super::{
-    CompiledPool, CompiledSwitch, NetworkRules, PoolIndex, PoolSlot, RuleMatch, RuleTarget, Switch, fallback, set,
-    sticky,
-};
+use super::{CompiledPool, CompiledSwitch, NetworkRules, PoolIndex, PoolSlot, RuleMatch, RuleTarget, Switch};
+use super::{compiled, fallback, set, sticky};
 use crate::dns::Name;
 use std::sync::Arc;
 
@@ -66,10 +64,12 @@ pub fn compile(input: &SwitchInput<'_>) -> CompiledSwitch {
     let mut list = tables.list.into_iter();
     let main = list.next().expect("the main weights have a table");
     let said = input.pools.iter().any(|pool| pool.why.is_some());
+    let pools = compile_pools(input);
     CompiledSwitch {
         definition: Arc::clone(definition),
         ttl_s: input.ttl_s,
-        pools: compile_pools(input),
+        carried: compiled::carried(&pools),
+        pools,
         capped: tables.capped,
         main,
         others: list.collect(),

@@ -22,6 +22,8 @@ pub struct CompiledSwitch {
     pub ttl_s: u32,
     /// In the order of the file.
     pub pools: Box<[CompiledPool]>,
+    /// The types its pools have records of, by bit; see [`carried`].
+    pub(super) carried: u64,
     /// The pool that gets no more than its weight's share, whatever becomes of the others (§5.3).
     pub capped: Option<usize>,
     /// Table 0: the main weights.
@@ -99,16 +101,61 @@ pub struct Choice {
 
 impl CompiledPool {
     /// The set of this type.
-    #[inline]
+    #[inline(always)] // on the way of every query for a steered name
+    #[allow(clippy::manual_find)] // a closure is not sure to be inlined
     #[must_use]
     pub fn set(&self, rtype: RecordType) -> Option<&CompiledSet> {
-        self.sets.iter().find(|set| set.rtype == rtype)
+        for set in &*self.sets {
+            if set.rtype == rtype {
+                return Some(set);
+            }
+        }
+        None
     }
 }
 
+/// The bit that stands for all types that have none of their own.
+const OTHER_TYPES: u16 = 63;
+
+/// The bit of a type in [`CompiledSwitch::carried`].
+#[inline]
+fn bit(rtype: RecordType) -> u64 {
+    1 << rtype.0.min(OTHER_TYPES)
+}
+
+/// The types that some pool has records of, by bit; all of them for an alias, which is for every type.
+pub(super) fn carried(pools: &[CompiledPool]) -> u64 {
+    let sets = pools.iter().flat_map(|pool| pool.sets.iter());
+    sets.fold(0, |all, set| all | if set.rtype == RecordType::CNAME { u64::MAX } else { bit(set.rtype) })
+}
+
 impl CompiledSwitch {
+    /// Whether some pool has records of this type, or an alias for every type.
+    #[inline(always)] // on the way of every query for a steered name
+    #[must_use]
+    pub fn carries(&self, rtype: RecordType) -> bool {
+        self.carried & bit(rtype) != 0 && (rtype.0 < OTHER_TYPES || self.carries_rarely(rtype))
+    }
+
+    /// [`CompiledSwitch::carries`] for types without a bit of their own.
+    #[cold]
+    fn carries_rarely(&self, rtype: RecordType) -> bool {
+        let mut sets = self.pools.iter().flat_map(|pool| pool.sets.iter());
+        sets.any(|set| set.rtype == rtype || set.rtype == RecordType::CNAME)
+    }
+
+    /// The choice that is made without regard to who asks, when there is one. Its scope is 0.
+    #[inline(always)] // on the way of every query for a steered name
+    #[must_use]
+    pub fn choose_for_all(&self, draw: u64) -> Option<Choice> {
+        if self.labels.is_some() || self.networks.is_some() {
+            return None;
+        }
+        let pool = self.main.choose_for_all(draw)?.map(usize::from);
+        Some(Choice { pool, scope: 0, by_fallback: self.main.by_fallback })
+    }
+
     /// Chooses the pool of one answer: label rules, then network rules, then the weights.
-    #[inline]
     #[must_use]
     pub fn choose(&self, client: &Client<'_>, draw: u64) -> Choice {
         let location = Location::of(client);

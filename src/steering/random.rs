@@ -3,6 +3,9 @@
 //! A 64-bit draw is scaled by a 128-bit product, never by a remainder: no weight gains more than one
 //! part in 2^50 from the rounding.
 
+/// Up to so many sums are counted through, which is quicker than halving.
+const FEW: usize = 8;
+
 /// Weights as running sums; never empty, the last sum at least 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RunningSums(Box<[u32]>);
@@ -28,11 +31,19 @@ impl RunningSums {
     }
 
     /// The index of the entry this draw falls to; entries of weight 0 are never drawn.
-    #[inline]
+    #[inline(always)]
     pub(super) fn choose(&self, draw: u64) -> usize {
         let total = self.0.last().copied().unwrap_or(1);
         let at = scale(draw, total);
-        self.0.partition_point(|sum| *sum <= at)
+        if self.0.len() > FEW {
+            return self.0.partition_point(|sum| *sum <= at);
+        }
+        // Sums rise: as many as are not above it stand before the one it falls to.
+        let mut below = 0;
+        for sum in &self.0 {
+            below += usize::from(*sum <= at);
+        }
+        below
     }
 }
 

@@ -32,19 +32,21 @@ impl CompiledSet {
     /// The records of one answer: their wire, and how many they are.
     ///
     /// Uses other bits of the draw than the choice of a pool, so that the same draw serves both.
-    #[inline]
+    #[inline(always)] // on the way of every query
     #[must_use]
     pub fn pick(&self, draw: u64) -> (&[u8], u16) {
         let draw = draw.rotate_left(32);
         let count = self.records.count();
-        let (first, len) = match &self.selection {
-            Selection::Whole => (0, count),
+        let (wire, len) = match &self.selection {
+            Selection::Whole => (self.records.all(), count),
             Selection::Window => {
-                (scale(draw, u32::try_from(count).unwrap_or(u32::MAX)) as usize, count.min(MAX_ANSWER_MEMBERS))
+                let first = scale(draw, u32::try_from(count).unwrap_or(u32::MAX)) as usize;
+                let len = count.min(MAX_ANSWER_MEMBERS);
+                (self.records.window(first, len), len)
             }
-            Selection::One(sums) => (sums.choose(draw), 1),
+            Selection::One(sums) => (self.records.window(sums.choose(draw), 1), 1),
         };
-        (self.records.window(first, len), u16::try_from(len).unwrap_or(u16::MAX))
+        (wire, u16::try_from(len).unwrap_or(u16::MAX))
     }
 }
 
@@ -82,6 +84,7 @@ fn address_set(rtype: RecordType, ttl_s: u32, rows: Vec<(Box<[u8]>, u16)>, answe
     }
     let (rdatas, weights): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
     let selection = match answer {
+        _ if rdatas.len() == 1 => Selection::Whole,
         AnswerMode::All => Selection::Window,
         AnswerMode::One => RunningSums::new(weights).map_or(Selection::Window, Selection::One),
     };

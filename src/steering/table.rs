@@ -78,6 +78,17 @@ impl Table {
         }
     }
 
+    /// The pool that is chosen without regard to who asks (`Some(None)`: nobody); `None` where that counts.
+    #[inline(always)]
+    pub(super) fn choose_for_all(&self, draw: u64) -> Option<Option<PoolIndex>> {
+        match &self.method {
+            Method::Nobody => Some(None),
+            Method::Only(pool) => Some(Some(*pool)),
+            Method::Random(sums, pools) => Some(pools.get(sums.choose(draw)).copied()),
+            Method::Sticky(_) | Method::Capped(_) => None,
+        }
+    }
+
     /// The pool this client gets, and whether by the fallback.
     #[inline]
     pub(super) fn choose(
@@ -87,14 +98,12 @@ impl Table {
         draw: u64,
     ) -> (Option<PoolIndex>, bool) {
         let pool = match &self.method {
-            Method::Nobody => None,
-            Method::Only(pool) => Some(*pool),
             Method::Sticky(contenders) => match label {
                 Some(label) => sticky::choose(contenders, &ClientKey::Label(label)),
                 None => sticky::choose(contenders, &key()),
             },
-            Method::Random(sums, pools) => pools.get(sums.choose(draw)).copied(),
             Method::Capped(capped) => return capped.choose(key(), label, draw),
+            Method::Nobody | Method::Only(_) | Method::Random(..) => self.choose_for_all(draw).flatten(),
         };
         (pool, self.by_fallback)
     }

@@ -8,6 +8,7 @@ use super::node::{self, BELOW, CUT, REDIRECT, RrsetRef, STEERED, WILDCARD_CHILD}
 use super::soa::Soa;
 use super::table::{Cut, Glue, Slots, Zone};
 use super::{RecordRef, SteerId, ZoneText};
+use crate::dns::qname::wildcard_hash;
 use crate::dns::rrset::push_record;
 use crate::dns::{Name, Qname, RecordType};
 use std::collections::HashSet;
@@ -218,18 +219,27 @@ impl<'a> Builder<'a> {
         })
     }
 
+    /// The name a wildcard stands below.
+    fn wildcard_above<'n>(&self, wire: &'n [u8]) -> Option<&'n [u8]> {
+        wire.strip_prefix(b"\x01*").filter(|encloser| encloser.len() >= self.apex.wire().len())
+    }
+
     /// Writes all nodes; returns the arena, the table, and the offset of each owner.
     fn write(&self) -> (Box<[u8]>, Slots, Vec<u32>) {
         // An estimate: owners and RDATA as they are, and what each record adds.
         let mut arena = Vec::with_capacity(self.text.arena_len() + 12 * self.text.len());
         arena.extend_from_slice(&[0; node::FIRST]);
-        let mut slots = Slots::with_room(self.owners.len());
+        let wildcards = self.owners.iter().filter(|owner| self.wildcard_above(owner.wire).is_some()).count();
+        let mut slots = Slots::with_room(self.owners.len() + wildcards);
         let mut offsets = Vec::with_capacity(self.owners.len());
         let mut records: Vec<RecordRef<'a>> = Vec::new();
         for (index, owner) in self.owners.iter().enumerate() {
             let offset = u32::try_from(arena.len()).expect("a compiled zone is below 4 GiB");
             offsets.push(offset);
             slots.insert(owner.hash, offset);
+            if let Some(encloser) = self.wildcard_above(owner.wire) {
+                slots.insert(wildcard_hash(hash_of(encloser)), offset);
+            }
             records.clear();
             records.extend(self.list(index));
             // Stable: types in order of number, records in the order they stand.

@@ -6,7 +6,7 @@
 
 use super::SteerId;
 use super::node::{BELOW, CUT, FIRST, Node, REDIRECT, RrsetRef, STEERED, WILDCARD_CHILD};
-use super::table::{Cut, Zone};
+use super::table::{Cut, Probe, Zone};
 use crate::dns::qname::wildcard_hash;
 use crate::dns::{Qname, RecordType};
 
@@ -100,27 +100,28 @@ impl Zone {
     /// Looks up a name that lies within this zone; `hash` is that of the whole name.
     #[must_use]
     pub fn lookup(&self, qname: &Qname, hash: u64, qtype: RecordType) -> Found<'_> {
-        let node = self.find(qname, hash);
-        match node.as_ref().and_then(|node| node.hit(qtype)) {
-            Some(rrset) => Found::Hit(rrset),
-            None => self.judge(qname, node.as_ref(), qtype),
-        }
+        self.judge(qname, hash, self.find(qname, hash), qtype)
     }
 
-    /// The first half of [`Zone::lookup`]: the node of the name, if it exists. [`Node::hit`] is most
-    /// often all that is wanted of it; otherwise [`Zone::judge`] says what the matter is.
+    /// The first half of [`Zone::lookup`]. [`Node::hit`] is most often all that is wanted of what it
+    /// finds; otherwise [`Zone::judge`] says what the matter is.
     #[must_use]
     #[inline(always)] // on the way of every query
-    pub fn find(&self, qname: &Qname, hash: u64) -> Option<Node<'_>> {
-        self.node(hash, qname, 0)
+    pub fn find(&self, qname: &Qname, hash: u64) -> Probe<'_> {
+        self.probe(hash, qname)
     }
 
-    /// The second half of [`Zone::lookup`]: which case a name falls into, given its node.
+    /// The second half of [`Zone::lookup`]: which case a name falls into.
     #[must_use]
-    pub fn judge<'z>(&'z self, qname: &Qname, node: Option<&Node<'z>>, qtype: RecordType) -> Found<'z> {
+    pub fn judge<'z>(&'z self, qname: &Qname, hash: u64, probe: Probe<'z>, qtype: RecordType) -> Found<'z> {
+        let node = match probe {
+            Probe::Node(node) => Some(node),
+            Probe::Absent => None,
+            Probe::Unsure => self.node(hash, qname, 0),
+        };
         match node {
-            Some(node) if node.is_plain() => select(node, qtype),
-            Some(node) => self.lookup_special(node, qtype),
+            Some(node) if node.is_plain() => select(&node, qtype),
+            Some(node) => self.lookup_special(&node, qtype),
             None => self.lookup_absent(qname, qtype),
         }
     }
@@ -175,7 +176,7 @@ impl Zone {
         // Nearly always it is the parent.
         let mut middle = 1;
         while high - low > 1 {
-            let hash = qname.extend_hash(best.1, high, middle);
+            let hash = qname.suffix_hash(middle);
             match self.node(hash, qname, qname.start(middle)) {
                 Some(found) => (best, high) = ((found, hash), middle),
                 None => low = middle,

@@ -3,7 +3,6 @@
 use super::table::Slots;
 use super::{SteerId, Zone};
 use crate::dns::Qname;
-use crate::dns::qname::ROOT_HASH;
 use std::sync::Arc;
 
 /// Zones by apex. A zone's index is its place in the list it was built from.
@@ -14,7 +13,7 @@ pub struct ZoneSet {
     first_steered: Vec<u32>,
     /// Zones by hash of the apex: index + 1.
     slots: Slots,
-    /// How many labels apexes have, rising. Only suffixes of these lengths are worth a probe.
+    /// How many labels apexes have, falling. Only suffixes of these lengths are worth a probe.
     depths: Vec<usize>,
 }
 
@@ -27,17 +26,6 @@ pub struct Located<'s> {
     pub index: u32,
     /// The hash of the name that was looked for.
     pub hash: u64,
-    /// The number of the zone's first steered name.
-    first_steered: u32,
-}
-
-impl Located<'_> {
-    /// A steered name of this zone among those of all zones.
-    #[must_use]
-    #[inline]
-    pub fn steered(&self, id: SteerId) -> SteerId {
-        SteerId(self.first_steered + id.0)
-    }
 }
 
 impl ZoneSet {
@@ -60,7 +48,7 @@ impl ZoneSet {
             slots.insert(zone.apex_hash, number);
         }
         let mut depths: Vec<usize> = zones.iter().map(|zone: &Arc<Zone>| zone.apex_labels).collect();
-        depths.sort_unstable();
+        depths.sort_unstable_by(|one, other| other.cmp(one));
         depths.dedup();
         assert!(u32::try_from(zones.len()).is_ok(), "zones are fewer than 2^32");
         Self { zones, first_steered, slots, depths }
@@ -83,41 +71,44 @@ impl ZoneSet {
     #[inline(always)]
     fn search(&self, qname: &Qname, skip: usize) -> Option<Located<'_>> {
         let labels = qname.label_count();
-        let (mut hash, mut left) = (ROOT_HASH, labels);
-        let mut found = None;
         for depth in &self.depths {
-            let Some(above) = labels.checked_sub(*depth).filter(|above| *above >= skip) else { break };
-            hash = qname.extend_hash(hash, left, above);
-            left = above;
-            found = self.zone(hash, qname, left).or(found);
+            let Some(above) = labels.checked_sub(*depth).filter(|above| *above >= skip) else { continue };
+            let (mut hashing, at) = (qname.hashing(), qname.start(above));
+            if let Some((zone, index)) = self.zone(qname.hash_from(&mut hashing, at), qname, at) {
+                return Some(Located { zone, index, hash: qname.hash_from(&mut hashing, 0) });
+            }
         }
-        let index = found?;
-        let zone = &**self.zones.get(index as usize)?;
-        let first_steered = *self.first_steered.get(index as usize)?;
-        Some(Located { zone, index, hash: qname.extend_hash(hash, left, 0), first_steered })
+        None
     }
 
-    /// The index of the zone whose apex is this name without its first `skip` labels.
+    /// The zone whose apex is this name from `at` on, and its index.
     #[inline(always)]
-    fn zone(&self, hash: u64, qname: &Qname, skip: usize) -> Option<u32> {
+    fn zone(&self, hash: u64, qname: &Qname, at: usize) -> Option<(&Zone, u32)> {
         let (number, _) = self.slots.first(hash)?;
-        let index = self.zone_if(number, qname, skip);
-        if index.is_some() { index } else { self.zone_further(hash, qname, skip) }
+        let found = self.zone_if(number, qname, at);
+        if found.is_some() { found } else { self.zone_further(hash, qname, at) }
     }
 
     /// [`ZoneSet::zone`] where more than one apex may have the hash.
     #[cold]
-    fn zone_further(&self, hash: u64, qname: &Qname, skip: usize) -> Option<u32> {
-        self.slots.find(hash, |number| self.zone_if(number, qname, skip))
+    fn zone_further(&self, hash: u64, qname: &Qname, at: usize) -> Option<(&Zone, u32)> {
+        self.slots.find(hash, |number| self.zone_if(number, qname, at))
     }
 
-    /// The index of this zone (counted from 1), if its apex is the name without its first `skip` labels.
+    /// This zone (counted from 1) with its index, if its apex is the name from `at` on.
     #[inline(always)]
-    fn zone_if(&self, number: u32, qname: &Qname, skip: usize) -> Option<u32> {
+    fn zone_if(&self, number: u32, qname: &Qname, at: usize) -> Option<(&Zone, u32)> {
         let index = number.wrapping_sub(1);
-        let apex = self.zones.get(index as usize)?.apex.wire();
-        let at = qname.start(skip);
-        (apex.len() == qname.wire_len() - at && qname.has_at(at, apex)).then_some(index)
+        let zone = &**self.zones.get(index as usize)?;
+        let apex = zone.apex.wire();
+        if apex.len() == qname.wire_len() - at && qname.has_at(at, apex) { Some((zone, index)) } else { None }
+    }
+
+    /// A steered name of one zone among those of all zones.
+    #[must_use]
+    #[inline]
+    pub fn steered(&self, located: &Located<'_>, id: SteerId) -> SteerId {
+        SteerId(self.first_steered.get(located.index as usize).map_or(id.0, |first| first + id.0))
     }
 
     /// Every zone, by index.

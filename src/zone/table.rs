@@ -51,6 +51,17 @@ pub(super) struct Glue {
     pub(super) in_domain: bool,
 }
 
+/// What a first probe for a name found.
+#[derive(Debug, Clone, Copy)]
+pub enum Probe<'z> {
+    /// The name exists.
+    Node(Node<'z>),
+    /// It does not.
+    Absent,
+    /// Another name has a hash like it: one has to look further.
+    Unsure,
+}
+
 /// Two zones are equal when they answer alike: everything else follows from the nodes.
 impl PartialEq for Zone {
     fn eq(&self, other: &Self) -> bool {
@@ -100,8 +111,19 @@ impl Zone {
         self.arena.len() + self.slots.slots.len() * 8 + self.cuts.iter().map(|c| 16 + c.glue.len() * 8).sum::<usize>()
     }
 
-    /// The node of the name without its first labels, of which the one kept first begins at `at`.
+    /// Whether the name exists, as far as one probe tells.
     #[inline(always)] // on the way of every query
+    pub(super) fn probe(&self, hash: u64, qname: &Qname) -> Probe<'_> {
+        match self.slots.first(hash) {
+            None => Probe::Absent,
+            Some((offset, _)) => match self.node_if(offset, qname, 0) {
+                Some(node) => Probe::Node(node),
+                None => Probe::Unsure,
+            },
+        }
+    }
+
+    /// The node of the name without its first labels, of which the one kept first begins at `at`.
     pub(super) fn node(&self, hash: u64, qname: &Qname, at: usize) -> Option<Node<'_>> {
         let (offset, _) = self.slots.first(hash)?;
         let node = self.node_if(offset, qname, at);

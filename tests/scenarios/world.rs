@@ -4,7 +4,7 @@
 //! announce, publish, settle; once a second fold, heartbeat, recompile what time changed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -197,7 +197,7 @@ impl World {
     pub(crate) fn answer(&mut self, client: IpAddr, query: &[u8]) -> Vec<u8> {
         self.draw = self.draw.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let draw = self.draw ^ (self.draw >> 29);
-        let asker = Asker { client: SocketAddr::new(client, 5353), transport: Transport::Udp, draw };
+        let asker = Asker { client, transport: Transport::Udp, draw };
         let mut buffer = query.to_vec();
         buffer.resize(4096, 0);
         let outcome = answer::respond(&self.snapshot, &asker, &mut buffer, query.len());

@@ -78,7 +78,7 @@ impl Reader {
         let mut message = [&b"\xab\xcd\x01\0\0\x01\0\0\0\0\0\0"[..], question].concat();
         let len = message.len();
         message.resize(1232, 0);
-        let client = ([10, 0, u8::try_from(self.dice.below(256)).expect("an octet"), 1], 5353).into();
+        let client = [10, 0, u8::try_from(self.dice.below(256)).expect("an octet"), 1].into();
         let asker = Asker { client, transport: Transport::Udp, draw: self.dice.throw() };
         // The worker's order: promise, then send; and here send is the moment that counts.
         let outcome = respond(snapshot, &asker, &mut message, len);

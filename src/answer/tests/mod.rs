@@ -249,7 +249,7 @@ fn subnet_option(family: u16, source: u8, address: &[u8]) -> Vec<u8> {
 
 /// An asker over UDP at 192.0.2.99.
 fn udp() -> Asker {
-    Asker { client: "192.0.2.99:5353".parse().unwrap(), transport: Transport::Udp, draw: 0x1234_5678_9abc_def0 }
+    Asker { client: "192.0.2.99".parse().unwrap(), transport: Transport::Udp, draw: 0x1234_5678_9abc_def0 }
 }
 
 /// An asker over TCP at 192.0.2.99.

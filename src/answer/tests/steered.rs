@@ -185,7 +185,7 @@ fn explain_tells_listed_networks_why() {
     assert_eq!((nodata.rcode, nodata.authority), (0, soa(30)));
     let label = ask_bytes(&world, &edns_query("u9._explain.users.example.test", RecordType::TXT, 1232, &[]));
     assert!(label.answer.iter().any(|line| line.contains("label u9")), "{:?}", label.answer);
-    let stranger = Asker { client: "198.51.100.9:53".parse().unwrap(), ..udp() };
+    let stranger = Asker { client: "198.51.100.9".parse().unwrap(), ..udp() };
     let wire = edns_query("_explain.app.example.test", RecordType::TXT, 1232, &[]);
     let refused = Decoded::read(&send(&world, &stranger, &wire).1).unwrap();
     assert_eq!((refused.rcode, refused.answer.len(), refused.opt.unwrap().error), (5, 0, Some(18)));

@@ -7,7 +7,6 @@
 use super::super::stream::Service;
 use crate::answer::{Asker, Transport, respond_with};
 use crate::clock;
-use crate::dns::Qname;
 use crate::metrics::{Count, Tally};
 use hickory_server::net::NetError;
 use hickory_server::net::runtime::Time;
@@ -34,15 +33,8 @@ impl Handler {
         let len = query.len().min(MESSAGE);
         let mut message = vec![0; MESSAGE];
         message[..len].copy_from_slice(&query[..len]);
-        let asker = Asker { client, transport: Transport::Https, draw: service.draw() };
-        let outcome = respond_with(
-            &service.cell.load(),
-            &asker,
-            service.cookies().as_ref(),
-            &mut Qname::default(),
-            &mut message,
-            len,
-        );
+        let asker = Asker { client: client.ip(), transport: Transport::Https, draw: service.draw() };
+        let outcome = respond_with(&service.cell.load(), &asker, service.cookies().as_ref(), &mut message, len);
         message.truncate(outcome.len);
         if message.is_empty() {
             service.writer.add(Count::Dropped, 1);

@@ -11,7 +11,6 @@ use super::scratch::{READ, Scratch, WRITE};
 use super::table::{Held, Seat};
 use crate::answer::{Asker, respond_with};
 use crate::clock;
-use crate::dns::Qname;
 use crate::dns::cookie::Cookies;
 use crate::metrics::{Count, Tally};
 use crate::snapshot::Snapshot;
@@ -230,8 +229,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         tallies: &mut Vec<Tally>,
     ) -> usize {
         let asker =
-            Asker { client: self.client, transport: self.service.protocol.transport(), draw: self.service.draw() };
-        let outcome = respond_with(snapshot, &asker, cookies, &mut Qname::default(), message, len);
+            Asker { client: self.client.ip(), transport: self.service.protocol.transport(), draw: self.service.draw() };
+        let outcome = respond_with(snapshot, &asker, cookies, message, len);
         let writer = &self.service.writer;
         writer.add(Count::Received, 1);
         if outcome.len == 0 {

@@ -5,7 +5,7 @@
 //! for. [`arrange`] makes them neighbours first: a forwarder with several sockets has its queries
 //! mixed, and the order of datagrams means nothing. Nothing here touches a socket.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// Replies in one batch at most.
 pub(super) const BATCH: usize = 32;
@@ -21,31 +21,13 @@ pub(super) struct Local {
     pub(super) interface: u32,
 }
 
-/// A client as words, which compare quicker than a `SocketAddr`.
+/// A client as words that compare quickly, and mean something only to who made them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Peer {
-    /// The address; that of an IPv4 client in the low 32 bits.
-    address: [u64; 2],
+    /// The address; that of an IPv4 client in one of the two.
+    pub(super) address: [u64; 2],
     /// Family, scope and port.
-    rest: u64,
-}
-
-impl From<SocketAddr> for Peer {
-    #[inline]
-    fn from(client: SocketAddr) -> Self {
-        match client {
-            SocketAddr::V4(v4) => {
-                Self { address: [0, u64::from(v4.ip().to_bits())], rest: 1 << 63 | u64::from(v4.port()) }
-            }
-            SocketAddr::V6(v6) => {
-                let [a, b, c, d, e, f, g, h] = v6.ip().segments().map(u64::from);
-                Self {
-                    address: [a << 48 | b << 32 | c << 16 | d, e << 48 | f << 32 | g << 16 | h],
-                    rest: u64::from(v6.scope_id()) << 16 | u64::from(v6.port()),
-                }
-            }
-        }
-    }
+    pub(super) rest: u64,
 }
 
 /// One reply that waits to be sent.
@@ -57,8 +39,8 @@ pub(super) struct Reply {
     pub(super) len: usize,
     /// Where it goes.
     pub(super) client: Peer,
-    /// Where it leaves from, if the socket is bound to the wildcard address.
-    pub(super) local: Option<Local>,
+    /// Where it leaves from: a number the batch gave to the local address, equal for equal ones.
+    pub(super) local: usize,
 }
 
 /// Neighbouring replies that leave as one message: `first..first + count` of the replies.
@@ -180,7 +162,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn reply(slot: usize, port: u16, len: usize) -> Reply {
-        Reply { slot, len, client: SocketAddr::from(([127, 0, 0, 1], port)).into(), local: None }
+        Reply { slot, len, client: Peer { address: [0, 0x7f00_0001], rest: u64::from(port) }, local: 0 }
     }
 
     fn sizes(replies: &[Reply], max_segment: usize) -> Vec<usize> {
@@ -205,8 +187,7 @@ mod tests {
 
     #[test]
     fn replies_from_different_local_addresses_stay_apart() {
-        let from = |last| Some(Local { address: IpAddr::from([127, 0, 0, last]), interface: 0 });
-        let replies = [Reply { local: from(1), ..reply(0, 1, 55) }, Reply { local: from(2), ..reply(1, 1, 55) }];
+        let replies = [Reply { local: 1, ..reply(0, 1, 55) }, Reply { local: 2, ..reply(1, 1, 55) }];
         assert_eq!(sizes(&replies, 1500), [1, 1]);
     }
 

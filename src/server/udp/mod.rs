@@ -15,7 +15,7 @@ pub(crate) mod syscalls;
 
 use super::CookieSecrets;
 use super::rate_limit::{Limiter, RateLimit, Verdict};
-use crate::answer::{Asker, Transport, respond_with};
+use crate::answer::{Asker, Transport, respond_reusing};
 use crate::clock::{self, Draws};
 use crate::dns::Qname;
 use crate::dns::cookie::Cookies;
@@ -177,18 +177,18 @@ impl Worker {
     #[inline]
     fn answer_one(&mut self, snapshot: &Snapshot, slot: usize, arrived_ms: u64) {
         let received = self.batch.received(slot);
-        let Some(client) = received.client.filter(|client| client.port() != 0 && !received.oversize) else {
+        let Some((client, peer)) = received.client.filter(|_| !received.oversize) else {
             return self.writer.add(if received.oversize { Count::Oversize } else { Count::Dropped }, 1);
         };
         let asker = Asker { client, transport: Transport::Udp, draw: self.draws.next_draw() };
-        let mut outcome =
-            respond_with(snapshot, &asker, self.cookies.as_ref(), &mut self.qname, received.message, received.len);
+        let (qname, cookies) = (&mut self.qname, self.cookies.as_ref());
+        let mut outcome = respond_reusing(qname, snapshot, &asker, cookies, received.message, received.len);
         if outcome.len == 0 {
             return self.writer.add(Count::Dropped, 1);
         }
         // A client that shows a cookie of ours is not forged (RFC 7873 §5.2.3).
         if let Some(limiter) = self.limiter.as_mut().filter(|_| !outcome.knows_us) {
-            match limiter.judge(client.ip(), &outcome, received.message, arrived_ms) {
+            match limiter.judge(client, &outcome, received.message, arrived_ms) {
                 Verdict::Send => {}
                 Verdict::Slip => {
                     outcome.len = cut_to_question(received.message, outcome.len);
@@ -198,7 +198,7 @@ impl Worker {
                 Verdict::Drop => return self.writer.add(Count::RateLimited, 1),
             }
         }
-        self.replies.push(Reply { slot, len: outcome.len, client: client.into(), local: received.local });
+        self.replies.push(Reply { slot, len: outcome.len, client: peer, local: received.local });
         self.writer.response(outcome.rcode);
         if outcome.truncated {
             self.writer.add(Count::Truncated, 1);

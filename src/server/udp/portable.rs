@@ -3,12 +3,15 @@
 //! The same interface as `syscalls`, which says what each function does. Replies of wildcard binds
 //! leave from the address that routing chooses: list the addresses there.
 
-use super::grouping::{Group, Local, Reply};
+use super::grouping::{Group, Peer, Reply};
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 /// Longest query (and reply) in bytes.
 pub(super) const MESSAGE: usize = 4096;
+
+/// Batches are of one: there is nobody to tell a client from.
+const ONLY: Peer = Peer { address: [0; 2], rest: 0 };
 
 /// Whether a receive waits for the first datagram (up to the socket's SO_RCVTIMEO).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +22,8 @@ pub(super) enum Wait {
 
 /// One received datagram, in the buffer its reply is written to.
 pub(super) struct Received<'a> {
-    pub(super) client: Option<SocketAddr>,
-    pub(super) local: Option<Local>,
+    pub(super) client: Option<(IpAddr, Peer)>,
+    pub(super) local: usize,
     pub(super) message: &'a mut [u8],
     pub(super) len: usize,
     pub(super) oversize: bool,
@@ -48,8 +51,8 @@ impl Batch {
     pub(super) fn received(&mut self, _slot: usize) -> Received<'_> {
         let oversize = self.len > MESSAGE;
         Received {
-            client: self.client,
-            local: None,
+            client: self.client.filter(|client| client.port() != 0).map(|client| (client.ip(), ONLY)),
+            local: 0,
             len: self.len.min(MESSAGE),
             oversize,
             message: &mut self.buffer[..MESSAGE],
@@ -97,7 +100,7 @@ mod tests {
         let received = batch.received(0);
         assert_eq!((&received.message[..received.len], received.oversize), (&b"question"[..], false));
         received.message[..5].copy_from_slice(b"reply");
-        let reply = Reply { slot: 0, len: 5, client: received.client.unwrap().into(), local: received.local };
+        let reply = Reply { slot: 0, len: 5, client: received.client.unwrap().1, local: received.local };
         assert!(!knows_segments(&server));
         assert_eq!(batch.send(&server, &[reply], &[Group { first: 0, count: 1, segment: 5 }]).unwrap(), 1);
         let mut buffer = [0; 16];

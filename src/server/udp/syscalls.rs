@@ -7,10 +7,10 @@
 //! every bit pattern is valid. What it says about lengths is checked before it is believed.
 #![allow(unsafe_code)] // these calls exist in no safe crate; reviewed line by line below
 
-use super::grouping::{BATCH, Group, Local, Reply};
+use super::grouping::{BATCH, Group, Local, Peer, Reply};
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -33,8 +33,9 @@ pub(super) enum Wait {
     Never,
 }
 
+/// As the kernel writes it; as long as a power of two, so that a slot's is found by a shift.
 #[derive(Clone, Copy)]
-#[repr(C)]
+#[repr(C, align(32))]
 union Address {
     family: libc::sa_family_t,
     v4: libc::sockaddr_in,
@@ -47,10 +48,11 @@ struct Control([u8; CONTROL]);
 
 /// One received datagram, in the buffer its reply is written to.
 pub(super) struct Received<'a> {
-    /// Who sent it. `None`: neither IPv4 nor IPv6, which no socket of ours receives.
-    pub(super) client: Option<SocketAddr>,
-    /// Where it was sent to, when the batch asks for that.
-    pub(super) local: Option<Local>,
+    /// Who sent it. `None`: from port 0, which cannot be answered, or neither over IPv4 nor over IPv6,
+    /// which no socket of ours receives.
+    pub(super) client: Option<(IpAddr, Peer)>,
+    /// The number of the address it was sent to.
+    pub(super) local: usize,
     /// The whole buffer; the first `len` bytes are the query.
     pub(super) message: &'a mut [u8],
     /// Length of the query, bytes.
@@ -79,6 +81,9 @@ pub(super) struct Batch {
     memory: NonNull<Memory>,
     /// Leading slots whose incoming headers are not as a receive wants them.
     used: usize,
+    /// The addresses that the datagrams of this batch were sent to, each once; the first is none, for
+    /// batches that do not ask.
+    locals: Vec<Option<Local>>,
 }
 
 impl Batch {
@@ -96,7 +101,9 @@ impl Batch {
                 (*all).incoming[slot].msg_hdr.msg_iovlen = 1;
             }
         }
-        Self { memory, used: BATCH }
+        let mut locals = Vec::with_capacity(BATCH + 1);
+        locals.push(None);
+        Self { memory, used: BATCH, locals }
     }
 
     /// All of the memory.
@@ -121,6 +128,7 @@ impl Batch {
             }
         }
         self.used = BATCH;
+        self.locals.truncate(1);
         let flags = if wait == Wait::Never { libc::MSG_DONTWAIT } else { libc::MSG_WAITFORONE };
         // SAFETY: every header points to an address slot, one iovec over an own buffer and, if asked
         // for, a control slot, each with its true size, all alive and unshared during the call; no
@@ -137,16 +145,23 @@ impl Batch {
     /// What the last receive put in `slot`.
     #[inline]
     pub(super) fn received(&mut self, slot: usize) -> Received<'_> {
+        let header = &self.memory().incoming[slot];
+        let (len, flags) = ((header.msg_len as usize).min(MESSAGE), header.msg_hdr.msg_flags);
+        let local = if header.msg_hdr.msg_controllen > 0 { self.number_of_local(slot) } else { 0 };
         let memory = self.memory();
-        let header = &memory.incoming[slot];
-        let local = if header.msg_hdr.msg_controllen > 0 { local(&header.msg_hdr) } else { None };
-        Received {
-            client: socket_addr(&memory.addresses[slot]),
-            local,
-            len: (header.msg_len as usize).min(MESSAGE),
-            oversize: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
-            message: &mut memory.buffers[slot][..MESSAGE],
-        }
+        let client = client(&memory.addresses[slot]);
+        let message = &mut memory.buffers[slot][..MESSAGE];
+        Received { client, local, len, oversize: flags & libc::MSG_TRUNC != 0, message }
+    }
+
+    /// The number of the destination address of the datagram in `slot`.
+    #[inline(never)]
+    fn number_of_local(&mut self, slot: usize) -> usize {
+        let local = local(&self.memory().incoming[slot].msg_hdr);
+        self.locals.iter().position(|known| *known == local).unwrap_or_else(|| {
+            self.locals.push(local);
+            self.locals.len() - 1
+        })
     }
 
     /// Sends `groups` of `replies` from the buffers of the last receive; says how many groups the
@@ -164,8 +179,8 @@ impl Batch {
         }
         for (group, index) in groups.iter().zip(0..BATCH) {
             let member = &replies[group.first];
-            let control_len =
-                self.memory().controls[index].fill(member.local, (group.count > 1).then_some(group.segment));
+            let local = self.locals[member.local];
+            let control_len = self.memory().controls[index].fill(local, (group.count > 1).then_some(group.segment));
             // SAFETY: all indices are checked against their arrays, and `count` against the iovecs
             // written; addresses are taken and one header is written.
             unsafe {
@@ -289,30 +304,25 @@ fn address_len(address: &Address) -> libc::socklen_t {
     small(if family == libc::AF_INET { size_of::<libc::sockaddr_in>() } else { size_of::<libc::sockaddr_in6>() })
 }
 
-#[inline]
-fn socket_addr(address: &Address) -> Option<SocketAddr> {
+/// Who sent a datagram, for people and for comparing; `None` for port 0 and for other families.
+#[inline(always)]
+fn client(address: &Address) -> Option<(IpAddr, Peer)> {
     // SAFETY: all bytes of the union are initialised, and every bit pattern of its members is valid;
     // the family says which member the kernel wrote.
     unsafe {
         match libc::c_int::from(address.family) {
             libc::AF_INET => {
-                let v4 = address.v4;
-                Some(
-                    SocketAddrV4::new(Ipv4Addr::from_bits(u32::from_be(v4.sin_addr.s_addr)), u16::from_be(v4.sin_port))
-                        .into(),
-                )
+                let libc::sockaddr_in { sin_port, sin_addr, .. } = address.v4;
+                let peer = Peer { address: [0, u64::from(sin_addr.s_addr)], rest: 1 << 63 | u64::from(sin_port) };
+                let ip = IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(sin_addr.s_addr)));
+                if sin_port == 0 { None } else { Some((ip, peer)) }
             }
             libc::AF_INET6 => {
-                let v6 = address.v6;
-                Some(
-                    SocketAddrV6::new(
-                        Ipv6Addr::from(v6.sin6_addr.s6_addr),
-                        u16::from_be(v6.sin6_port),
-                        0,
-                        v6.sin6_scope_id,
-                    )
-                    .into(),
-                )
+                let libc::sockaddr_in6 { sin6_port, sin6_addr, sin6_scope_id, .. } = address.v6;
+                let [high, low] = std::mem::transmute::<[u8; 16], [u64; 2]>(sin6_addr.s6_addr);
+                let rest = u64::from(sin6_scope_id) << 16 | u64::from(sin6_port);
+                let ip = IpAddr::V6(Ipv6Addr::from(sin6_addr.s6_addr));
+                if sin6_port == 0 { None } else { Some((ip, Peer { address: [high, low], rest })) }
             }
             _ => None,
         }

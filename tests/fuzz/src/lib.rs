@@ -2,7 +2,7 @@
 //!
 //! Each panics when a rule is broken and returns otherwise, whatever the input says.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use tidegate::answer::{Asker, Transport, respond as answer};
@@ -20,7 +20,7 @@ const DATAGRAM: usize = 1232;
 
 /// A packet is met with silence, or with a reply that keeps the rules.
 pub fn respond(packet: &[u8]) {
-    let client: SocketAddr = "127.250.0.1:5353".parse().expect("an address");
+    let client: IpAddr = "127.250.0.1".parse().expect("an address");
     for transport in [Transport::Udp, Transport::Tcp, Transport::Https] {
         let mut message = packet.get(..packet.len().min(65_535)).unwrap_or_default().to_vec();
         let len = message.len();
