@@ -9,7 +9,8 @@ use super::steered::choose;
 use super::{Asker, Chosen, Kind, Outcome};
 use crate::dns::compose::{Reply, Section};
 use crate::dns::edns::ReplyOpt;
-use crate::dns::{Rcode, RecordType, Subnet};
+use crate::dns::query::HEADER_LEN;
+use crate::dns::{Qname, Rcode, RecordType, Subnet};
 use crate::snapshot::{OwnerRole, Snapshot};
 use crate::zone::{Located, Node, SteerId};
 
@@ -103,4 +104,40 @@ fn of_a_pool<'a>(
     let (wire, count) = set.pick(asker.draw);
     let chosen = Chosen { slot: pool.slot, promise_s: set.promise_s, pinned: false, by_fallback: choice.by_fallback };
     Some(AtHand { wire, count, choice: Some(chosen), scope: choice.scope, zone: located.index })
+}
+
+/// Denies a name right below the apex of its zone: NXDOMAIN with the SOA (RFC 2308 §3). `None` when
+/// that does not fit.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // taken one by one they stay in registers
+pub(super) fn deny(
+    snapshot: &Snapshot,
+    located: &Located<'_>,
+    qname: &Qname,
+    message: &mut [u8],
+    question_end: usize,
+    qtype: RecordType,
+    limit: usize,
+    opt: Option<&ReplyOpt<'_>>,
+) -> Option<Outcome> {
+    let soa = located.zone.soa()?;
+    let serial = *snapshot.serials.at(located.index)?;
+    let apex_at = HEADER_LEN + qname.start(1);
+    let reserved = match opt {
+        Some(opt) => opt.len(),
+        None => 0,
+    };
+    let mut reply = Reply::new(message, question_end, limit, reserved);
+    let ttl = soa.negative_ttl();
+    if !reply.push_soa(Section::Authority, apex_at, soa.wire(), soa.pointers(), serial, ttl) {
+        return None;
+    }
+    Some(Outcome {
+        len: reply.finish(true, Rcode::NXDOMAIN, opt),
+        rcode: Rcode::NXDOMAIN.0,
+        kind: Kind::NxDomain,
+        zone: Some(located.index),
+        qtype,
+        ..Outcome::SILENCE
+    })
 }

@@ -108,7 +108,7 @@ pub enum Kind {
 /// A reply in the making: the parts that come to rest in header and OPT at the end.
 struct Answering<'a, 'm> {
     snapshot: &'a Snapshot,
-    asker: &'a Asker,
+    asker: &'m Asker,
     /// What is looked for; follows aliases.
     qname: &'m mut Qname,
     /// Where that name stands in the message.
@@ -160,7 +160,11 @@ pub fn respond_reusing(
 ) -> Outcome {
     let mut edns = None;
     let Some(query) = query::read(message, query_len, qname, &mut edns) else { return Outcome::SILENCE };
-    let mut opt = edns.as_ref().map(|edns| reply_opt(snapshot, asker, cookies, edns));
+    #[allow(clippy::manual_map)] // a closure would keep what it borrows in memory
+    let mut opt = match &edns {
+        Some(edns) => Some(reply_opt(snapshot, asker.client, asker.transport, cookies, edns)),
+        None => None,
+    };
     let limit = reply_limit(asker.transport, edns.as_ref());
     let gives_cookies = cookies.is_some();
     let mut outcome = answer(snapshot, asker, &query, limit, gives_cookies, qname, message, opt.as_mut());
@@ -171,8 +175,13 @@ pub fn respond_reusing(
 }
 
 /// The OPT record of the reply, as far as the query decides it.
-fn reply_opt<'a>(snapshot: &'a Snapshot, asker: &Asker, cookies: Option<&Cookies>, edns: &Edns) -> ReplyOpt<'a> {
-    let client = asker.client;
+fn reply_opt<'a>(
+    snapshot: &'a Snapshot,
+    client: IpAddr,
+    transport: Transport,
+    cookies: Option<&Cookies>,
+    edns: &Edns,
+) -> ReplyOpt<'a> {
     let believed = |sent: &SentSubnet| {
         // RFC 7871 §7.1.2: a /0 asks that no prefix be used; echoing it reveals and costs nothing.
         sent.subnet.source == 0 || snapshot.settings.believes_subnet_of(client)
@@ -192,7 +201,7 @@ fn reply_opt<'a>(snapshot: &'a Snapshot, asker: &Asker, cookies: Option<&Cookies
         nsid: snapshot.settings.nsid().filter(|_| edns.wants_nsid),
         error: None,
         // RFC 7830 §6: padding hides the size of what is encrypted, and is of no use elsewhere.
-        padded: edns.is_padded && !matches!(asker.transport, Transport::Udp | Transport::Tcp),
+        padded: edns.is_padded && !matches!(transport, Transport::Udp | Transport::Tcp),
     }
 }
 
@@ -210,7 +219,7 @@ fn reply_limit(transport: Transport, edns: Option<&Edns>) -> usize {
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     snapshot: &'a Snapshot,
-    asker: &'a Asker,
+    asker: Asker,
     query: Query,
     /// Octets of the reply at most.
     limit: usize,
@@ -222,7 +231,7 @@ struct Asked<'a> {
 #[allow(clippy::too_many_arguments)] // taken one by one they stay in registers
 fn answer<'a>(
     snapshot: &'a Snapshot,
-    asker: &'a Asker,
+    asker: &Asker,
     query: &Query,
     limit: usize,
     gives_cookies: bool,
@@ -236,24 +245,28 @@ fn answer<'a>(
         && !qtype.is_meta()
         && let Some(located) = snapshot.zones.find(qname)
     {
-        let probe = located.zone.find(qname, located.hash);
-        if let Probe::Node(node) = &probe {
+        let (probe, node) = located.zone.find(qname, located.hash);
+        let mut done = None;
+        if let Some(node) = node {
             let subnet = match &opt {
                 Some(ReplyOpt { subnet: Some((sent, _)), .. }) => Some(sent.subnet),
                 _ => None,
             };
-            if let Some(found) = direct::at_hand(snapshot, asker, subnet, &located, node, qtype)
-                && let Some(outcome) = found.write(message, question_end, qtype, limit, opt.as_deref_mut())
-            {
-                return outcome;
+            if let Some(found) = direct::at_hand(snapshot, asker, subnet, &located, &node, qtype) {
+                done = found.write(message, question_end, qtype, limit, opt.as_deref_mut());
             }
+        } else if matches!(probe, Probe::Absent) && located.zone.denies_below_apex(qname) {
+            done = direct::deny(snapshot, &located, qname, message, question_end, qtype, limit, opt.as_deref());
+        }
+        if let Some(outcome) = done {
+            return outcome;
         }
         let query = Query { qtype, qclass, question_end, rcode };
-        let asked = Asked { snapshot, asker, query, limit, gives_cookies };
+        let asked = Asked { snapshot, asker: *asker, query, limit, gives_cookies };
         return answer_from(asked, Some((located, probe)), qname, message, opt);
     }
     let query = Query { qtype, qclass, question_end, rcode };
-    answer_from(Asked { snapshot, asker, query, limit, gives_cookies }, None, qname, message, opt)
+    answer_from(Asked { snapshot, asker: *asker, query, limit, gives_cookies }, None, qname, message, opt)
 }
 
 /// Answers a query whose answer is not at hand, given its zone and whether its name exists, where that
@@ -261,7 +274,7 @@ fn answer<'a>(
 #[inline(never)]
 fn answer_from<'a>(
     asked: Asked<'a>,
-    start: Option<(Located<'a>, Probe<'a>)>,
+    start: Option<(Located<'a>, Probe)>,
     qname: &mut Qname,
     message: &mut [u8],
     opt: Option<&mut ReplyOpt<'a>>,
@@ -269,7 +282,7 @@ fn answer_from<'a>(
     let Asked { snapshot, asker, query, limit, gives_cookies } = asked;
     let mut answering = Answering {
         snapshot,
-        asker,
+        asker: &asker,
         qname,
         qname_at: HEADER_LEN,
         qtype: query.qtype,
@@ -296,7 +309,7 @@ fn answer_from<'a>(
 
 impl<'a> Answering<'a, '_> {
     /// Sorts queries by class and by types that are no data.
-    fn triage(&mut self, qclass: u16, start: Option<(Located<'a>, Probe<'a>)>) {
+    fn triage(&mut self, qclass: u16, start: Option<(Located<'a>, Probe)>) {
         if self.qtype.is_meta() && self.qtype != RecordType::ANY {
             self.rcode = match self.qtype {
                 // Transfers take another road; whoever gets here may not have one.

@@ -28,12 +28,12 @@ pub(super) enum Next {
 
 impl<'a> Answering<'a, '_> {
     /// Answers the question from our zones, going on from where it has come to.
-    pub(super) fn resolve(&mut self, start: Option<(Located<'a>, Probe<'a>)>) {
+    pub(super) fn resolve(&mut self, start: Option<(Located<'a>, Probe)>) {
         let (located, probe) = match start {
             Some((located, probe)) if self.qtype != RecordType::DS => (located, probe),
             _ => {
                 let Some(located) = self.locate() else { return self.refuse(Some(ExtendedError::NotAuthoritative)) };
-                (located, located.zone.find(self.qname, located.hash))
+                (located, located.zone.find(self.qname, located.hash).0)
             }
         };
         self.authoritative = true;
@@ -80,7 +80,7 @@ impl<'a> Answering<'a, '_> {
                 *place = located.hash;
             }
             self.zone = Some(located.index);
-            match self.answer_from(&located, located.zone.find(self.qname, located.hash)) {
+            match self.answer_from(&located, located.zone.find(self.qname, located.hash).0) {
                 Next::Done => return,
                 Next::Follow(next) => record_at = next,
             }
@@ -95,7 +95,7 @@ impl<'a> Answering<'a, '_> {
     }
 
     /// Writes what one zone has for the current name.
-    fn answer_from(&mut self, located: &Located<'a>, probe: Probe<'a>) -> Next {
+    fn answer_from(&mut self, located: &Located<'a>, probe: Probe) -> Next {
         match located.zone.judge(self.qname, located.hash, probe, self.qtype) {
             Found::Hit(rrset) => self.push_answer(located, rrset),
             Found::Steered(id, node) => return self.answer_steered(located, id, &node),

@@ -159,8 +159,12 @@ const EXPLAIN_TTL_S: u32 = 5;
 /// Chooses for a client; one that sent a subnet is told how far the answer holds.
 #[inline(always)] // on the way of every query for a steered name
 pub(super) fn choose(switch: &CompiledSwitch, asker: &Asker, subnet: Option<Subnet>, label: Option<&[u8]>) -> Choice {
-    match switch.choose_for_all(asker.draw) {
-        Some(choice) if subnet.is_none() => choice,
-        _ => switch.choose(&Client { address: asker.client, subnet, label }, asker.draw),
+    if subnet.is_none()
+        && let Some(choice) = switch.choose_for_all(asker.draw)
+    {
+        return choice;
     }
+    let Choice { pool, scope, by_fallback } =
+        switch.choose(&Client { address: asker.client, subnet, label }, asker.draw);
+    Choice { pool, scope, by_fallback }
 }

@@ -103,10 +103,12 @@ impl Limiter {
     /// Judges the response in `message` to a query of `client` at `now_ms` (boot clock).
     #[inline]
     pub(super) fn judge(&mut self, client: IpAddr, outcome: &Outcome, message: &[u8], now_ms: u64) -> Verdict {
-        if self.exempt.contain(client) { Verdict::Send } else { self.judge_limited(client, outcome, message, now_ms) }
+        if self.exempt.contain(client) { Verdict::Send } else { self.judge_limited(client, *outcome, message, now_ms) }
     }
 
-    fn judge_limited(&mut self, client: IpAddr, outcome: &Outcome, message: &[u8], now_ms: u64) -> Verdict {
+    /// Takes a copy of the outcome: that of a client that is exempt need not be in memory.
+    #[inline(never)]
+    fn judge_limited(&mut self, client: IpAddr, outcome: Outcome, message: &[u8], now_ms: u64) -> Verdict {
         let network = network_of(client);
         let all = self.take(self.hash(network, 0, &[]), self.limit.all_per_s, now_ms);
         let equal = match outcome.kind {

@@ -22,7 +22,7 @@ pub struct CompiledSwitch {
     pub ttl_s: u32,
     /// In the order of the file.
     pub pools: Box<[CompiledPool]>,
-    /// The types its pools have records of, by bit; see [`carried`].
+    /// The types its pools have records of, as [`carried`] says.
     pub(super) carried: u64,
     /// The pool that gets no more than its weight's share, whatever becomes of the others (§5.3).
     pub capped: Option<usize>,
@@ -102,31 +102,28 @@ pub struct Choice {
 impl CompiledPool {
     /// The set of this type.
     #[inline(always)] // on the way of every query for a steered name
-    #[allow(clippy::manual_find)] // a closure is not sure to be inlined
     #[must_use]
     pub fn set(&self, rtype: RecordType) -> Option<&CompiledSet> {
-        for set in &*self.sets {
-            if set.rtype == rtype {
-                return Some(set);
-            }
+        match &self.sets {
+            Sets::One(set) if set.rtype == rtype => Some(set),
+            Sets::One(_) => None,
+            Sets::Many(sets) => sets.iter().find(|set| set.rtype == rtype),
         }
-        None
     }
 }
 
-/// The bit that stands for all types that have none of their own.
-const OTHER_TYPES: u16 = 63;
+/// The types below this number have a bit each in [`CompiledSwitch::carried`].
+const WITH_BITS: u16 = 64;
 
-/// The bit of a type in [`CompiledSwitch::carried`].
-#[inline]
-fn bit(rtype: RecordType) -> u64 {
-    1 << rtype.0.min(OTHER_TYPES)
-}
-
-/// The types that some pool has records of, by bit; all of them for an alias, which is for every type.
+/// Those types below 64 that some pool has records of, by bit; all of them for an alias, which is for
+/// every type.
 pub(super) fn carried(pools: &[CompiledPool]) -> u64 {
-    let sets = pools.iter().flat_map(|pool| pool.sets.iter());
-    sets.fold(0, |all, set| all | if set.rtype == RecordType::CNAME { u64::MAX } else { bit(set.rtype) })
+    let types = pools.iter().flat_map(|pool| pool.sets.iter()).map(|set| set.rtype);
+    types.fold(0, |all, rtype| match rtype {
+        RecordType::CNAME => u64::MAX,
+        RecordType(number) if number < WITH_BITS => all | 1 << number,
+        _ => all,
+    })
 }
 
 impl CompiledSwitch {
@@ -134,12 +131,12 @@ impl CompiledSwitch {
     #[inline(always)] // on the way of every query for a steered name
     #[must_use]
     pub fn carries(&self, rtype: RecordType) -> bool {
-        self.carried & bit(rtype) != 0 && (rtype.0 < OTHER_TYPES || self.carries_rarely(rtype))
+        if rtype.0 < WITH_BITS { self.carried >> rtype.0 & 1 != 0 } else { self.carries_without_bit(rtype) }
     }
 
-    /// [`CompiledSwitch::carries`] for types without a bit of their own.
-    #[cold]
-    fn carries_rarely(&self, rtype: RecordType) -> bool {
+    /// [`CompiledSwitch::carries`] for types without a bit.
+    #[inline(never)]
+    fn carries_without_bit(&self, rtype: RecordType) -> bool {
         let mut sets = self.pools.iter().flat_map(|pool| pool.sets.iter());
         sets.any(|set| set.rtype == rtype || set.rtype == RecordType::CNAME)
     }

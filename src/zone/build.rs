@@ -62,6 +62,7 @@ pub(super) fn build(apex: &Name, text: &ZoneText, steered: &[(Name, SteerId)]) -
         apex: apex.clone(),
         apex_len: apex.wire().len(),
         apex_labels: apex.label_count(),
+        apex_flags: builder.owners[0].flags,
         apex_hash,
         arena,
         slots,

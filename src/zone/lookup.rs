@@ -100,22 +100,22 @@ impl Zone {
     /// Looks up a name that lies within this zone; `hash` is that of the whole name.
     #[must_use]
     pub fn lookup(&self, qname: &Qname, hash: u64, qtype: RecordType) -> Found<'_> {
-        self.judge(qname, hash, self.find(qname, hash), qtype)
+        self.judge(qname, hash, self.find(qname, hash).0, qtype)
     }
 
-    /// The first half of [`Zone::lookup`]. [`Node::hit`] is most often all that is wanted of what it
-    /// finds; otherwise [`Zone::judge`] says what the matter is.
+    /// The first half of [`Zone::lookup`]. [`Node::hit`] of the node is most often all that is wanted;
+    /// otherwise [`Zone::judge`] says what the matter is.
     #[must_use]
     #[inline(always)] // on the way of every query
-    pub fn find(&self, qname: &Qname, hash: u64) -> Probe<'_> {
+    pub fn find(&self, qname: &Qname, hash: u64) -> (Probe, Option<Node<'_>>) {
         self.probe(hash, qname)
     }
 
     /// The second half of [`Zone::lookup`]: which case a name falls into.
     #[must_use]
-    pub fn judge<'z>(&'z self, qname: &Qname, hash: u64, probe: Probe<'z>, qtype: RecordType) -> Found<'z> {
+    pub fn judge(&self, qname: &Qname, hash: u64, probe: Probe, qtype: RecordType) -> Found<'_> {
         let node = match probe {
-            Probe::Node(node) => Some(node),
+            Probe::Node(offset) => self.node_at(offset),
             Probe::Absent => None,
             Probe::Unsure => self.node(hash, qname, 0),
         };
@@ -124,6 +124,14 @@ impl Zone {
             Some(node) => self.lookup_special(&node, qtype),
             None => self.lookup_absent(qname, qtype),
         }
+    }
+
+    /// Whether it is plain that a missing name is denied: it would stand right below the apex, where
+    /// neither a wildcard nor a redirection covers it. Others take [`Zone::judge`].
+    #[must_use]
+    #[inline(always)] // on the way of every query
+    pub fn denies_below_apex(&self, qname: &Qname) -> bool {
+        qname.label_count() == self.apex_labels + 1 && self.apex_flags & (WILDCARD_CHILD | REDIRECT) == 0
     }
 
     /// A name that exists and is more than plain data.

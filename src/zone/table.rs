@@ -19,6 +19,8 @@ pub struct Zone {
     pub(super) apex_len: usize,
     /// Labels of the apex.
     pub(super) apex_labels: usize,
+    /// Flags of the apex's node.
+    pub(super) apex_flags: u8,
     /// Hash of the apex.
     pub(super) apex_hash: u64,
     /// Nodes, one behind the other; offset 0 is no node.
@@ -53,9 +55,9 @@ pub(super) struct Glue {
 
 /// What a first probe for a name found.
 #[derive(Debug, Clone, Copy)]
-pub enum Probe<'z> {
-    /// The name exists.
-    Node(Node<'z>),
+pub enum Probe {
+    /// The name exists: the offset of its node.
+    Node(u32),
     /// It does not.
     Absent,
     /// Another name has a hash like it: one has to look further.
@@ -111,16 +113,12 @@ impl Zone {
         self.arena.len() + self.slots.slots.len() * 8 + self.cuts.iter().map(|c| 16 + c.glue.len() * 8).sum::<usize>()
     }
 
-    /// Whether the name exists, as far as one probe tells.
+    /// Whether the name exists, as far as one probe tells, and its node if so.
     #[inline(always)] // on the way of every query
-    pub(super) fn probe(&self, hash: u64, qname: &Qname) -> Probe<'_> {
-        match self.slots.first(hash) {
-            None => Probe::Absent,
-            Some((offset, _)) => match self.node_if(offset, qname, 0) {
-                Some(node) => Probe::Node(node),
-                None => Probe::Unsure,
-            },
-        }
+    pub(super) fn probe(&self, hash: u64, qname: &Qname) -> (Probe, Option<Node<'_>>) {
+        let Some((offset, _)) = self.slots.first(hash) else { return (Probe::Absent, None) };
+        let node = self.node_if(offset, qname, 0);
+        (if node.is_some() { Probe::Node(offset) } else { Probe::Unsure }, node)
     }
 
     /// The node of the name without its first labels, of which the one kept first begins at `at`.
