@@ -6,7 +6,9 @@
 //!
 //! Never reads a clock, sends nothing, stores nothing.
 
+pub mod advisor;
 pub mod analysis;
+pub mod detect;
 pub mod evidence;
 pub mod gate;
 pub mod hook;

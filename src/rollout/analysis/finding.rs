@@ -115,7 +115,7 @@ impl Sides {
 }
 
 /// The default of a gate's least samples (§5.5).
-pub(super) fn least_samples(gate: &Gate, statistic: Statistic, test: Test) -> u64 {
+pub(in crate::rollout) fn least_samples(gate: &Gate, statistic: Statistic, test: Test) -> u64 {
     gate.min_samples.unwrap_or(match (statistic, test) {
         (Statistic::Rate, _) => 100,
         (Statistic::Quantile(_), _) | (_, Test::MannWhitney) => 50,

@@ -14,6 +14,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub(super) use finding::least_samples;
 pub use words::figure;
 
 use super::evidence::Evidence;

@@ -1,5 +1,6 @@
 //! The machine and the written form of plans.
 
+mod detect;
 mod machine;
 mod plans;
 mod walk;
