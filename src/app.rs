@@ -11,11 +11,12 @@ use crate::control::event::Event;
 use crate::control::{Caller, Handle, Loader, Reloading, Start, StartError, Started};
 use crate::geo::{GeoFiles, GeoFilesError};
 use crate::health::ProbeTarget;
+use crate::hooks::HookTotals;
 use crate::metrics::Registry;
 use crate::server::{self, BindError, Bound, Certificate, CertificateError, Encrypted, Listening, StreamLimits};
 use crate::snapshot::Settings;
 use crate::store::{Store, StoreError};
-use crate::{evidence, geo, probe};
+use crate::{evidence, geo, hooks, probe};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -138,6 +139,13 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     workers.push(tokio::spawn(geo::watch(files, look, started.geo.clone(), until(stopped.clone()))));
     first_round(&mut started).await;
     begin_promises(&started).await?;
+    let hook_totals = Arc::new(HookTotals::default());
+    workers.push(tokio::spawn(hooks::run(
+        started.hook_orders,
+        started.hook_reports,
+        hook_totals,
+        until(stopped.clone()),
+    )));
     let listening = bound.start(&started.snapshots, &cells)?;
     let first_token = admin::tokens::bootstrap(&started.handle, &config.state).await?;
     let admin = admin_listener.local_addr()?;

@@ -84,7 +84,7 @@ pub(super) async fn expect_version(
 }
 
 /// Whether a member could show this version.
-fn is_version(text: &str) -> bool {
+pub(super) fn is_version(text: &str) -> bool {
     (1..=256).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 

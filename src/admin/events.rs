@@ -91,7 +91,10 @@ fn sees(principal: &Principal, what: &What) -> bool {
         What::Health { switch, .. }
         | What::Eligible { switch, .. }
         | What::Fallback { switch, .. }
-        | What::Drain { switch, .. } => principal.sees(switch),
+        | What::Drain { switch, .. }
+        | What::Rollout { switch, .. }
+        | What::Looked { switch, .. }
+        | What::Source { switch, .. } => principal.sees(switch),
         What::Store { .. } => true,
     }
 }

@@ -17,6 +17,8 @@ mod incoming;
 mod overrides;
 pub mod problem;
 pub mod requests;
+pub mod rollouts;
+mod samples;
 mod serve;
 mod server_health;
 mod status;
@@ -52,6 +54,14 @@ fn router(context: AdminContext, on_loopback: bool) -> Router {
         .route("/switches/{switch}/overrides", post(overrides::set))
         .route("/switches/{switch}/expect-version", post(changes::expect_version))
         .route("/switches/{switch}/drain/{pool}", get(drain::show))
+        .route("/switches/{switch}/rollout", get(rollouts::show).post(rollouts::start))
+        .route("/switches/{switch}/rollout/pause", post(rollouts::pause))
+        .route("/switches/{switch}/rollout/resume", post(rollouts::resume))
+        .route("/switches/{switch}/rollout/promote", post(rollouts::promote))
+        .route("/switches/{switch}/rollout/abort", post(rollouts::abort))
+        .route("/switches/{switch}/rollout/retry", post(rollouts::retry))
+        .route("/switches/{switch}/samples", post(samples::push))
+        .route("/rollouts", get(rollouts::list))
         .route("/flip", post(flips::several))
         .route("/explain", get(explain::show))
         .route("/history", get(history::list))

@@ -169,6 +169,84 @@ pub struct ExpectVersionBody {
     pub dry_run: bool,
 }
 
+/// `POST /v1/switches/{s}/rollout`; the whole body may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RolloutBody {
+    /// The pool to release; may be absent where only one could be meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The version it must show from here on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// A plan for this time, instead of the files'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<crate::rollout::v1::PlanForm>,
+    /// Draw a new salt, so that other users than last time come first.
+    #[serde(default)]
+    pub reshuffle: bool,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Override the guards that may be overridden.
+    #[serde(default)]
+    pub force: bool,
+    /// Answer what would change, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `POST /v1/switches/{s}/rollout/promote`; the whole body may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromoteBody {
+    /// All steps at once.
+    #[serde(default)]
+    pub full: bool,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Override the guards that may be overridden.
+    #[serde(default)]
+    pub force: bool,
+    /// Answer what would change, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `POST /v1/switches/{s}/samples`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamplesBody {
+    /// At most 1000.
+    pub samples: Vec<SampleForm>,
+}
+
+/// One sample: `value`, or `count` with `total`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SampleForm {
+    /// The metric, as the plan's gates name it.
+    pub metric: String,
+    /// The pool it was measured on.
+    pub pool: String,
+    /// One number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// So many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<f64>,
+    /// Of so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<f64>,
+    /// When (RFC 3339); as it arrives when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The sender's own id: a second sample with it is dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
 /// `POST /v1/backup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -55,7 +55,7 @@ fn switch(view: &SwitchView) -> SwitchGauges {
         name: view.name.as_str().into(),
         fallback: view.fallback_in_use,
         ttl_s: view.ttl_s,
-        rollout_phase: None,
+        rollout_phase: view.rollout.as_ref().map(|rollout| rollout.phase.word()),
         pools: view.pools.iter().map(pool).collect(),
     }
 }

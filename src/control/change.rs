@@ -46,7 +46,7 @@ impl Control {
     }
 
     /// Everything up to the swap.
-    async fn decide_and_commit(&mut self, asked: &Asked) -> Result<Decided, Refused> {
+    pub(super) async fn decide_and_commit(&mut self, asked: &Asked) -> Result<Decided, Refused> {
         self.settle_doubt().await?;
         if let Some(replied) = self.recall(asked).await? {
             return Ok(Decided::Recalled(Box::new(replied)));
@@ -81,9 +81,11 @@ impl Control {
             // Preparing again does not shorten what was answered before the first time.
             *ready = (*ready).max(now.boot_ms + longest);
         }
+        let rollouts = self.rollouts_before(&change);
         let superseded = self.absorb_and_publish(&change, now);
         replied.switches.iter_mut().for_each(|view| view.ttl_s = self.ttl_of(&view.switch));
         self.record(&change, asked);
+        self.tell_rollouts(&rollouts);
         Ok(Decided::Published { replied: Box::new(replied), superseded, old_slots })
     }
 
@@ -107,6 +109,8 @@ impl Control {
     fn absorb_and_publish(&mut self, change: &Change, now: Moment) -> Superseded {
         let reprobe = change.definitions.is_some() || self.changes_versions(change);
         self.desired.absorb(change);
+        let names: Vec<Arc<str>> = change.switches.iter().map(|(name, _)| name.clone()).collect();
+        self.follow_rollouts(if change.definitions.is_some() { None } else { Some(&names) });
         if change.definitions.is_some() {
             self.catalogue = crate::state::Catalogue::build(&self.desired.definitions);
         }
@@ -129,7 +133,10 @@ impl Control {
 
     /// Whether members must show other versions than before, which makes other probes of theirs.
     fn changes_versions(&self, change: &Change) -> bool {
-        let versions = |state: Option<&SwitchState>| state.map(|s| s.versions.clone()).unwrap_or_default();
+        let versions = |state: Option<&SwitchState>| {
+            let rolling = state.and_then(|s| s.rollout.as_ref()).and_then(|rollout| rollout.rolling.clone());
+            (state.map(|s| s.versions.clone()).unwrap_or_default(), rolling)
+        };
         let mut touched = change.switches.iter();
         touched.any(|(name, state)| versions(self.desired.switches.get(name)) != versions(state.as_ref()))
     }
@@ -331,7 +338,7 @@ impl Control {
 }
 
 /// How far a change went.
-enum Decided {
+pub(super) enum Decided {
     /// Nothing to publish.
     Done(Box<Replied>),
     /// Nothing new to publish; what holds may still be on its way to the readers.

@@ -2,6 +2,7 @@
 
 use super::handle::{Ask, Refused, Reloading, Replied};
 use crate::health::{IdleReport, ProbeReport};
+use crate::rollout::{EvidenceReport, HookReport};
 use crate::state::Definitions;
 use crate::steering::{GeoDatabases, GeoReport};
 use std::sync::Arc;
@@ -20,6 +21,10 @@ pub enum Event {
     GeoReplaced(GeoReport),
     /// New databases were searched.
     GeoSearched(Box<GeoSearched>),
+    /// A query of a rollout came back.
+    EvidenceRead(EvidenceReport),
+    /// A hook that a rollout waits for has answered.
+    HookAnswered(HookReport),
     /// The files were read for a reload.
     Loaded(Box<LoadedFiles>),
     /// Nobody answers from a snapshot older than this view any more.

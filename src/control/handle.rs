@@ -1,6 +1,7 @@
 //! What other rooms may ask of the control task, and what they get back.
 
-use super::report::{DrainView, Happening, Status, SwitchView};
+use super::report::{DrainView, Happening, SamplesTaken, Status, SwitchView};
+use crate::rollout::Sample;
 use crate::snapshot::Snapshot;
 use crate::state::{Rejection, Request};
 use crate::store::{AuditRow, HistoryQuery, StoreError, TokenRow};
@@ -139,6 +140,15 @@ pub enum Ask {
         /// The answer.
         reply: oneshot::Sender<Result<DrainView, Rejection>>,
     },
+    /// Evidence for a rollout.
+    Samples {
+        /// The switch.
+        switch: String,
+        /// What was measured.
+        samples: Vec<Sample>,
+        /// What became of it.
+        reply: oneshot::Sender<Result<SamplesTaken, Refused>>,
+    },
     /// Audit rows.
     History(HistoryQuery, oneshot::Sender<Result<Vec<AuditRow>, StoreError>>),
     /// The API tokens.
@@ -202,6 +212,15 @@ impl Handle {
     pub async fn drain(&self, switch: &str, pool: &str, release_warm: bool) -> Option<Result<DrainView, Rejection>> {
         let (switch, pool) = (switch.to_owned(), pool.to_owned());
         self.ask(|reply| Ask::Drain { switch, pool, release_warm, reply }).await
+    }
+
+    /// Hands in evidence for a rollout.
+    ///
+    /// # Errors
+    /// An unknown switch.
+    pub async fn samples(&self, switch: &str, samples: Vec<Sample>) -> Result<SamplesTaken, Refused> {
+        let switch = switch.to_owned();
+        self.ask(|reply| Ask::Samples { switch, samples, reply }).await.unwrap_or(Err(Refused::ShuttingDown))
     }
 
     /// Audit rows, newest first.

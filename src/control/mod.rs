@@ -9,6 +9,8 @@ mod geo;
 pub mod handle;
 mod observe;
 mod publish;
+mod release_views;
+mod releases;
 pub mod report;
 mod slots;
 pub mod start;

@@ -77,6 +77,11 @@ impl Watch {
         self.unsaved.retain(|id| self.tracked.contains_key(id));
     }
 
+    /// Whom a probe concerns.
+    pub(super) fn users(&self, target_key: &str) -> &[MemberKey] {
+        self.tracked.get(target_key).map_or(&[], |tracked| &tracked.users)
+    }
+
     /// What is to be probed.
     pub(super) fn targets(&self) -> Arc<[ProbeTarget]> {
         self.tracked.values().map(|tracked| tracked.target.clone()).collect()

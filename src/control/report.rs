@@ -1,6 +1,9 @@
 //! What operators see: plain data, the same for the API, the CLI and the dashboard.
 
 use crate::health::{Health, Override};
+use crate::rollout::evidence::Dropped;
+use crate::rollout::v1::PlanForm;
+use crate::rollout::{Entry, GateVerdict, Phase, Stage};
 use crate::store::Condition;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -95,8 +98,80 @@ pub struct SwitchView {
     pub previous: Option<BTreeMap<String, u16>>,
     /// Where run-time state differs from the files, each a sentence.
     pub differs: Vec<String>,
+    /// The rollout that runs, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Box<RolloutView>>,
     /// In the order of the file.
     pub pools: Vec<PoolView>,
+}
+
+/// A rollout (§5.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolloutView {
+    /// The revision that started it.
+    pub id: u64,
+    /// Where it stands.
+    pub phase: Phase,
+    /// What it does there.
+    pub stage: Stage,
+    /// The step in force or being entered, from 1.
+    pub step: usize,
+    /// How many there are.
+    pub steps: usize,
+    /// The canary's share in force, percent.
+    pub share_percent: f64,
+    /// The share of each step, percent.
+    pub step_percents: Vec<f64>,
+    /// The pool it goes back to.
+    pub stable: String,
+    /// The pool that is released.
+    pub canary: String,
+    /// The pool it is compared with, when that is not the stable one.
+    pub baseline: Option<String>,
+    /// The version it releases.
+    pub version: Option<String>,
+    /// While paused: why.
+    pub paused: Option<String>,
+    /// What it waits for, in words.
+    pub waits_for: Option<String>,
+    /// Time since the stage began, milliseconds.
+    pub held_ms: u64,
+    /// The hold of the stage, milliseconds.
+    pub hold_ms: Option<u64>,
+    /// Time until evidence counts, milliseconds; 0 when it does.
+    pub settles_in_ms: u64,
+    /// The member a rolling rollout is at.
+    pub member: Option<String>,
+    /// The last look.
+    pub looked_at: Option<String>,
+    /// Its verdicts.
+    pub verdicts: Vec<GateVerdict>,
+    /// Sources of evidence that fail, with their errors.
+    pub failing_sources: BTreeMap<String, String>,
+    /// When it began (RFC 3339).
+    pub started_at: String,
+    /// Who began it.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// Until when the old side is kept for `undo`.
+    pub warm_until: Option<String>,
+    /// The plan in full, but for whom it calls and asks.
+    pub plan: PlanForm,
+    /// What happened, oldest first.
+    pub timeline: Vec<Entry>,
+}
+
+/// What became of pushed samples.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SamplesTaken {
+    /// Counted as evidence.
+    pub taken: u64,
+    /// Not counted, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<Dropped, u64>,
 }
 
 impl SwitchView {
@@ -273,6 +348,34 @@ pub enum What {
         pool: String,
         /// The new state.
         state: crate::drain::DrainState,
+    },
+    /// A rollout went on, or ended.
+    Rollout {
+        /// The switch.
+        switch: String,
+        /// The rollout.
+        rollout: u64,
+        /// What happened.
+        #[serde(flatten)]
+        entry: Entry,
+    },
+    /// The gates of a rollout looked at its evidence.
+    Looked {
+        /// The switch.
+        switch: String,
+        /// The rollout.
+        rollout: u64,
+        /// Gate by gate.
+        verdicts: Vec<GateVerdict>,
+    },
+    /// A source of evidence fails.
+    Source {
+        /// The switch.
+        switch: String,
+        /// The metric.
+        metric: String,
+        /// What went wrong.
+        error: String,
     },
     /// The store's condition changed.
     Store {

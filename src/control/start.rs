@@ -10,6 +10,7 @@ use crate::drain::{Ledger, PoolFacts, v1 as drain_v1};
 use crate::health::{IdleReport, IdleTask, ProbeReport, ProbeTarget};
 use crate::metrics::cells::Registry;
 use crate::moment::Moment;
+use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};
 use crate::state::{Catalogue, Definitions, Desired, Observed, Rejection, apply, initial_serials, serials, v1};
 use crate::steering::GeoReport;
@@ -53,6 +54,14 @@ pub struct Started {
     pub idle: mpsc::Sender<IdleReport>,
     /// For replaced databases of networks.
     pub geo: mpsc::Sender<GeoReport>,
+    /// For what queries of rollouts bring back.
+    pub evidence: mpsc::Sender<EvidenceReport>,
+    /// Which queries to ask.
+    pub evidence_wanted: watch::Receiver<Arc<[EvidenceTask]>>,
+    /// Which hooks to call.
+    pub hook_orders: mpsc::Receiver<HookOrder>,
+    /// For what called hooks answer.
+    pub hook_reports: mpsc::Sender<HookReport>,
     /// What to probe.
     pub targets: watch::Receiver<Arc<[ProbeTarget]>>,
     /// Which idle readings to take.
@@ -100,6 +109,10 @@ impl Start {
         let (events_in, events) = mpsc::channel(256);
         let (probes_in, probes) = mpsc::channel(1024);
         let (idle_in, idle) = mpsc::channel(64);
+        let (evidence_in, evidence) = mpsc::channel(256);
+        let (hook_reports, hooks) = mpsc::channel(64);
+        let (hook_orders, orders_out) = mpsc::channel(1024);
+        let (evidence_wanted, evidence_out) = watch::channel(Arc::from([]));
         let snapshots = Arc::new(SnapshotCell::new(Arc::new(Snapshot {
             settings: Arc::new(self.settings.clone()),
             ..Snapshot::default()
@@ -145,16 +158,25 @@ impl Start {
             targets,
             idle_wanted,
             first_round,
+            releases: BTreeMap::new(),
+            intake: Intake::default(),
+            evidence_wanted,
+            hook_orders,
+            orders_lost: 0,
         };
         let control = control.pick_up(&loaded, now);
         let handle = Handle::new(asks_in, happenings, snapshots.clone());
-        let task = tokio::spawn(control.run(Inputs { asks, events, probes, idle, geo }));
+        let task = tokio::spawn(control.run(Inputs { asks, events, probes, idle, geo, evidence, hooks }));
         Ok(Started {
             handle,
             events: events_in,
             probes: probes_in,
             idle: idle_in,
             geo: geo_in,
+            evidence: evidence_in,
+            evidence_wanted: evidence_out,
+            hook_orders: orders_out,
+            hook_reports,
             targets: targets_out,
             idle_wanted: idle_out,
             first_round: first_round_out,
@@ -198,6 +220,7 @@ impl Control {
         self.inherited = Some(inherited(loaded, &self.desired));
         self.ledger = self.inherit(now);
         self.publish_all(now);
+        self.follow_rollouts(None);
         self
     }
 
@@ -236,6 +259,7 @@ impl Control {
         self.watch.rebuild(&self.catalogue, &self.desired, &BTreeMap::new(), now);
         self.watch.judge_all(&mut self.observed);
         self.publish_all(now);
+        self.follow_rollouts(None);
         Ok(())
     }
 

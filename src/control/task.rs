@@ -4,6 +4,7 @@ use super::event::{Event, LoadedFiles};
 use super::handle::{Ask, Caller, Refused, Reloading, Replied};
 use super::observe::Watch;
 use super::publish::Live;
+use super::releases::Release;
 use super::report::{Happening, What};
 use super::slots::SlotTable;
 use crate::clock;
@@ -11,11 +12,12 @@ use crate::drain::Ledger;
 use crate::health::{IdleReport, IdleTask, IdleTrack, ProbeReport, ProbeTarget};
 use crate::metrics::cells::Registry;
 use crate::moment::Moment;
+use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{SnapshotCell, Superseded};
 use crate::state::{Catalogue, Command, Definitions, Desired, Observed, Request};
 use crate::steering::GeoReport;
 use crate::store::{AuditRow, Commit, Condition, Store, StoreError, TokenRow};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -43,6 +45,8 @@ pub(super) struct Inputs {
     pub(super) probes: mpsc::Receiver<ProbeReport>,
     pub(super) idle: mpsc::Receiver<IdleReport>,
     pub(super) geo: mpsc::Receiver<GeoReport>,
+    pub(super) evidence: mpsc::Receiver<EvidenceReport>,
+    pub(super) hooks: mpsc::Receiver<HookReport>,
 }
 
 /// Everything the control task owns.
@@ -93,6 +97,14 @@ pub(super) struct Control {
     pub(super) targets: watch::Sender<Arc<[ProbeTarget]>>,
     pub(super) idle_wanted: watch::Sender<Arc<[IdleTask]>>,
     pub(super) first_round: watch::Sender<bool>,
+    /// The rollouts that run.
+    pub(super) releases: BTreeMap<Arc<str>, Release>,
+    /// The door of samples.
+    pub(super) intake: Intake,
+    pub(super) evidence_wanted: watch::Sender<Arc<[EvidenceTask]>>,
+    pub(super) hook_orders: mpsc::Sender<HookOrder>,
+    /// Calls that could not be handed over.
+    pub(super) orders_lost: u64,
 }
 
 impl Control {
@@ -109,6 +121,8 @@ impl Control {
                 Some(report) = inputs.probes.recv() => Event::Probed(report),
                 Some(report) = inputs.idle.recv() => Event::IdleRead(report),
                 Some(report) = inputs.geo.recv() => Event::GeoReplaced(report),
+                Some(report) = inputs.evidence.recv() => Event::EvidenceRead(report),
+                Some(report) = inputs.hooks.recv() => Event::HookAnswered(report),
             };
             if let Event::Shutdown(done) = event {
                 self.fold_all();
@@ -130,6 +144,8 @@ impl Control {
             Event::IdleRead(read) => self.idle_read(read),
             Event::GeoReplaced(report) => self.geo_reported(report),
             Event::GeoSearched(searched) => self.geo_searched(*searched, clock::now()).await,
+            Event::EvidenceRead(read) => self.evidence_read(&read),
+            Event::HookAnswered(report) => self.hook_answered(report).await,
             Event::Loaded(loaded) => self.loaded(*loaded).await,
             Event::Quiet { view, touched } => self.quiet(view, touched.as_deref()),
             Event::Answering(done) => {
@@ -152,6 +168,7 @@ impl Control {
             Ask::Drain { switch, pool, release_warm, reply } => {
                 drop(reply.send(self.drain_view(&switch, &pool, release_warm)));
             }
+            Ask::Samples { switch, samples, reply } => drop(reply.send(self.samples(&switch, samples))),
             Ask::History(query, reply) => {
                 let store = self.store.clone();
                 tokio::spawn(async move { drop(reply.send(store.history(query).await)) });
@@ -255,6 +272,7 @@ impl Control {
 
     /// Takes in a probe's outcome; a changed verdict is published at most once a second.
     async fn probed(&mut self, probed: &ProbeReport) {
+        self.probe_evidence(probed);
         let moved = self.watch.probed(probed, &mut self.observed);
         self.note_moved(moved);
         if !*self.first_round.borrow() && self.watch.round_complete() {
@@ -282,7 +300,9 @@ impl Control {
         let id = self.next_happening;
         self.next_happening += 1;
         let at = super::view::rfc3339(clock::unix_ms());
+        let happening = Arc::new(Happening { id, at, what });
+        self.notify_of(&happening);
         // Nobody listening is no error.
-        let _ = self.happenings.send(Arc::new(Happening { id, at, what }));
+        let _ = self.happenings.send(happening);
     }
 }

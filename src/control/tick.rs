@@ -29,6 +29,7 @@ impl Control {
         self.ledger.heartbeat(now.boot_ms);
         self.tell_drain_changes(now);
         self.publish_health_if_due().await;
+        self.drive_rollouts().await;
         let timed: Vec<u32> = self.timed.iter().copied().collect();
         self.republish(timed, now).await;
         let busy: Vec<u32> = self.timed.iter().copied().filter(|index| self.depends_on_time(*index, now)).collect();
@@ -72,7 +73,8 @@ impl Control {
                 if before.get(at).is_some_and(|was| was != state) {
                     let pool = switch.pools[at].name.to_string();
                     tracing::info!(switch = %switch.name, pool, ?state, "drain state changed");
-                    self.happen(What::Drain { switch: switch.name.to_string(), pool, state: *state });
+                    self.happen(What::Drain { switch: switch.name.to_string(), pool: pool.clone(), state: *state });
+                    self.notify_drain(&switch.name, &pool, *state, now);
                 }
             }
             self.note_moving(index, now);
@@ -113,6 +115,7 @@ impl Control {
             key: &key,
             has_weight: false,
             has_rule: by_rule,
+            in_rollout: false,
             in_fallback_use: false,
             idle: None,
             warm_until_unix_ms: None,
@@ -152,16 +155,23 @@ impl Control {
         VerdictInput {
             key,
             has_weight: weight > 0,
+            in_rollout: self.desired.running_rollout(&key.switch).is_some_and(|rollout| rollout.needs(&key.pool)),
             has_rule: found.is_some_and(|(switch, at, _)| named_by_rules(switch).get(at).copied().unwrap_or(false)),
             in_fallback_use: found.is_some_and(|(switch, at, _)| {
                 live.is_some_and(|live| live.fallback_in_use && live.compiled.capped != Some(at))
                     && self.fallback_names(switch, at)
             }),
             idle: found.and_then(|(switch, _, pool)| self.idle_status(switch, pool)),
-            warm_until_unix_ms: None,
+            warm_until_unix_ms: self.warm_until(key),
             release_warm,
             blocked_by: &[],
         }
+    }
+
+    /// Until when a promotion keeps a pool for `undo` (§5.2).
+    fn warm_until(&self, key: &PoolKey) -> Option<u64> {
+        let rollout = self.desired.rollout(&key.switch)?;
+        rollout.warm_until_unix_ms().filter(|_| rollout.stable == key.pool)
     }
 
     /// Whether the fallback of a switch may answer this pool.

@@ -81,6 +81,7 @@ impl Control {
         if let Some(why) = &self.geo_trouble {
             alarms.push(format!("newer databases of networks are refused, answers go on by the last good ones: {why}"));
         }
+        alarms.extend(self.rollout_alarms());
         alarms.extend(self.start_notes.iter().cloned());
         alarms
     }
@@ -120,6 +121,9 @@ impl Control {
             prepared_in_ms: prepared_until.map(|_| self.prepared_in_ms(switch, now)),
             previous: state.and_then(|s| s.previous.as_ref()).map(plain),
             differs: differs(switch, &split, state),
+            rollout: state
+                .and_then(|s| s.rollout.as_ref())
+                .map(|rollout| Box::new(self.rollout_view(switch, rollout, now))),
             pools: switch
                 .pools
                 .iter()

@@ -16,6 +16,8 @@ pub struct VerdictInput<'a> {
     pub has_weight: bool,
     /// Whether a rule can give it to somebody.
     pub has_rule: bool,
+    /// Whether a running rollout goes to it, or may come back to it.
+    pub in_rollout: bool,
     /// Whether the fallback in force names it.
     pub in_fallback_use: bool,
     /// How busy it still is; `None`: no idle reading is configured.
@@ -83,6 +85,9 @@ impl Ledger {
         if input.has_rule {
             answered.push("a rule gives it to some clients".to_owned());
         }
+        if input.in_rollout {
+            answered.push("a rollout that runs needs it".to_owned());
+        }
         let serving = !answered.is_empty();
         if input.in_fallback_use {
             answered.push("the fallback answers it".to_owned());
@@ -135,6 +140,7 @@ impl<'a> VerdictInput<'a> {
             key,
             has_weight: false,
             has_rule: false,
+            in_rollout: false,
             in_fallback_use: false,
             idle: None,
             warm_until_unix_ms: None,

@@ -242,6 +242,15 @@ impl Rollout {
         (moved && !self.plan.spill && self.plan.kind != PlanKind::Rolling).then_some(&self.canary)
     }
 
+    /// Whether it goes to this pool, compares with it, or may come back to it.
+    #[must_use]
+    pub fn needs(&self, pool: &str) -> bool {
+        [Some(&self.stable), Some(&self.canary), self.plan.baseline.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|own| **own == *pool)
+    }
+
     /// The step in force or being entered.
     #[must_use]
     pub fn current(&self) -> Option<&Step> {

@@ -238,6 +238,7 @@ impl World {
         VerdictInput {
             key,
             has_weight: found.is_some_and(|at| weight(at) > 0),
+            in_rollout: false,
             has_rule: found.is_some_and(|(index, at)| named_by_rules(self.switch(index))[at]),
             in_fallback_use: found.is_some_and(by_fallback),
             idle: None,
@@ -314,6 +315,7 @@ impl World {
                 key: &key,
                 has_weight: false,
                 has_rule,
+                in_rollout: false,
                 in_fallback_use: false,
                 idle: None,
                 warm_until_unix_ms: None,

@@ -159,6 +159,7 @@ async fn control(mut inbox: mpsc::Receiver<Ask>, memory: Arc<Mutex<Memory>>) {
                 let _ = reply
                     .send(refusal.map_or_else(|| Ok(replied(revision, dry_run)), |why| Err(Refused::Rejected(why))));
             }
+            Ask::Samples { reply, .. } => drop(reply.send(Ok(crate::control::report::SamplesTaken::default()))),
             Ask::Reload(_, reply) => drop(reply.send(Err(Refused::Files(vec!["a.toml:3:1: no".into()])))),
             Ask::Status(reply) => drop(reply.send(status())),
             Ask::Switch(name, reply) => {
@@ -245,6 +246,7 @@ pub(super) fn switch(name: &str) -> SwitchView {
         prepared_until: None,
         prepared_in_ms: None,
         previous: None,
+        rollout: None,
         differs: Vec::new(),
         pools: Vec::new(),
     }

@@ -79,6 +79,7 @@ pub(in crate::cli) fn model() -> SwitchView {
         prepared_until: None,
         prepared_in_ms: None,
         previous: Some(BTreeMap::from([("blue".to_owned(), 0), ("green".to_owned(), 10_000)])),
+        rollout: None,
         differs: Vec::new(),
         pools: vec![
             pool("blue", 10_000, report(DrainState::Serving, None), member("192.0.2.10", Health::Up)),

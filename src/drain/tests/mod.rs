@@ -41,6 +41,7 @@ fn input(key: &PoolKey) -> VerdictInput<'_> {
         key,
         has_weight: false,
         has_rule: false,
+        in_rollout: false,
         in_fallback_use: false,
         idle: None,
         warm_until_unix_ms: None,
@@ -101,7 +102,11 @@ fn a_pool_goes_through_all_states_in_order() {
 fn weight_or_a_rule_means_serving_and_never_safe() {
     let ledger = flipped();
     let blue = key("blue");
-    for input in [VerdictInput { has_weight: true, ..input(&blue) }, VerdictInput { has_rule: true, ..input(&blue) }] {
+    for input in [
+        VerdictInput { has_weight: true, ..input(&blue) },
+        VerdictInput { has_rule: true, ..input(&blue) },
+        VerdictInput { in_rollout: true, ..input(&blue) },
+    ] {
         let report = ledger.verdict(&input, at(9999));
         assert_eq!((report.state, report.safe_to_close, report.remaining_ms), (DrainState::Serving, false, None));
         assert_eq!(report.reasons.len(), 1);

@@ -122,8 +122,7 @@ fn removes_serving(
 
 /// A pool that a rollout needs and a switch does not have.
 fn lacking<'r>(rollout: &'r Rollout, switch: &Switch) -> Option<&'r Arc<str>> {
-    let needed = [Some(&rollout.stable), Some(&rollout.canary), rollout.plan.baseline.as_ref()];
-    needed.into_iter().flatten().find(|pool| switch.pool(pool).is_none())
+    rollout.before.keys().find(|pool| rollout.needs(pool) && switch.pool(pool).is_none())
 }
 
 /// Run-time state on a changed definition, with a note for each edit it hides.
