@@ -1,5 +1,9 @@
 //! Every verb with its arguments, as clap reads them. The verbs have the API's names.
 
+mod rollout;
+
+pub(super) use rollout::{PromoteArgs, RolloutArgs, RolloutStartArgs, RolloutStatusArgs, RolloutVerb, Waiting};
+
 use super::help;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -41,6 +45,9 @@ pub(super) enum Verb {
     /// Return to the split before the last change
     #[command(after_help = help::UNDO)]
     Undo(OneSwitchArgs),
+    /// Release by evidence: canary, blue/green, rolling
+    #[command(after_help = help::ROLLOUT)]
+    Rollout(RolloutArgs),
     /// Lower the TTL ahead of a flip
     #[command(after_help = help::PREPARE)]
     Prepare(OneSwitchArgs),
@@ -148,9 +155,12 @@ pub(super) struct DemoArgs {
     /// Port of the two model servers
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub backend_port: u16,
-    /// How long green takes to load its model
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
-    pub load: std::time::Duration,
+    /// How long green takes to load its model (15s; 3s in a scenario)
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub load: Option<std::time::Duration>,
+    /// Play a release by itself, in under two minutes, with simulated users
+    #[arg(long, value_parser = ["good", "slow", "errors", "wrong-model"])]
+    pub scenario: Option<String>,
 }
 
 /// `check`.

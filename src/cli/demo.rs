@@ -13,7 +13,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         dns: args.dns,
         admin: args.admin,
         backend_port: args.backend_port,
-        load: args.load,
+        load: args.load.unwrap_or(std::time::Duration::from_secs(if args.scenario.is_some() { 3 } else { 15 })),
+        scenario: args.scenario.as_deref().and_then(demo::scenario::Scenario::named),
         program: std::env::args().next().unwrap_or_else(|| "tidegate".to_owned()),
         note: demo::context::file(),
         name_address: leads_elsewhere(),
@@ -35,7 +36,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         };
         demo::run(&options, say, stop).await.map_err(|error| Failure::failed(error.to_string()))
     });
-    played.map(|()| Exit::Done)
+    played.map(|ending| ending.filter(|ending| !ending.as_wanted).map_or(Exit::Done, |_| Exit::Failed))
 }
 
 /// Whether the user's own settings lead the other verbs to some other server.

@@ -9,6 +9,8 @@ A release in five steps:
   tidegate drain model blue --wait            may blue be closed?
   tidegate history model                      who did what
 
+Or let the evidence decide: tidegate rollout start model --to green --version v2 --wait
+
 Try it without root or configuration: tidegate demo
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 timed out, 4 server unreachable";
 
@@ -28,6 +30,7 @@ switches between them, and the server; prints what to try. Ctrl-C ends all of it
 
 Examples:
   tidegate demo
+  tidegate demo --scenario slow               watch a rollout find out that green is slow
   tidegate demo --load 60s                    green takes a minute to load its model
   tidegate demo --dns 127.0.0.1:5399 --admin 127.0.0.1:8099 --backend-port 8081";
 
@@ -69,6 +72,36 @@ Examples:
   tidegate flip model green --force --reason 'blue is on fire'
 
 `tidegate undo model` returns at once.";
+
+/// `rollout`.
+pub(super) const ROLLOUT: &str = "\
+A rollout moves traffic in steps, looks at the evidence in each, and goes back by itself when
+the new side is worse. The plan stands in the zone's file under [switch.NAME.rollout]; without
+one it is 1 %, 10 %, 50 %, 100 % with holds of 10, 10 and 15 minutes, judged by the probes.
+
+  tidegate rollout start model --to green --version v2 --wait
+  tidegate rollout status model
+  tidegate rollout abort model --reason 'users complain'
+
+While it runs nothing else moves the weights. abort always wins.";
+
+/// `rollout start`.
+pub(super) const ROLLOUT_START: &str = "\
+Examples:
+  tidegate rollout start model --to green --version v2
+  tidegate rollout start model --steps 5%,25%,100% --hold 10m --wait
+  tidegate rollout start model --kind blue-green --wait --timeout 30m
+  tidegate rollout start model --plan plan.toml --dry-run
+
+A plan given here replaces the file's, but for its hooks and its Prometheus server.
+With --wait: 0 promoted, 1 aborted or failed, 3 not ended in time.";
+
+/// `rollout status`.
+pub(super) const ROLLOUT_STATUS: &str = "\
+Examples:
+  tidegate rollout status model
+  tidegate rollout status model --wait --timeout 2h
+  tidegate rollout status model --wait --fail-on-pause   in CI, where nobody can resume";
 
 /// `set-weights`.
 pub(super) const SET_WEIGHTS: &str = "\

@@ -103,9 +103,10 @@ fn shares(words: &[String]) -> Result<BTreeMap<String, Share>, Failure> {
 }
 
 /// `undo`, `prepare`, `reset`.
-pub(super) async fn plain(session: &Session, verb: &str, done: &str, args: OneSwitchArgs) -> Result<Exit, Failure> {
+pub(super) async fn plain(session: &Session, verb: &[&str], done: &str, args: OneSwitchArgs) -> Result<Exit, Failure> {
     let Guards { reason, force, dry_run, .. } = args.guards.clone();
-    let call = Call::post(&["switches", &args.switch, verb], &PlainBody { reason, force, dry_run })?;
+    let path = [&["switches", args.switch.as_str()], verb].concat();
+    let call = Call::post(&path, &PlainBody { reason, force, dry_run })?;
     send(session, guarded(call, &args.guards), &format!("{} {done}", args.switch)).await
 }
 

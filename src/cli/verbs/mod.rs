@@ -3,6 +3,7 @@
 mod change;
 mod drain;
 mod look;
+mod rollout;
 mod token;
 
 use super::args::{Connection, Guards, TokenVerb, Verb};
@@ -21,6 +22,7 @@ pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
         Verb::Flip(args) => Some(&args.connection),
         Verb::SetWeights(args) => Some(&args.connection),
         Verb::Undo(args) | Verb::Prepare(args) | Verb::Reset(args) => Some(&args.connection),
+        Verb::Rollout(args) => Some(args.verb.connection()),
         Verb::Override(args) => Some(&args.connection),
         Verb::ExpectVersion(args) => Some(&args.connection),
         Verb::Drain(args) => Some(&args.connection),
@@ -66,9 +68,10 @@ async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::History(args) => look::history(session, args).await,
         Verb::Flip(args) => change::flip(session, args).await,
         Verb::SetWeights(args) => change::set_weights(session, args).await,
-        Verb::Undo(args) => change::plain(session, "undo", "returned", args).await,
-        Verb::Prepare(args) => change::plain(session, "prepare", "prepared", args).await,
-        Verb::Reset(args) => change::plain(session, "reset", "reset to the files", args).await,
+        Verb::Undo(args) => change::plain(session, &["undo"], "returned", args).await,
+        Verb::Prepare(args) => change::plain(session, &["prepare"], "prepared", args).await,
+        Verb::Reset(args) => change::plain(session, &["reset"], "reset to the files", args).await,
+        Verb::Rollout(args) => rollout::run(session, args.verb).await,
         Verb::Override(args) => change::hold(session, args).await,
         Verb::ExpectVersion(args) => change::expect_version(session, args).await,
         Verb::Reload(args) => change::reload(session, args).await,

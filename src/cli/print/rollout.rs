@@ -1,0 +1,126 @@
+//! A rollout: where it stands, what its gates said, what happened.
+
+use super::{Cell, Page, Table, Tone, shorten, times};
+use crate::admin::report::RolloutView;
+use crate::admin::rollouts::RolloutList;
+use crate::rollout::{Entry, Phase, Verdict};
+
+/// Entries of the timeline that are shown.
+const SHOWN: usize = 12;
+
+/// The rollout of a switch.
+pub(in crate::cli) fn show(page: &mut Page, switch: &str, rollout: &RolloutView) {
+    let version = rollout.version.as_deref().map_or_else(String::new, |version| format!(" ({version})"));
+    page.paragraph(
+        Tone::Strong,
+        &format!("{switch}  "),
+        &format!("{} -> {}{version}, rollout {}", rollout.stable, rollout.canary, rollout.id),
+    );
+    let now = page.now_unix_ms();
+    page.line(tone(rollout.phase), &format!("  {}", standing(rollout)));
+    if let Some(waits) = &rollout.waits_for {
+        page.paragraph(Tone::Plain, "  waits for ", waits);
+    }
+    if let Some(until) = &rollout.warm_until {
+        page.line(Tone::Plain, &format!("  {} is kept for undo until {}", rollout.stable, times::both_of(until, now)));
+    }
+    for (metric, error) in &rollout.failing_sources {
+        page.paragraph(Tone::Bad, &format!("  {metric} cannot be read: "), error);
+    }
+    if !rollout.verdicts.is_empty() {
+        page.gap();
+        for verdict in &rollout.verdicts {
+            let (tone, word) = match verdict.verdict {
+                Verdict::Pass => (Tone::Good, "pass"),
+                Verdict::Fail => (Tone::Bad, "fail"),
+                Verdict::Inconclusive => (Tone::Warn, "open"),
+            };
+            page.paragraph(tone, &format!("  {word}  "), &verdict.line);
+        }
+    }
+    page.gap();
+    let skipped = rollout.timeline.len().saturating_sub(SHOWN);
+    if skipped > 0 {
+        page.line(Tone::Faint, &format!("  ({skipped} earlier)"));
+    }
+    for happened in rollout.timeline.iter().skip(skipped) {
+        page.paragraph(Tone::Plain, "  ", &entry(happened));
+    }
+}
+
+/// All rollouts in a table.
+pub(in crate::cli) fn list(page: &mut Page, list: &RolloutList) {
+    if list.rollouts.is_empty() {
+        page.line(Tone::Plain, "no switch has had a rollout");
+        return;
+    }
+    let mut table = Table::new(0, &["SWITCH", "PHASE", "STEP", "SHARE", "FROM", "TO", "VERSION", "STARTED"]);
+    for listed in &list.rollouts {
+        let rollout = &listed.rollout;
+        table.row(vec![
+            Cell::toned(Tone::Strong, shorten(&listed.switch, 20)),
+            Cell::toned(tone(rollout.phase), rollout.phase.word()),
+            Cell::from(format!("{}/{}", rollout.step.min(rollout.steps), rollout.steps)).right(),
+            Cell::from(format!("{}%", rollout.share_percent)).right(),
+            shorten(&rollout.stable, 10).into(),
+            shorten(&rollout.canary, 10).into(),
+            shorten(rollout.version.as_deref().unwrap_or("-"), 10).into(),
+            times::unix_ms(&rollout.started_at)
+                .map_or_else(String::new, |at| times::relative(at, page.now_unix_ms()))
+                .into(),
+        ]);
+    }
+    page.table(&table);
+}
+
+/// One line that says where it stands.
+fn standing(rollout: &RolloutView) -> String {
+    let step = match rollout.phase {
+        Phase::Progressing | Phase::Paused => {
+            format!(", step {} of {} at {} %", rollout.step.min(rollout.steps), rollout.steps, rollout.share_percent)
+        }
+        _ => String::new(),
+    };
+    let hold = rollout.hold_ms.map_or_else(String::new, |hold| {
+        let settles = if rollout.settles_in_ms > 0 {
+            format!(", evidence counts in {}", times::span(rollout.settles_in_ms))
+        } else {
+            String::new()
+        };
+        format!(", {} of {}{settles}", times::span(rollout.held_ms.min(hold)), times::span(hold))
+    });
+    format!("{}{step}{hold}", rollout.phase.word())
+}
+
+/// One live line while it is waited for.
+pub(in crate::cli) fn progress(switch: &str, rollout: &RolloutView) -> String {
+    let bar = bar(rollout.share_percent);
+    let waits = rollout.waits_for.as_deref().map_or_else(String::new, |waits| format!("; waits for {waits}"));
+    format!("{switch} {bar} {}{waits}", standing(rollout))
+}
+
+/// A share as twenty characters.
+fn bar(percent: f64) -> String {
+    let filled = (0..20).filter(|mark| f64::from(*mark) * 5.0 < percent).count();
+    format!("[{}{}]", "#".repeat(filled), ".".repeat(20 - filled))
+}
+
+/// What tells a change from mere time passing.
+pub(in crate::cli) fn stage(rollout: &RolloutView) -> String {
+    format!("{:?} {:?} {}", rollout.phase, rollout.stage, rollout.step)
+}
+
+/// One thing that happened.
+pub(in crate::cli) fn entry(entry: &Entry) -> String {
+    format!("{}  {}", times::absolute(entry.at_unix_ms), entry.what)
+}
+
+/// The colour of a phase.
+const fn tone(phase: Phase) -> Tone {
+    match phase {
+        Phase::Promoted => Tone::Good,
+        Phase::Paused => Tone::Warn,
+        Phase::Aborted | Phase::Failed => Tone::Bad,
+        Phase::Pending | Phase::Progressing => Tone::Plain,
+    }
+}
