@@ -47,7 +47,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "transfer", "admin",
         ],
     ),
-    ("demo", &["app", "config", "store", "control", "clock"]),
+    ("demo", &["app", "config", "store", "control", "state", "rollout", "clock"]),
     (
         "cli",
         &[

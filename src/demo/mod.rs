@@ -5,7 +5,9 @@
 
 pub mod context;
 mod model;
+pub mod scenario;
 mod scene;
+mod users;
 
 use crate::app::{self, AppError, Running};
 use crate::clock;
@@ -15,6 +17,7 @@ use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
 use context::DemoContext;
 use model::Model;
+use scenario::{Ending, Scenario};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -40,6 +43,8 @@ pub struct Options {
     pub backend_port: u16,
     /// How long green loads.
     pub load: Duration,
+    /// A release to play by itself.
+    pub scenario: Option<Scenario>,
     /// How the user calls this program.
     pub program: String,
     /// Where to leave the note for other commands, if anywhere.
@@ -85,11 +90,15 @@ pub enum DemoError {
     Store(#[from] StoreError),
 }
 
-/// Runs until `stop` completes, saying what happens.
+/// Runs until `stop` completes or the scenario has ended, saying what happens.
 ///
 /// # Errors
 /// [`DemoError`] before anything is printed; everything started is ended.
-pub async fn run(options: &Options, say: impl Fn(&str), stop: impl Future<Output = ()>) -> Result<(), DemoError> {
+pub async fn run(
+    options: &Options,
+    say: impl Fn(&str),
+    stop: impl Future<Output = ()>,
+) -> Result<Option<Ending>, DemoError> {
     if !options.admin.ip().is_loopback() {
         return Err(DemoError::Exposed(options.admin));
     }
@@ -106,13 +115,28 @@ pub async fn run(options: &Options, say: impl Fn(&str), stop: impl Future<Output
     });
     let found_by_itself = note.is_some() && !options.name_address;
     let dns = running.dns.first().copied().unwrap_or(options.dns);
-    say(&scene::introduction(&scene::Scene { options, dns, admin: running.admin, token: &token, found_by_itself }));
-    tell(&running, &say, stop).await;
-    say("ending the demo");
+    let scene = scene::Scene { options, dns, admin: running.admin, token: &token, found_by_itself };
+    let ending = match options.scenario {
+        None => {
+            say(&scene::introduction(&scene));
+            tell(&running, &say, stop).await;
+            None
+        }
+        Some(scenario) => {
+            say(&scene::prologue(&scene, scenario));
+            let world = users::World { dns, port: options.backend_port, handle: running.handle.clone() };
+            tokio::select! {
+                ending = scenario::play(scenario, options, &running.handle) => Some(ending),
+                () = tell(&running, &say, stop) => None,
+                () = users::work(world) => None,
+            }
+        }
+    };
+    say(ending.as_ref().map_or("ending the demo", |ending| &ending.words));
     drop(note);
     running.shutdown().await;
     drop(models);
-    Ok(())
+    Ok(ending)
 }
 
 /// Says what happens until `stop`.
@@ -135,8 +159,12 @@ async fn tell(running: &Running, say: &impl Fn(&str), stop: impl Future<Output =
 /// Starts the server on the demo's zone: the same road as `serve`.
 async fn serve(options: &Options, folder: &Folder) -> Result<Running, DemoError> {
     let zones = folder.0.join("zones");
-    let written = std::fs::create_dir(&zones)
-        .and_then(|()| std::fs::write(zones.join("example.test.toml"), scene::zone(options.backend_port)));
+    let written = std::fs::create_dir(&zones).and_then(|()| {
+        std::fs::write(
+            zones.join("example.test.toml"),
+            scene::zone(options.backend_port) + if options.scenario.is_some() { scenario::PLAN } else { "" },
+        )
+    });
     written.map_err(|source| DemoError::Folder { path: zones.clone(), source })?;
     let config = ServerConfig {
         listen: vec![options.dns],
@@ -165,9 +193,11 @@ struct Models(Vec<JoinHandle<()>>);
 impl Models {
     async fn start(options: &Options) -> Result<Self, DemoError> {
         let mut models = Self(Vec::new());
-        for (name, version, ip, load) in [("blue", "v1", BLUE, Duration::ZERO), ("green", "v2", GREEN, options.load)] {
+        let green = if options.scenario == Some(Scenario::WrongModel) { "v9" } else { "v2" };
+        for (name, version, ip, load) in [("blue", "v1", BLUE, Duration::ZERO), ("green", green, GREEN, options.load)] {
             let address = SocketAddr::new(ip, options.backend_port);
-            let started = Model { name, version, address, load }.start().await;
+            let scenario = options.scenario.filter(|_| name == "green");
+            let started = Model { name, version, address, load, scenario }.start().await;
             models.0.push(started.map_err(|source| DemoError::Backend { name, address, source })?);
         }
         Ok(models)

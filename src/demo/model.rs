@@ -1,5 +1,6 @@
 //! A small model server: it loads for a while, then answers, and counts its requests.
 
+use super::scenario::Scenario;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -27,7 +28,12 @@ pub(super) struct Model {
     pub address: SocketAddr,
     /// How long it loads.
     pub load: Duration,
+    /// What is wrong with it, if anything.
+    pub scenario: Option<Scenario>,
 }
+
+/// How long an inference takes: 20 to 40 ms, by its number.
+const THINKING: [u64; 8] = [20, 31, 24, 38, 27, 22, 40, 35];
 
 /// What its handlers share.
 #[derive(Debug)]
@@ -90,6 +96,12 @@ async fn complete(State(serving): State<Arc<Serving>>, body: Bytes) -> Response 
         return serving.loading(progress);
     }
     let number = serving.requests.fetch_add(1, Ordering::Relaxed) + 1;
+    if serving.model.scenario == Some(Scenario::Errors) && number.is_multiple_of(10) {
+        let body = json!({ "error": "out of memory", "served_by": serving.model.name });
+        return (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response();
+    }
+    let slow = if serving.model.scenario == Some(Scenario::Slow) { 2 } else { 1 };
+    tokio::time::sleep(thinking(number) * slow).await;
     let prompt = serde_json::from_slice::<Prompt>(&body).map(|body| body.prompt).unwrap_or_default();
     let Model { name, version, .. } = &serving.model;
     let text = format!("Hello from {name} with model {version}. You said: {prompt}");
@@ -101,6 +113,12 @@ async fn complete(State(serving): State<Arc<Serving>>, body: Bytes) -> Response 
         "choices": [{ "index": 0, "text": text, "finish_reason": "stop" }],
     });
     Json(answer).into_response()
+}
+
+/// How long the inference of this number takes.
+fn thinking(number: u64) -> Duration {
+    let at = usize::try_from(number % 8).unwrap_or(0);
+    Duration::from_millis(THINKING[at])
 }
 
 /// How many inferences it has answered: the idle reading.

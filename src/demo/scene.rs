@@ -1,7 +1,9 @@
 //! The demo's zone and its words.
 
+use super::scenario::Scenario;
 use super::{BLUE, GREEN, Options};
 use crate::control::report::{Happening, What};
+use crate::rollout::{GateVerdict, Verdict};
 use serde::Serialize;
 use std::net::SocketAddr;
 
@@ -42,6 +44,27 @@ members = ["{GREEN}"]
 expect_version = "v2"
 weight = 0
 "#
+    )
+}
+
+/// What a scenario is about to play.
+pub(super) fn prologue(scene: &Scene<'_>, scenario: Scenario) -> String {
+    let Scene { options, dns, admin, .. } = scene;
+    format!(
+        "\
+Tidegate demo, scenario {}: {}
+
+  DNS    {dns}    admin  http://{admin}
+  blue   {BLUE}:{port}, model v1    green  {GREEN}:{port}
+
+120 users ask for model.example.test and send prompts. A rollout releases v2 on green in
+steps of 20, 50 and 100 %, and goes on only where the gates pass: at most 2 % errors, and
+a p95 latency not proven above 1.2 times blue's. Holds are short here (ordinarily minutes).
+What happens (UTC):
+",
+        scenario.name(),
+        scenario.about(),
+        port = options.backend_port,
     )
 }
 
@@ -125,8 +148,22 @@ fn words(what: &What) -> String {
             "drained" => format!("{switch}/{pool} is drained: it may be closed"),
             state => format!("{switch}/{pool} is {state}"),
         },
+        What::Rollout { switch, entry, .. } => format!("rollout of {switch}: {}", entry.what),
+        What::Looked { verdicts, .. } if verdicts.is_empty() => "no gate looks".to_owned(),
+        What::Looked { verdicts, .. } => verdicts.iter().map(gate).collect::<Vec<_>>().join("\n          "),
+        What::Source { switch, metric, error } => format!("{switch}: {metric} cannot be read: {error}"),
         What::Store { condition } => format!("state store: {}", serde_json::to_string(condition).unwrap_or_default()),
     }
+}
+
+/// One gate at one look.
+fn gate(verdict: &GateVerdict) -> String {
+    let word = match verdict.verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "FAIL",
+        Verdict::Inconclusive => "open",
+    };
+    format!("{word}  {}", verdict.line)
 }
 
 /// The word a value has in the API.

@@ -11,6 +11,7 @@ fn options() -> Options {
         admin: "127.0.0.1:0".parse().unwrap(),
         backend_port: 8080,
         load: Duration::from_secs(15),
+        scenario: None,
         program: "./target/release/tidegate".into(),
         note: None,
         name_address: false,
@@ -81,7 +82,13 @@ async fn a_demo_beyond_this_machine_and_a_taken_port_are_refused_with_the_flag_t
 
 #[tokio::test]
 async fn models_load_then_answer_and_count() {
-    let model = Model { name: "green", version: "v2", address: "127.0.0.1:0".parse().unwrap(), load: Duration::ZERO };
+    let model = Model {
+        name: "green",
+        version: "v2",
+        address: "127.0.0.1:0".parse().unwrap(),
+        load: Duration::ZERO,
+        scenario: None,
+    };
     let port = free_port().await;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let loading = Model { address, load: Duration::from_secs(3600), ..model.clone() }.start().await.unwrap();
