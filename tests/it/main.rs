@@ -46,6 +46,7 @@ mod rfc8482;
 mod rfc8906;
 mod rfc8914;
 mod rfc9471;
+mod rollouts;
 mod steered;
 mod switches;
 mod wire;
