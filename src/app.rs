@@ -140,6 +140,11 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     first_round(&mut started).await;
     begin_promises(&started).await?;
     let hook_totals = Arc::new(HookTotals::default());
+    workers.push(tokio::spawn(evidence::queries::run(
+        started.evidence_wanted.clone(),
+        started.evidence.clone(),
+        until(stopped.clone()),
+    )));
     workers.push(tokio::spawn(hooks::run(
         started.hook_orders,
         started.hook_reports,

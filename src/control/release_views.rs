@@ -127,7 +127,9 @@ impl Control {
             .definitions
             .switch(switch)
             .and_then(|(_, definition)| definition.pool(pool))
-            .map(|(_, pool)| pool.members.iter().flat_map(super::publish::addresses).map(|a| a.to_string()).collect())
+            .map(|(_, pool)| {
+                pool.members.iter().flat_map(crate::steering::Member::addresses).map(|a| a.to_string()).collect()
+            })
             .unwrap_or_default();
         let body = serde_json::json!({
             "event": kind.word(), "pool": pool, "state": state, "addresses": addresses, "at": rfc3339(now.unix_ms),

@@ -189,10 +189,10 @@ impl Control {
                 let spared = without.map(|(other, (m, up))| (m.weight, *up && other != at));
                 let seen = self.observed.members.get(&MemberKey::new(switch, pool, member));
                 MemberSignal {
-                    member: member.name.clone(),
+                    member: member.name().as_ref().into(),
                     healthy: seen.is_some_and(|seen| seen.health == Health::Up),
                     can_be_spared: health::pool_eligible(spared, switch.min_healthy),
-                    dns_drained: drained && rollout.withdrawn() == Some(&member.name),
+                    dns_drained: drained && rollout.withdrawn().is_some_and(|out| **out == *member.name()),
                 }
             })
             .collect()
@@ -420,7 +420,7 @@ impl Control {
             let pools = pools.into_iter().filter_map(|name| switch.pool(name)).map(|(_, pool)| EvidencePool {
                 pool: pool.name.clone(),
                 version: self.desired.expect_version(&switch.name, pool).map(str::to_owned),
-                addresses: pool.members.iter().flat_map(super::publish::addresses).collect(),
+                addresses: pool.members.iter().flat_map(crate::steering::Member::addresses).collect(),
             });
             Some(EvidenceTask {
                 switch: name.clone(),
