@@ -307,12 +307,18 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
-/// Reads the zone files, the databases and the certificates again: for reloads.
+/// Reads the zone files, the databases and the certificates again: for reloads. On a thread of its own, which
+/// with those it starts stands back behind the threads that answer.
 fn loader(config: &ServerConfig, certificates: Certificates, geo: GeoFiles) -> Loader {
     let zones = config.zones.clone();
     Arc::new(move || {
         let databases = geo.load().map_err(|error| vec![error.to_string()])?;
-        let loaded = config::load_zones_with(&zones, &databases)
+        let read = || {
+            server::stand_back();
+            config::load_zones_with(&zones, &databases)
+        };
+        let loaded = std::thread::scope(|scope| scope.spawn(read).join())
+            .map_err(|_| vec!["reading the files ended in a panic: a bug to report".to_owned()])?
             .map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         certificates.reload().map_err(|error| vec![error.to_string()])?;
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

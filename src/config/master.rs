@@ -5,9 +5,10 @@ use super::findings::Findings;
 use super::folder::{Folder, read_limited};
 use super::problem::{Problem, Source};
 use super::switch::{Marked, bare};
+use crate::dns::name::MAX_NAME_LEN;
 use crate::dns::{Name, RecordType};
 use crate::zone::{RecordRef, ZoneProblem, ZoneText};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -62,8 +63,13 @@ fn with_line(mut problem: Problem, files: &mut HashMap<Arc<str>, Source>) -> Pro
 pub(super) fn warn_lost_servers(apex: &Name, text: &ZoneText, switches: &[Marked], findings: &mut Findings) {
     let at_apex = text.records().filter(|r| r.rtype == RecordType::NS && r.owner == apex.wire());
     let mut lost: HashMap<Box<[u8]>, RecordRef<'_>> = at_apex.map(|record| (record.rdata.into(), record)).collect();
-    for record in text.records().filter(|r| matches!(r.rtype, RecordType::A | RecordType::AAAA)) {
-        lost.remove(record.owner);
+    // Of a million owners few are as long as a nameserver's name: the others need no look-up.
+    let lengths: HashSet<usize> = lost.keys().map(|server| server.len()).collect();
+    let as_long: [bool; MAX_NAME_LEN + 1] = std::array::from_fn(|len| lengths.contains(&len));
+    for record in text.records().filter(|r| as_long.get(r.owner.len()).is_some_and(|likely| *likely)) {
+        if matches!(record.rtype, RecordType::A | RecordType::AAAA) {
+            lost.remove(record.owner);
+        }
     }
     for owner in switches.iter().flat_map(|marked| &marked.switch.owners) {
         lost.remove(owner.wire());
@@ -84,8 +90,16 @@ pub(super) fn warn_large_sets(text: &ZoneText, findings: &mut Findings) {
     if text.len() <= MAX_SET_RECORDS {
         return;
     }
-    let mut sets: HashMap<(&[u8], RecordType), (usize, RecordRef<'_>)> = HashMap::new();
+    // Counted roughly first, by hash, which is never too few: exactly only where that is many.
+    let mut rough = vec![0u8; (text.len() / 2).next_power_of_two()];
+    let mask = rough.len() - 1;
     for record in text.records() {
+        let count = &mut rough[rough_hash(&record) & mask];
+        *count = count.saturating_add(1);
+    }
+    let many = |record: &RecordRef<'_>| usize::from(rough[rough_hash(record) & mask]) > MAX_SET_RECORDS;
+    let mut sets: HashMap<(&[u8], RecordType), (usize, RecordRef<'_>)> = HashMap::new();
+    for record in text.records().filter(many) {
         sets.entry((record.owner, record.rtype)).or_insert((0, record)).0 += 1;
     }
     for (count, first) in sets.into_values().filter(|(count, _)| *count > MAX_SET_RECORDS) {
@@ -93,6 +107,20 @@ pub(super) fn warn_large_sets(text: &ZoneText, findings: &mut Findings) {
             format!("`{}` has {count} {} records: the answer fits no datagram", bare(&first.owner_name()), first.rtype);
         findings.warnings.push(Problem { place: text.place(first.at), message, remedy: None, source_line: None });
     }
+}
+
+const _: () = assert!(MAX_SET_RECORDS < u8::MAX as usize, "a rough count tells many from too many");
+
+/// A quick hash of owner and type; what it lacks in strength costs time only.
+fn rough_hash(record: &RecordRef<'_>) -> usize {
+    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let (words, rest) = record.owner.as_chunks::<8>();
+    let tail = rest.iter().fold(0, |word, octet| (word << 8) | u64::from(*octet));
+    let hash =
+        words.iter().fold(mix(u64::from(record.rtype.0), tail), |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    #[allow(clippy::cast_possible_truncation)] // any bits serve
+    let hash = (hash >> 32) as usize;
+    hash
 }
 
 /// A problem of `zone` in the shape of this room.

@@ -19,7 +19,7 @@ pub use bind::{BindError, Kind};
 pub use certificate::{Certificate, CertificateError};
 pub use rate_limit::RateLimit;
 pub use stream::table::StreamLimits;
-pub(crate) use udp::{return_free_memory, spare_memory};
+pub(crate) use udp::{return_free_memory, spare_memory, stand_back};
 
 use crate::clock;
 use crate::dns::cookie::Cookies;

@@ -1,6 +1,7 @@
 //! Bytes in, bytes out: one small world, asked by clause of the RFCs and of the product page.
 
 mod any_bytes;
+mod differential;
 mod protocol;
 mod referrals;
 mod steered;
@@ -94,7 +95,7 @@ fn pool(name: &str, addresses: &[&str]) -> Pool {
 }
 
 /// A switch with its state in force.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Bench {
     definition: Switch,
     weights: Vec<u16>,

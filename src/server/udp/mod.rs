@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 pub(super) use syscalls::take_listen_fds;
 use syscalls::{Batch, Wait};
-pub(crate) use syscalls::{return_free_memory, spare_memory};
+pub(crate) use syscalls::{return_free_memory, spare_memory, stand_back};
 
 /// How long a receive waits before the worker looks whether it should stop.
 pub(super) const RECEIVE_WAIT: Duration = Duration::from_millis(250);

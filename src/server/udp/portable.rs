@@ -75,6 +75,10 @@ pub(crate) fn spare_memory() {}
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn return_free_memory() {}
 
+/// Priorities of single threads are Linux's.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn stand_back() {}
+
 /// Groups need sendmsg.
 pub(super) fn knows_segments(_socket: &UdpSocket) -> bool {
     false

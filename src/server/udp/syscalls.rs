@@ -356,6 +356,16 @@ pub(crate) fn spare_memory() {
     }
 }
 
+/// Has this thread, and those it starts, stand back behind the threads that answer: for work that may
+/// take its time. A thread cannot take it back.
+pub(crate) fn stand_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the call takes plain numbers; id 0 is the calling thread on Linux. Refusal changes nothing.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, 10);
+    }
+}
+
 /// Gives back what the allocator keeps free, within blocks in use too: after work that needed much more
 /// memory than what is left of it, such as reading files. Takes milliseconds for each 100 MB.
 pub(crate) fn return_free_memory() {
