@@ -31,6 +31,7 @@ mod mmdb;
 mod nasty;
 mod pair;
 mod prometheus;
+mod release_metrics;
 mod reload;
 mod rfc1034;
 mod rfc1035;
