@@ -208,7 +208,7 @@ fn heavy_crates_have_an_owner_room() {
         ("hickory_proto", &["dns"]),
         ("hickory_server", &["server", "dns"]),
         ("rusqlite", &["store"]),
-        ("reqwest", &["probe", "evidence", "cli", "hooks"]),
+        ("reqwest", &["probe", "evidence", "cli", "hooks", "demo"]),
         ("axum", &["admin", "demo", "server"]),
         ("prometheus_client", &["metrics"]),
         ("toml", &["config", "cli"]),
