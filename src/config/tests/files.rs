@@ -97,6 +97,9 @@ fn the_features_arrive_as_written() {
     assert_eq!(blue.records[0].rtype, RecordType::HTTPS);
     assert!(model.pools[1].monitors.as_ref().unwrap()[0].checks_version());
     assert_eq!(model.rules.len(), 2);
+    let plan = loaded.definitions.plan("chat").unwrap();
+    assert_eq!((plan.steps.len(), plan.gates.len(), plan.metrics().len(), plan.hooks.len()), (4, 3, 3, 2));
+    assert_eq!(plan.prometheus.as_ref().unwrap().url, "http://127.0.0.1:9090");
 }
 
 #[test]
