@@ -24,6 +24,7 @@
 //! | `tidegate_snapshot_number` | gauge | | publications since the start |
 //! | `tidegate_store_up` | gauge | | 1 if the state store can be written |
 //! | `tidegate_store_errors_total` | counter | | store operations that failed |
+//! | `tidegate_hooks_total` | counter | hook, outcome | webhooks, by what became of them |
 //! | `tidegate_geo_build_time_seconds` | gauge | database | when a database of networks was built, seconds since 1970 |
 //! | `tidegate_geo_age_seconds` | gauge | database | how long ago that is |
 //! | `tidegate_geo_refused` | gauge | | 1 while a newer database is refused and the last good one used |
@@ -58,6 +59,8 @@ pub struct Gauges {
     pub geo: Vec<GeoGauges>,
     /// Whether newer databases are refused.
     pub geo_refused: bool,
+    /// One row per kind of webhook that was called.
+    pub hooks: Vec<HookCounters>,
     /// One row per switch.
     pub switches: Vec<SwitchGauges>,
 }
@@ -71,6 +74,19 @@ pub struct GeoGauges {
     pub built_s: u64,
     /// How long ago that is, seconds.
     pub age_s: u64,
+}
+
+/// One kind of webhook.
+#[derive(Debug, Clone, Default)]
+pub struct HookCounters {
+    /// Such as `on-draining`.
+    pub kind: &'static str,
+    /// Answered with 2xx.
+    pub sent: u64,
+    /// Given up.
+    pub failed: u64,
+    /// Never tried.
+    pub dropped: u64,
 }
 
 /// One switch.
@@ -302,6 +318,7 @@ fn process_families(gauges: &Gauges) -> Vec<Family> {
             one(flag(gauges.geo_refused)),
         ),
         counter("tidegate_store_errors", "Store operations that failed", vec![(Labels::new(), gauges.store_errors)]),
+        counter("tidegate_hooks", "Webhooks, by what became of them", hook_rows(gauges)),
         gauge(
             "tidegate_start_time_seconds",
             "Start of this process, seconds since 1970",
@@ -309,6 +326,13 @@ fn process_families(gauges: &Gauges) -> Vec<Family> {
         ),
         gauge("tidegate_build_info", "Always 1", vec![(vec![("version", gauges.version.clone())], 1.0)]),
     ]
+}
+
+fn hook_rows(gauges: &Gauges) -> Vec<(Labels, u64)> {
+    let outcomes = |hook: &HookCounters| [("sent", hook.sent), ("failed", hook.failed), ("dropped", hook.dropped)];
+    let rows = gauges.hooks.iter().flat_map(|hook| outcomes(hook).map(|(outcome, count)| (hook.kind, outcome, count)));
+    rows.map(|(kind, outcome, count)| (vec![("hook", kind.to_owned()), ("outcome", outcome.to_owned())], count))
+        .collect()
 }
 
 fn databases(gauges: &Gauges, value: fn(&GeoGauges) -> u64) -> Vec<(Labels, f64)> {
@@ -407,7 +431,8 @@ mod tests {
         };
         let switch =
             SwitchGauges { name: "shop \"eu\"".into(), ttl_s: 30, pools: vec![pool], ..SwitchGauges::default() };
-        Gauges { version: "1.2.3".into(), revision: 42, switches: vec![switch], ..Gauges::default() }
+        let hooks = vec![HookCounters { kind: "on-drained", sent: 3, ..HookCounters::default() }];
+        Gauges { version: "1.2.3".into(), revision: 42, hooks, switches: vec![switch], ..Gauges::default() }
     }
 
     fn registry() -> Registry {
@@ -434,6 +459,8 @@ mod tests {
             r#"tidegate_health{switch="shop \"eu\"",pool="blue",member="blue-2"} -1.0"#,
             r#"tidegate_drain_state{switch="shop \"eu\"",pool="blue",state="tail"} 1.0"#,
             "tidegate_revision 42.0",
+            r#"tidegate_hooks_total{hook="on-drained",outcome="sent"} 3"#,
+            r#"tidegate_hooks_total{hook="on-drained",outcome="dropped"} 0"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
