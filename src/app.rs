@@ -148,14 +148,15 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     workers.push(tokio::spawn(hooks::run(
         started.hook_orders,
         started.hook_reports,
-        hook_totals,
+        hook_totals.clone(),
         until(stopped.clone()),
     )));
     let listening = bound.start(&started.snapshots, &cells)?;
     let first_token = admin::tokens::bootstrap(&started.handle, &config.state).await?;
     let admin = admin_listener.local_addr()?;
     let started_s = crate::clock::unix_ms() / 1000;
-    let metrics = gauges::metrics_text(started.handle.clone(), cells, started_s, listening.connection_gauge());
+    let metrics =
+        gauges::metrics_text(started.handle.clone(), cells, hook_totals, started_s, listening.connection_gauge());
     let context = AdminContext::new(started.handle.clone(), metrics).await.map_err(|_| AppError::ControlEnded)?;
     let exposure = if config.admin.insecure { Exposure::Insecure } else { Exposure::Loopback };
     let admin_task = tokio::spawn(admin::serve(admin_listener, context, exposure, until(stopped)));

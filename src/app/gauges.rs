@@ -5,8 +5,9 @@ use crate::control::Handle;
 use crate::control::report::{GeoView, MemberView, PoolView, Status, SwitchView};
 use crate::drain::DrainState;
 use crate::health::Health;
+use crate::hooks::{HookCounts, HookTotals};
 use crate::metrics::Registry;
-use crate::metrics::exposition::{Gauges, GeoGauges, MemberGauges, PoolGauges, SwitchGauges, expose};
+use crate::metrics::exposition::{Gauges, GeoGauges, HookCounters, MemberGauges, PoolGauges, SwitchGauges, expose};
 use crate::store::Condition;
 use futures_util::FutureExt;
 use std::sync::Arc;
@@ -16,19 +17,29 @@ use std::sync::Arc;
 pub(super) fn metrics_text(
     handle: Handle,
     cells: Arc<Registry>,
+    hooks: Arc<HookTotals>,
     started_s: u64,
     connections: Arc<dyn Fn() -> usize + Send + Sync>,
 ) -> MetricsText {
     Arc::new(move |format| {
         let (handle, cells, connections) = (handle.clone(), cells.clone(), connections.clone());
+        let hooks = hooks.clone();
         async move {
             let mut gauges = handle.status().await.map(|status| from_status(&status)).unwrap_or_default();
             gauges.start_time_s = started_s;
             gauges.connections = connections();
+            gauges.hooks = hook_counters(&hooks);
             expose(&cells, &gauges, format)
         }
         .boxed()
     })
+}
+
+/// The kinds of webhooks that were called.
+fn hook_counters(totals: &HookTotals) -> Vec<HookCounters> {
+    let called = totals.counts().into_iter().filter(|c| c.sent + c.failed + c.dropped > 0);
+    let row = |c: HookCounts| HookCounters { kind: c.kind.word(), sent: c.sent, failed: c.failed, dropped: c.dropped };
+    called.map(row).collect()
 }
 
 /// A status as gauges.

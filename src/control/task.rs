@@ -149,7 +149,11 @@ impl Control {
             Event::Loaded(loaded) => self.loaded(*loaded).await,
             Event::Quiet { view, touched } => self.quiet(view, touched.as_deref()),
             Event::Answering(done) => {
-                self.begin_promises(clock::now());
+                let now = clock::now();
+                self.begin_promises(now);
+                // The first states are noted before anything can change them: a drain that begins within
+                // the first second is told too.
+                self.tell_drain_changes(now);
                 // An error means nobody waits for it any more.
                 let _ = done.send(());
             }

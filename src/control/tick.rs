@@ -63,7 +63,7 @@ impl Control {
     }
 
     /// Tells of pools whose drain state changed, and keeps the set of moving switches.
-    fn tell_drain_changes(&mut self, now: Moment) {
+    pub(super) fn tell_drain_changes(&mut self, now: Moment) {
         for index in self.timed.clone() {
             let switch = self.switch_at(index).clone();
             let states: Box<[DrainState]> =

@@ -25,6 +25,7 @@ mod geo;
 mod guards;
 mod harness;
 mod health;
+mod hooks;
 mod lab;
 #[path = "../../src/steering/tests/mmdb.rs"]
 mod mmdb;
