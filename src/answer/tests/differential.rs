@@ -346,7 +346,7 @@ fn send_to(snapshot: &Snapshot, qname: &Name, qtype: RecordType, from: &From, ed
     });
     let name = qname.to_string();
     let wire = if edns { edns_query(&name, qtype, 1232, &option) } else { query(&name, qtype) };
-    let asker = Asker { client: (from.resolver, 5353).into(), transport: Transport::Udp, draw: from.draw };
+    let asker = Asker { client: from.resolver, transport: Transport::Udp, draw: from.draw };
     let (_, reply) = send(snapshot, &asker, &wire);
     let decoded = Decoded::read(&reply).unwrap();
     assert_eq!(decoded.opt.is_some(), edns, "an OPT record answers one and nothing else");
