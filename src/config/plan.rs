@@ -57,6 +57,7 @@ fn name_files(plan: &mut Plan, folder: &Folder) {
 pub(super) fn advise(scope: &mut Scope<'_>, plan: &Plan, places: &Places<'_>, switch: &Switch) {
     advise_holds(scope, plan, places, switch);
     advise_first_hold(scope, plan, places, switch);
+    advise_hooks(scope, plan, places);
     let hooks = plan.hooks.iter().enumerate();
     let secrets = hooks.map(|(at, hook)| (format!("hooks[{at}].secret_file"), hook.secret_file.as_ref(), true));
     let source = plan.prometheus.as_ref();
@@ -67,6 +68,17 @@ pub(super) fn advise(scope: &mut Scope<'_>, plan: &Plan, places: &Places<'_>, sw
     for (path, file, secret) in secrets.chain(of_source) {
         if let Some(file) = file {
             scope.look_at_file(&places.at(&path), file, secret);
+        }
+    }
+}
+
+/// A rollout waits for one answer at each point, so it asks one hook there.
+fn advise_hooks(scope: &mut Scope<'_>, plan: &Plan, places: &Places<'_>) {
+    for (at, hook) in plan.hooks.iter().enumerate().filter(|(_, hook)| hook.kind.is_waited_for()) {
+        if plan.hooks.iter().take(at).any(|other| other.kind == hook.kind) {
+            let message =
+                format!("a second `{}` hook is never called: a rollout waits for one answer", hook.kind.word());
+            scope.warn(&places.at(&format!("hooks[{at}].on")), message, "let the first one ask the others");
         }
     }
 }

@@ -210,6 +210,15 @@ fn a_secret_that_is_missing_or_open_to_all_is_warned_of() {
 }
 
 #[test]
+fn a_second_hook_that_nobody_would_wait_for_is_warned_of() {
+    let hook = |on: &str| format!("{{ on = \"{on}\", url = \"http://127.0.0.1:9/\" }}");
+    let twice = |on: &str| warnings_of(&planned(&format!("hooks = [\n{},\n{}]", hook(on), hook(on))));
+    let shown = twice("pre-step");
+    assert!(shown.contains("9:8: a second `pre-step` hook is never called"), "{shown}");
+    assert_eq!(twice("on-drained"), "");
+}
+
+#[test]
 fn check_says_how_a_switch_is_released() {
     let folder = TestFolder::with(&[("example.test.toml", &planned("steps = [\"2.5%\", \"100%\"]\nhold = \"5m\""))]);
     let lines = check(folder.path()).switches[0].lines.join("\n");
