@@ -212,7 +212,7 @@ impl Model {
             (Policy::Failover, [first, ..]) => Some(*first),
             (Policy::Random, _) => {
                 let total: u128 = may.iter().map(|at| u128::from(weights[*at])).sum();
-                let drawn = u128::from(from.draw) * total >> 64;
+                let drawn = (u128::from(from.draw) * total) >> 64;
                 let below =
                     |at: usize| may.iter().take_while(|o| **o <= at).map(|o| u128::from(weights[*o])).sum::<u128>();
                 may.iter().copied().find(|at| drawn < below(*at))
