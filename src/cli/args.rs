@@ -1,7 +1,9 @@
 //! Every verb with its arguments, as clap reads them. The verbs have the API's names.
 
+mod reckoning;
 mod rollout;
 
+pub(super) use reckoning::{PlanSource, SimulateArgs};
 pub(super) use rollout::{PromoteArgs, RolloutArgs, RolloutStartArgs, RolloutStatusArgs, RolloutVerb, Waiting};
 
 use super::help;
@@ -33,6 +35,9 @@ pub(super) enum Verb {
     /// Is the canary proven worse? Tests and intervals of measurements in files
     #[command(after_help = help::COMPARE)]
     Compare(CompareArgs),
+    /// What would a rollout do to the users? Shares, spread and time, step by step
+    #[command(after_help = help::SIMULATE)]
+    Simulate(SimulateArgs),
     /// Show switches, pools and members
     #[command(after_help = help::STATUS)]
     Status(StatusArgs),

@@ -55,6 +55,19 @@ Examples:
 
 Exit codes: 0 no regression proven, 1 regression proven, 2 usage (a file with nothing to compare, too)";
 
+/// `simulate`.
+pub(super) const SIMULATE: &str = "\
+Each resolver keeps an answer for the TTL; its users follow what it holds. Under sticky a resolver is
+a canary or is not, so the share of requests strays from the weight the more, the fewer resolvers make
+up most of the traffic. Every play draws another salt; the same seed gives the same figures.
+Recorded resolvers are lines of `client,queries-per-second`: an address or prefix, and what its users
+ask by second, not what gets past the cache.
+
+Examples:
+  tidegate simulate --resolvers 2000 --qps 500
+  tidegate simulate --steps 0.5%,5%,100% --hold 5m --policy random
+  tidegate simulate model --zones zones --population resolvers.csv --json";
+
 /// `status`.
 pub(super) const STATUS: &str = "\
 Examples:

@@ -11,9 +11,11 @@ mod demo;
 mod destination;
 mod exit;
 mod help;
+mod planned;
 mod print;
 mod restore;
 mod serve;
+mod simulate;
 mod terminal;
 mod verbs;
 
@@ -38,6 +40,7 @@ fn run(verb: Verb) -> Exit {
         Verb::Demo(args) => demo::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Compare(args) => compare::run(&args),
+        Verb::Simulate(args) => simulate::run(&args),
         Verb::Restore(args) if args.file.is_some() => restore::run(&args),
         client => verbs::run(client),
     };
@@ -56,6 +59,7 @@ fn asks_for_json(verb: &Verb) -> bool {
         Verb::Serve(_) | Verb::Demo(_) => false,
         Verb::Check(args) => args.json,
         Verb::Compare(args) => args.json,
+        Verb::Simulate(args) => args.json,
         other => verbs::connection(other).is_some_and(|connection| connection.json),
     }
 }

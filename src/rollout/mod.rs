@@ -15,9 +15,12 @@ pub mod hook;
 pub mod machine;
 pub mod orders;
 pub mod plan;
+pub mod population;
 pub mod problem;
 pub mod record;
 pub mod rolling;
+pub mod seeded;
+pub mod simulate;
 pub mod timeline;
 pub mod v1;
 
@@ -204,22 +207,7 @@ impl Rollout {
                 share => share,
             },
         };
-        let baseline = self.plan.baseline.as_ref().filter(|_| share <= WHOLE / 2).map_or(0, |_| share);
-        self.before
-            .keys()
-            .map(|pool| {
-                let weight = if *pool == self.canary {
-                    share
-                } else if Some(pool) == self.plan.baseline.as_ref() {
-                    baseline
-                } else if *pool == self.stable {
-                    WHOLE - share - baseline
-                } else {
-                    0
-                };
-                (pool.clone(), weight)
-            })
-            .collect()
+        self.plan.split(self.before.keys(), &self.stable, &self.canary, share)
     }
 
     /// The canary's share in force, hundredths of a percent.

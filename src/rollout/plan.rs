@@ -1,7 +1,9 @@
 //! What a rollout is to do: steps, holds, gates and the figures around them (§5.1).
 
+use super::WHOLE;
 use super::gate::{Check, Gate, Margin, Metric, MetricSource, Sequential, Statistic, Test, Worse};
 use super::hook::{Hook, HookKind};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The shapes of a release.
@@ -136,6 +138,31 @@ impl Plan {
     #[must_use]
     pub fn hold_ms(&self, step: &Step, ttl_s: u32) -> Option<u64> {
         step.hold_ms.map(|hold| hold.max(self.hold_floor_ms(ttl_s)))
+    }
+
+    /// The weights of these pools when the canary has `share`: the baseline, if there is one, gets as
+    /// much while that is possible, the stable pool the rest.
+    #[must_use]
+    pub fn split<'a>(
+        &self,
+        pools: impl IntoIterator<Item = &'a Arc<str>>,
+        stable: &Arc<str>,
+        canary: &Arc<str>,
+        share: u16,
+    ) -> BTreeMap<Arc<str>, u16> {
+        let baseline = self.baseline.as_ref().filter(|_| share <= WHOLE / 2).map_or(0, |_| share);
+        let weight = |pool: &Arc<str>| {
+            if pool == canary {
+                share
+            } else if Some(pool) == self.baseline.as_ref() {
+                baseline
+            } else if pool == stable {
+                WHOLE - share - baseline
+            } else {
+                0
+            }
+        };
+        pools.into_iter().map(|pool| (pool.clone(), weight(pool))).collect()
     }
 
     /// Whether somebody is called at this point.

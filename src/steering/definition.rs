@@ -274,6 +274,35 @@ pub enum RuleTarget {
 }
 
 impl Switch {
+    /// A switch of these pools and weights with nothing to answer, for reckoning who would get which.
+    #[must_use]
+    pub fn of_pools(name: &str, policy: Policy, pools: &[(&str, u16)]) -> Self {
+        let pool = |(name, weight): &(&str, u16)| Pool::new(Arc::from(*name), *weight, [], Extras::default());
+        let terms = Terms {
+            policy,
+            answer: AnswerMode::All,
+            fallback: Fallback::LastActive,
+            ttl_s: 30,
+            fast_ttl_s: 10,
+            target_ttl_s: 3600,
+            min_healthy: 5000,
+            min_interval_ms: 5000,
+            tail_s: 900,
+            prepare_s: 3600,
+            salt: None,
+            rules: Vec::new(),
+            monitors: Vec::new(),
+            idle: None,
+            explain_networks: Vec::new(),
+        };
+        Self {
+            name: Arc::from(name),
+            owners: Vec::new(),
+            pools: pools.iter().map(pool).collect(),
+            terms: Arc::new(terms),
+        }
+    }
+
     /// The pool of this name, with its index.
     #[must_use]
     pub fn pool(&self, name: &str) -> Option<(usize, &Pool)> {

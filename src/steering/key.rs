@@ -5,6 +5,7 @@
 
 use crate::dns::Subnet;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 
 /// The first address of `::ffff:0:0/96`.
 pub(super) const MAPPED: u128 = 0xffff_0000_0000;
@@ -27,6 +28,41 @@ pub(super) enum ClientKey<'a> {
     Prefix { word: u64, octets: u8 },
     /// A label of the query.
     Label(&'a [u8]),
+}
+
+impl ClientKey<'_> {
+    /// A number that stands for the key where keys are counted and not shown (splitmix64's mixer over
+    /// the octets); unrelated to the hash that chooses.
+    #[inline]
+    pub(super) fn fingerprint(&self) -> NonZeroU64 {
+        let number = match *self {
+            ClientKey::Prefix { word, octets } => mixed(word | u64::from(octets) << 56),
+            ClientKey::Label(label) => {
+                label.iter().fold(mixed(8 << 56), |so_far, octet| mixed(so_far ^ u64::from(*octet)))
+            }
+        };
+        NonZeroU64::new(number).unwrap_or(NonZeroU64::MAX)
+    }
+}
+
+/// The mixer of splitmix64 (Steele, Lea and Flood 2014).
+#[inline]
+const fn mixed(word: u64) -> u64 {
+    let mut z = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl Client<'_> {
+    /// A number per client key (§1.6): clients that are always answered alike have the same one.
+    #[must_use]
+    pub fn fingerprint(&self) -> NonZeroU64 {
+        match self.label {
+            Some(label) => ClientKey::Label(label).fingerprint(),
+            None => Location::of(self).key().fingerprint(),
+        }
+    }
 }
 
 /// Where a client stands.
@@ -156,6 +192,25 @@ mod tests {
         let mapped = locate("::1", Some(("::ffff:1.2.3.0", 120)));
         assert_eq!(mapped.key(), locate("1.2.3.4", None).key());
         assert_eq!(mapped.scope(mapped.key_len()), 120);
+    }
+
+    #[test]
+    fn fingerprints_are_equal_for_equal_keys_and_differ_between_families_and_labels() {
+        let of = |address: &str, label: Option<&'static [u8]>| {
+            Client { address: address.parse().unwrap(), subnet: None, label }.fingerprint()
+        };
+        assert_eq!(of("192.0.2.1", None), of("192.0.2.200", None));
+        assert_eq!(of("192.0.2.1", None), of("::ffff:192.0.2.9", None));
+        let different = [
+            of("192.0.2.1", None),
+            of("192.0.3.1", None),
+            of("2001:db8::1", None),
+            of("2001:db8:0:100::1", None),
+            of("192.0.2.1", Some(b"u1")),
+            of("192.0.2.1", Some(b"u2")),
+            of("192.0.2.1", Some(b"")),
+        ];
+        assert_eq!(std::collections::BTreeSet::from(different).len(), different.len());
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod mmdb;
 mod nasty;
 mod pair;
 mod prometheus;
+mod reckoning;
 mod release_metrics;
 mod reload;
 mod rfc1034;

@@ -6,6 +6,7 @@ pub(super) mod drain;
 pub(super) mod explain;
 pub(super) mod history;
 pub(super) mod rollout;
+pub(super) mod simulate;
 pub(super) mod status;
 pub(super) mod switch;
 mod table;

@@ -3,6 +3,7 @@
 mod detect;
 mod machine;
 mod plans;
+mod simulate;
 mod walk;
 
 use super::*;
