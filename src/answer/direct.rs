@@ -12,6 +12,7 @@ use crate::dns::edns::ReplyOpt;
 use crate::dns::query::HEADER_LEN;
 use crate::dns::{Qname, Rcode, RecordType, Subnet};
 use crate::snapshot::{OwnerRole, Snapshot};
+use crate::steering::Client;
 use crate::zone::{Located, Node, SteerId};
 
 /// Records that are the whole answer.
@@ -102,7 +103,13 @@ fn of_a_pool<'a>(
         return None;
     }
     let (wire, count) = set.pick(asker.draw);
-    let chosen = Chosen { slot: pool.slot, promise_s: set.promise_s, pinned: false, by_fallback: choice.by_fallback };
+    let chosen = Chosen {
+        slot: pool.slot,
+        promise_s: set.promise_s,
+        pinned: false,
+        by_fallback: choice.by_fallback,
+        seen: switch.seen(&choice, || Client { address: asker.client, subnet, label: None }),
+    };
     Some(AtHand { wire, count, choice: Some(chosen), scope: choice.scope, zone: located.index })
 }
 

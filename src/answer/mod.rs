@@ -21,7 +21,7 @@ use crate::dns::edns::{ExtendedError, ReplyOpt, SentSubnet, UDP_PAYLOAD};
 use crate::dns::query::{self, CLASS_ANY, CLASS_CH, CLASS_IN, HEADER_LEN, Query};
 use crate::dns::{Edns, Qname, Rcode, RecordType};
 use crate::snapshot::Snapshot;
-use crate::steering::PoolSlot;
+use crate::steering::{PoolSlot, Seen};
 use crate::zone::{Located, Probe};
 use std::net::IpAddr;
 
@@ -86,6 +86,8 @@ pub struct Chosen {
     pub pinned: bool,
     /// Whether nobody was eligible and the fallback decided.
     pub by_fallback: bool,
+    /// The client, where the switch is watched (§5.7).
+    pub seen: Option<Seen>,
 }
 
 /// The kinds of replies.

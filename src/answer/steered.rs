@@ -6,7 +6,7 @@ use crate::dns::compose::Section;
 use crate::dns::edns::ExtendedError;
 use crate::dns::{RecordType, Subnet};
 use crate::snapshot::{OwnerRole, SteeredOwner};
-use crate::steering::{Choice, Client, CompiledPool, CompiledSet, CompiledSwitch};
+use crate::steering::{Choice, Client, CompiledPool, CompiledSet, CompiledSwitch, Seen};
 use crate::zone::{Found, Located, Node, SteerId};
 
 /// A pool for this answer, and how it came to be this one.
@@ -15,6 +15,7 @@ struct Picked<'s> {
     pool: Option<&'s CompiledPool>,
     pinned: bool,
     by_fallback: bool,
+    seen: Option<Seen>,
 }
 
 impl<'a> Answering<'a, '_> {
@@ -44,9 +45,10 @@ impl<'a> Answering<'a, '_> {
     fn choose(&mut self, owner: &SteeredOwner, switch: &'a CompiledSwitch) -> Picked<'a> {
         let Client { subnet, label, .. } = self.client(owner);
         let choice = choose(switch, self.asker, subnet, label);
+        let seen = switch.seen(&choice, || self.client(owner));
         self.scope = self.scope.max(choice.scope);
         let pool = choice.pool.and_then(|index| switch.pools.get(index));
-        Picked { pool, pinned: false, by_fallback: choice.by_fallback }
+        Picked { pool, pinned: false, by_fallback: choice.by_fallback, seen }
     }
 
     /// The pool that was asked for by name, if it is eligible: never another one (§1.4).
@@ -55,7 +57,7 @@ impl<'a> Answering<'a, '_> {
         if pool.is_none() {
             self.error = Some(ExtendedError::NotReady);
         }
-        Picked { pool, pinned: true, by_fallback: false }
+        Picked { pool, pinned: true, by_fallback: false, seen: None }
     }
 
     /// The records of a pool: of the type, or its alias, or none.
@@ -80,8 +82,8 @@ impl<'a> Answering<'a, '_> {
             Next::Done
         };
         if !self.reply.is_truncated() {
-            let (pinned, by_fallback) = (picked.pinned, picked.by_fallback);
-            self.choice = Some(Chosen { slot: pool.slot, promise_s: set.promise_s, pinned, by_fallback });
+            let Picked { pinned, by_fallback, seen, .. } = *picked;
+            self.choice = Some(Chosen { slot: pool.slot, promise_s: set.promise_s, pinned, by_fallback, seen });
         }
         next
     }

@@ -11,8 +11,10 @@
 
 use super::latency::{Latency, LatencyTotals};
 use super::pool_cells::{PoolCells, PoolTotals};
+use super::seats::Seats;
+use super::sketch::{Seen, Sketched};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// RCODEs 0 to 23 have a counter each (23 is BADCOOKIE, the last in use); others share the last one.
@@ -99,6 +101,7 @@ pub struct Cells {
     responses: [AtomicU64; RCODES],
     latency: Latency,
     pools: PoolCells,
+    seats: Seats,
 }
 
 /// One answer that named a pool; a batch collects them and writes them in one go.
@@ -110,6 +113,8 @@ pub struct Tally {
     pub promise_s: u32,
     /// Whether a pin chose the pool.
     pub pinned: bool,
+    /// Who took it, where the switch is watched.
+    pub seen: Option<Seen>,
 }
 
 impl Cells {
@@ -120,6 +125,7 @@ impl Cells {
             responses: std::array::from_fn(|_| AtomicU64::new(0)),
             latency: Latency::default(),
             pools: PoolCells::default(),
+            seats: Seats::default(),
         }
     }
 
@@ -166,6 +172,9 @@ impl SoleWriter {
     pub fn answers(&mut self, now_ms: u64, tallies: &[Tally]) {
         for tally in tallies {
             self.0.pools.cell(tally.slot).write_alone(tally.pinned, 1, expiry_ms(now_ms, tally.promise_s));
+            if let Some(seen) = &tally.seen {
+                self.0.seats.see(seen);
+            }
         }
     }
 
@@ -208,6 +217,9 @@ impl SharedWriter {
     pub fn answers(&self, now_ms: u64, tallies: &[Tally]) {
         for tally in tallies {
             self.0.pools.cell(tally.slot).write_shared(tally.pinned, 1, expiry_ms(now_ms, tally.promise_s));
+            if let Some(seen) = &tally.seen {
+                self.0.seats.see(seen);
+            }
         }
     }
 
@@ -226,6 +238,8 @@ pub type Responses = [u64; RCODES];
 #[derive(Debug, Default)]
 pub struct Registry {
     sets: Mutex<Vec<Arc<Cells>>>,
+    /// Seats that every set has, and sets made later get.
+    open_seats: AtomicU16,
 }
 
 impl Registry {
@@ -243,8 +257,27 @@ impl Registry {
 
     fn add(&self, transport: &'static str) -> Arc<Cells> {
         let cells = Arc::new(Cells::new(transport));
-        self.sets.lock().unwrap_or_else(PoisonError::into_inner).push(cells.clone());
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.seats.open(self.open_seats.load(Relaxed));
+        sets.push(cells.clone());
         cells
+    }
+
+    /// Makes the first `count` seats for sketches of watched pools, for every writer.
+    pub fn open_seats(&self, count: u16) {
+        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        self.open_seats.fetch_max(count, Relaxed);
+        sets.iter().for_each(|set| set.seats.open(count));
+    }
+
+    /// What all writers saw at a seat in an epoch.
+    #[must_use]
+    pub fn fold_seat(&self, seat: u16, epoch: u32) -> Sketched {
+        let mut folded = Sketched::default();
+        for set in self.sets() {
+            set.seats.fold(seat, epoch, &mut folded);
+        }
+        folded
     }
 
     fn sets(&self) -> Vec<Arc<Cells>> {
@@ -320,7 +353,7 @@ mod tests {
     use super::*;
     use crate::metrics::pool_cells::SLOTS;
 
-    const ANSWER: Tally = Tally { slot: 700, promise_s: 30, pinned: false };
+    const ANSWER: Tally = Tally { slot: 700, promise_s: 30, pinned: false, seen: None };
 
     #[test]
     fn counts_of_several_writers_add_up_and_the_latest_promise_wins() {
@@ -329,7 +362,7 @@ mod tests {
         let stream = registry.shared_writer("tcp");
         worker.answers(1_000, &[ANSWER, ANSWER]);
         stream.answers(5_000, &[ANSWER, Tally { promise_s: 1, ..ANSWER }]);
-        worker.answers(2_000, &[Tally { slot: 3, promise_s: 10, pinned: true }]);
+        worker.answers(2_000, &[Tally { slot: 3, promise_s: 10, pinned: true, seen: None }]);
         let pools = registry.fold_pools();
         assert_eq!(pools[&700], PoolTotals { answers: 4, promised_until_ms: 35_000, ..PoolTotals::default() });
         assert_eq!(
@@ -393,6 +426,21 @@ mod tests {
         assert_eq!(registry.fold_pool(700).promised_until_ms, 30_999);
         let responses = registry.fold_responses();
         assert_eq!((responses["tcp"][0], responses["tcp"][RCODES - 1]), (4_000, 4_000));
+    }
+
+    #[test]
+    fn only_open_seats_are_written_and_writers_made_later_have_them_too() {
+        let registry = Registry::default();
+        let mut early = registry.sole_writer("udp");
+        let seen = |seat, client| Some(Seen { seat, epoch: 3, client: std::num::NonZeroU64::new(client).unwrap() });
+        early.answers(0, &[Tally { seen: seen(1, 9), ..ANSWER }]);
+        registry.open_seats(2);
+        early.answers(0, &[Tally { seen: seen(1, 9), ..ANSWER }, ANSWER]);
+        registry.shared_writer("tcp").answers(0, &[Tally { seen: seen(1, 9), ..ANSWER }]);
+        early.answers(0, &[Tally { seen: seen(2, 9), ..ANSWER }, Tally { seen: seen(u16::MAX, 9), ..ANSWER }]);
+        assert_eq!((registry.fold_seat(1, 3).answers, registry.fold_seat(1, 3).heavy), (2, vec![(9, 2)]));
+        assert_eq!((registry.fold_seat(2, 3).answers, registry.fold_seat(1, 4).answers), (0, 0));
+        assert_eq!(registry.fold_pool(ANSWER.slot).answers, 6);
     }
 
     #[test]

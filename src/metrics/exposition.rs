@@ -438,7 +438,7 @@ mod tests {
     fn registry() -> Registry {
         let registry = Registry::default();
         let mut worker = registry.sole_writer("udp");
-        worker.answers(1_000, &[Tally { slot: 4, promise_s: 30, pinned: false }; 3]);
+        worker.answers(1_000, &[Tally { slot: 4, promise_s: 30, pinned: false, seen: None }; 3]);
         worker.response(5);
         worker.add(Count::Received, 7);
         worker.took(3, 5_000);

@@ -1,7 +1,8 @@
 //! What the program counts, and how it is shown.
 //!
 //! [`cells`] holds the counters that answering threads write without sharing; [`exposition`]
-//! turns them, and the rows that control hands over, into text for Prometheus. This room imports
+//! turns them, and the rows that control hands over, into text for Prometheus; `sketch` tells how many
+//! clients a watched pool's answers went to. This room imports
 //! nothing of ours and never reads a clock.
 
 pub mod cells;
@@ -9,7 +10,11 @@ pub mod exposition;
 mod families;
 mod latency;
 mod pool_cells;
+mod seats;
+mod sketch;
 
 pub use cells::{Cells, Count, Registry, Responses, SharedWriter, SoleWriter, Tally};
 pub use latency::LatencyTotals;
 pub use pool_cells::PoolTotals;
+pub use seats::SEATS;
+pub use sketch::{Distinct, Seen, Sketched};

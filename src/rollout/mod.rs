@@ -20,6 +20,7 @@ pub mod problem;
 pub mod record;
 pub mod rolling;
 pub mod seeded;
+pub mod share;
 pub mod simulate;
 pub mod timeline;
 pub mod v1;

@@ -21,9 +21,10 @@ pub use rate_limit::RateLimit;
 pub use stream::table::StreamLimits;
 pub(crate) use udp::{return_free_memory, spare_memory, stand_back};
 
+use crate::answer::Chosen;
 use crate::clock;
 use crate::dns::cookie::Cookies;
-use crate::metrics::Registry;
+use crate::metrics::{Registry, Seen, Tally};
 use crate::snapshot::SnapshotCell;
 use bind::BoundAddress;
 use inherited::Inherited;
@@ -130,6 +131,13 @@ impl Default for Settings {
             takeover: false,
         }
     }
+}
+
+/// What is counted of an answer.
+#[inline]
+fn tally(chosen: &Chosen) -> Tally {
+    let seen = chosen.seen.map(|seen| Seen { seat: seen.seat, epoch: seen.epoch, client: seen.client });
+    Tally { slot: chosen.slot.0, promise_s: chosen.promise_s, pinned: chosen.pinned, seen }
 }
 
 /// Sockets that are bound and do not answer yet.

@@ -8,8 +8,9 @@ use super::labels::LabelRules;
 use super::networks::Ruled;
 use super::set::CompiledSet;
 use super::table::Table;
-use super::{Client, PoolSlot, Switch};
+use super::{Client, ClientKey, PoolIndex, PoolSlot, Switch};
 use crate::dns::RecordType;
+use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub struct CompiledSwitch {
     pub(super) carried: u64,
     /// The pool that gets no more than its weight's share, whatever becomes of the others (§5.3).
     pub capped: Option<usize>,
+    /// Whether answers by weight are to be told apart by client (§5.7); control says so after compiling.
+    pub watch: Option<Watch>,
     /// Table 0: the main weights.
     pub(super) main: Table,
     /// Tables from 1 on, of rules that can be honoured.
@@ -86,6 +89,26 @@ impl From<Vec<CompiledSet>> for Sets {
             last => Self::Many(sets.into_iter().chain(last).collect()),
         }
     }
+}
+
+/// Where the clients of a switch are sketched while a rollout runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch {
+    /// The first pool's seat; the others follow in the order of the file.
+    pub first_seat: u16,
+    /// Counts up when what was seen before no longer belongs together.
+    pub epoch: u32,
+}
+
+/// One answer of a watched switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Where it is sketched.
+    pub seat: u16,
+    /// See [`Watch`].
+    pub epoch: u32,
+    /// The client's [`Client::fingerprint`].
+    pub client: NonZeroU64,
 }
 
 /// What was chosen for one query.
@@ -156,11 +179,32 @@ impl CompiledSwitch {
     #[must_use]
     pub fn choose(&self, client: &Client<'_>, draw: u64) -> Choice {
         let location = Location::of(client);
-        let (table, rule_len) = self.table_for(client, &location);
-        let Some(table) = self.table(table) else { return Choice { pool: None, scope: 0, by_fallback: false } };
+        let (number, rule_len) = self.table_for(client, &location);
+        let Some(table) = self.table(number) else { return Choice { pool: None, scope: 0, by_fallback: false } };
         let key_len = if client.label.is_none() && table.is_keyed() { location.key_len() } else { 0 };
         let (pool, by_fallback) = table.choose(|| location.key(), client.label, draw);
         Choice { pool: pool.map(usize::from), scope: location.scope(rule_len.max(key_len)), by_fallback }
+    }
+
+    /// What is to be sketched of an answer: nothing unless the switch is watched.
+    #[inline(always)] // on the way of every query for a steered name
+    #[must_use]
+    pub fn seen<'c>(&self, choice: &Choice, client: impl FnOnce() -> Client<'c>) -> Option<Seen> {
+        match self.watch {
+            None => None,
+            Some(watch) => self.see(watch, *choice, &client()),
+        }
+    }
+
+    /// Rules and the fallback do not go by weight: what they choose says nothing about the split.
+    #[cold]
+    #[inline(never)]
+    fn see(&self, watch: Watch, choice: Choice, client: &Client<'_>) -> Option<Seen> {
+        let location = Location::of(client);
+        let by_weight = !choice.by_fallback && self.table_for(client, &location).0 == 0;
+        let pool = PoolIndex::try_from(choice.pool.filter(|_| by_weight)?).ok()?;
+        let key = client.label.map_or_else(|| location.key(), ClientKey::Label);
+        Some(Seen { seat: watch.first_seat.saturating_add(pool), epoch: watch.epoch, client: key.fingerprint() })
     }
 
     /// Whether some client gets what the fallback decides (§1.9).

@@ -26,7 +26,7 @@ mod table;
 mod tests;
 
 pub use compile::{MemberHealth, PoolInput, SwitchInput, compile};
-pub use compiled::{Choice, CompiledPool, CompiledSwitch, Sets};
+pub use compiled::{Choice, CompiledPool, CompiledSwitch, Seen, Sets, Watch};
 pub use country::CountryCode;
 pub use explain::{Explanation, PoolExplanation};
 pub use fallback::{may_be_answered, named_by_rules};

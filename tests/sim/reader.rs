@@ -85,8 +85,10 @@ impl Reader {
         assert_eq!(outcome.rcode, 0, "an answer failed: {outcome:?}");
         let now = clock::boot_ms();
         if let Some(chosen) = outcome.choice {
-            self.cells
-                .answers(now, &[Tally { slot: chosen.slot.0, promise_s: chosen.promise_s, pinned: chosen.pinned }]);
+            self.cells.answers(
+                now,
+                &[Tally { slot: chosen.slot.0, promise_s: chosen.promise_s, pinned: chosen.pinned, seen: None }],
+            );
             if !chosen.pinned {
                 self.truth.promise(chosen.slot.0, now + u64::from(chosen.promise_s) * 1000);
             }

@@ -15,7 +15,7 @@ fn the_pool_with_the_weight_is_answered_and_its_promise_reported() {
     assert_eq!(ask(&blue, "app.example.test", RecordType::A).answer, ["app.example.test. 30 IN A 192.0.2.10"]);
     assert_eq!(addresses(&blue, "App.Example.test", RecordType::AAAA), ["2001:db8::10"]);
     let (outcome, _) = send(&blue, &udp(), &query("app.example.test", RecordType::A));
-    let expected = Chosen { slot: PoolSlot(0), promise_s: 30, pinned: false, by_fallback: false };
+    let expected = Chosen { slot: PoolSlot(0), promise_s: 30, pinned: false, by_fallback: false, seen: None };
     assert_eq!((outcome.choice, outcome.kind), (Some(expected), Kind::Answer));
     bench.weights = vec![0, 1];
     let green = blue.with_changes(2, 2, &[(0, bench.compile(0))], &[]);

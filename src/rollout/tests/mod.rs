@@ -3,6 +3,7 @@
 mod detect;
 mod machine;
 mod plans;
+mod share;
 mod simulate;
 mod walk;
 

@@ -5,9 +5,10 @@
 //! would answer on its own, without OPT or question) never comes here.
 
 use super::super::stream::Service;
+use super::super::tally;
 use crate::answer::{Asker, Transport, respond_with};
 use crate::clock;
-use crate::metrics::{Count, Tally};
+use crate::metrics::Count;
 use hickory_server::net::NetError;
 use hickory_server::net::runtime::Time;
 use hickory_server::proto::op::{Header, HeaderCounts, Message, Metadata, ResponseCode};
@@ -42,7 +43,7 @@ impl Handler {
         }
         service.writer.response(outcome.rcode);
         if let Some(chosen) = outcome.choice {
-            let tally = Tally { slot: chosen.slot.0, promise_s: chosen.promise_s, pinned: chosen.pinned };
+            let tally = tally(&chosen);
             service.writer.answers(clock::boot_ms(), &[tally]);
         }
         message

@@ -6,6 +6,7 @@
 //! which a slow reader cannot delay past `stall`: then the connection is closed.
 //! A client that has closed its sending side still gets its answers (RFC 7766 §6.2.4).
 
+use super::super::tally;
 use super::Service;
 use super::scratch::{READ, Scratch, WRITE};
 use super::table::{Held, Seat};
@@ -242,7 +243,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             writer.add(Count::Truncated, 1);
         }
         if let Some(chosen) = outcome.choice {
-            tallies.push(Tally { slot: chosen.slot.0, promise_s: chosen.promise_s, pinned: chosen.pinned });
+            tallies.push(tally(&chosen));
         }
         outcome.len
     }

@@ -13,8 +13,8 @@ mod portable;
 #[cfg(target_os = "linux")]
 pub(crate) mod syscalls;
 
-use super::CookieSecrets;
 use super::rate_limit::{Limiter, RateLimit, Verdict};
+use super::{CookieSecrets, tally};
 use crate::answer::{Asker, Transport, respond_reusing};
 use crate::clock::{self, Draws};
 use crate::dns::Qname;
@@ -204,7 +204,7 @@ impl Worker {
             self.writer.add(Count::Truncated, 1);
         }
         if let Some(chosen) = outcome.choice {
-            self.tallies.push(Tally { slot: chosen.slot.0, promise_s: chosen.promise_s, pinned: chosen.pinned });
+            self.tallies.push(tally(&chosen));
         }
     }
 

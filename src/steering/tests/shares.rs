@@ -178,3 +178,28 @@ fn a_salt_of_its_own_gives_other_clients_to_the_canary() {
     let key = Location::of(&nth(1)).key();
     assert_ne!(first.cost(&key), second.cost(&key));
 }
+
+#[test]
+fn a_watched_switch_tells_clients_apart_where_weights_decide_and_only_there() {
+    let bench = Bench::new(Policy::Sticky, &[5_000, 5_000]).rule(
+        "inside",
+        RuleMatch::Networks(vec!["10.0.0.0/8".parse().unwrap()]),
+        RuleTarget::Pool("p1".into()),
+    );
+    let mut compiled = bench.compile();
+    let seen = |compiled: &CompiledSwitch, client: Client<'static>| {
+        let choice = compiled.choose(&client, 0);
+        (choice.pool, compiled.seen(&choice, || client))
+    };
+    assert!((0..50).all(|n| seen(&compiled, nth(n)).1.is_none()));
+    compiled.watch = Some(Watch { first_seat: 6, epoch: 9 });
+    for n in 0..200u8 {
+        let client = from(&format!("192.0.{n}.7"));
+        let (pool, told) = seen(&compiled, client);
+        let seat = 6 + u16::try_from(pool.unwrap()).unwrap();
+        assert_eq!(told, Some(Seen { seat, epoch: 9, client: client.fingerprint() }));
+    }
+    assert_eq!(seen(&compiled, from("10.1.2.3")).1, None);
+    let label = Client { label: Some(b"u1"), ..from("192.0.2.1") };
+    assert_eq!(seen(&compiled, label).1.map(|seen| seen.client), Some(label.fingerprint()));
+}
