@@ -7,7 +7,10 @@ use crate::drain::DrainState;
 use crate::health::Health;
 use crate::hooks::{HookCounts, HookTotals};
 use crate::metrics::Registry;
-use crate::metrics::exposition::{Gauges, GeoGauges, HookCounters, MemberGauges, PoolGauges, SwitchGauges, expose};
+use crate::metrics::exposition::{
+    Gauges, GeoGauges, HookCounters, MemberGauges, PoolGauges, ShareGauges, SwitchGauges, expose,
+};
+use crate::rollout::share::HonestShare;
 use crate::store::Condition;
 use futures_util::FutureExt;
 use std::sync::Arc;
@@ -67,7 +70,19 @@ fn switch(view: &SwitchView) -> SwitchGauges {
         fallback: view.fallback_in_use,
         ttl_s: view.ttl_s,
         rollout_phase: view.rollout.as_ref().map(|rollout| rollout.phase.word()),
+        rollout_share: view.rollout.as_ref().and_then(|rollout| rollout.share.as_ref()).map(share),
         pools: view.pools.iter().map(pool).collect(),
+    }
+}
+
+fn share(share: &HonestShare) -> ShareGauges {
+    ShareGauges {
+        target: share.target,
+        answers: share.answered,
+        clients: share.clients,
+        requests: share.achieved,
+        effective: share.effective_resolvers,
+        p: share.srm_p,
     }
 }
 

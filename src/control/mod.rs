@@ -12,6 +12,7 @@ mod publish;
 mod release_views;
 mod releases;
 pub mod report;
+mod shares;
 mod slots;
 pub mod start;
 mod task;

@@ -48,8 +48,11 @@ impl Control {
         let switch = self.switch_at(index).clone();
         let cause = compile::ttl_cause(&self.desired, &switch, self.is_draining(index, now), now);
         let slots = |pool: &str| self.slots.of(&switch.name, pool);
-        let Compilation { switch: compiled, pools } =
+        let Compilation { switch: mut compiled, pools } =
             compile::compile_switch(&self.desired, &self.observed, &self.catalogue, &switch, &slots, cause, now);
+        if let Some(watch) = self.watches.of(&switch.name) {
+            Arc::make_mut(&mut compiled).watch = Some(watch);
+        }
         let fallback_in_use = compiled.fallback_in_use();
         let drain = self.live.get(index as usize).map_or_else(Box::default, |live| live.drain.clone());
         let plain = pools.iter().zip(&switch.pools).all(|(status, pool)| status.is_plain(pool.members.len()));
@@ -68,6 +71,7 @@ impl Control {
         let number = current.number + 1;
         let mut compiled = Vec::with_capacity(touched.len());
         for index in touched {
+            self.follow_shares(*index);
             let live = self.compile(*index, now);
             compiled.push((*index, live.compiled.clone()));
             self.announce(number, *index, &live);
@@ -90,6 +94,7 @@ impl Control {
         let current = self.snapshots.load_full();
         let number = current.number + 1;
         for index in 0..u32::try_from(self.catalogue.switches.len()).expect("fewer than 2^32 switches") {
+            self.follow_shares(index);
             let live = self.compile(index, now);
             self.announce(number, index, &live);
             self.replace_live(index, live);

@@ -45,6 +45,7 @@ impl Control {
             hold_ms,
             settles_in_ms: hold_ms.map_or(0, |_| rollout.settle_ms(ttl_s).saturating_sub(held_ms)),
             member: rollout.rolling.as_ref().and_then(|rolling| rolling.member()).map(ToString::to_string),
+            share: self.honest_share(switch, rollout),
             looked_at: last.map(|(at, _)| rfc3339(at.unix_ms)),
             verdicts: last.map(|(_, verdicts)| verdicts.clone()).unwrap_or_default(),
             failing_sources,

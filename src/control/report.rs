@@ -2,6 +2,7 @@
 
 use crate::health::{Health, Override};
 use crate::rollout::evidence::Dropped;
+use crate::rollout::share::HonestShare;
 use crate::rollout::v1::PlanForm;
 use crate::rollout::{Entry, GateVerdict, Phase, Stage};
 use crate::store::Condition;
@@ -142,6 +143,9 @@ pub struct RolloutView {
     pub settles_in_ms: u64,
     /// The member a rolling rollout is at.
     pub member: Option<String>,
+    /// The canary's share as it is measured, where weights move (§5.7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<HonestShare>,
     /// The last look.
     pub looked_at: Option<String>,
     /// Its verdicts.

@@ -159,6 +159,7 @@ impl Start {
             idle_wanted,
             first_round,
             releases: BTreeMap::new(),
+            watches: super::shares::Watches::default(),
             intake: Intake::default(),
             evidence_wanted,
             hook_orders,

@@ -6,6 +6,7 @@ use super::observe::Watch;
 use super::publish::Live;
 use super::releases::Release;
 use super::report::{Happening, What};
+use super::shares::Watches;
 use super::slots::SlotTable;
 use crate::clock;
 use crate::drain::Ledger;
@@ -99,6 +100,8 @@ pub(super) struct Control {
     pub(super) first_round: watch::Sender<bool>,
     /// The rollouts that run.
     pub(super) releases: BTreeMap<Arc<str>, Release>,
+    /// The switches whose clients are sketched.
+    pub(super) watches: Watches,
     /// The door of samples.
     pub(super) intake: Intake,
     pub(super) evidence_wanted: watch::Sender<Arc<[EvidenceTask]>>,

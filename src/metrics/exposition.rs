@@ -12,6 +12,9 @@
 //! | `tidegate_switch_fallback` | gauge | switch | 1 while the fallback answers clients, since no pool that may take them is eligible |
 //! | `tidegate_switch_ttl_seconds` | gauge | switch | TTL that answers carry at the moment |
 //! | `tidegate_rollout_phase` | gauge | switch, phase | 1 for the phase of a rollout |
+//! | `tidegate_rollout_share` | gauge | switch, of | the canary's share: `target`, and of `answers`, `clients`, `requests` |
+//! | `tidegate_rollout_effective_clients` | gauge | switch | how many equal clients would stray as much |
+//! | `tidegate_rollout_share_p` | gauge | switch | sample-ratio test: small when the split is not what was asked for |
 //! | `tidegate_weight` | gauge | switch, pool | weight in force |
 //! | `tidegate_pool_eligible` | gauge | switch, pool | 1 if the pool may be answered with |
 //! | `tidegate_drain_state` | gauge | switch, pool, state | 1 for the state, 0 for the others |
@@ -100,8 +103,27 @@ pub struct SwitchGauges {
     pub ttl_s: u32,
     /// The phase of its rollout, if it has one.
     pub rollout_phase: Option<&'static str>,
+    /// Its canary's share, where that is measured.
+    pub rollout_share: Option<ShareGauges>,
     /// Its pools.
     pub pools: Vec<PoolGauges>,
+}
+
+/// A canary's share, as it is measured; shares from 0 to 1.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ShareGauges {
+    /// Asked for.
+    pub target: f64,
+    /// Of answers.
+    pub answers: Option<f64>,
+    /// Of distinct clients.
+    pub clients: Option<f64>,
+    /// Of requests.
+    pub requests: Option<f64>,
+    /// How many equal clients would stray as much.
+    pub effective: Option<f64>,
+    /// The sample-ratio test.
+    pub p: Option<f64>,
 }
 
 /// One pool.
@@ -343,6 +365,28 @@ fn pools(gauges: &Gauges) -> impl Iterator<Item = (&SwitchGauges, &PoolGauges)> 
     gauges.switches.iter().flat_map(|switch| switch.pools.iter().map(move |pool| (switch, pool)))
 }
 
+/// The canary's share of each thing it is measured by.
+fn shares(gauges: &Gauges) -> Vec<(Labels, f64)> {
+    let measured = gauges.switches.iter().filter_map(|switch| Some((switch, switch.rollout_share?)));
+    let rows = |(switch, share): (&SwitchGauges, ShareGauges)| {
+        let of = [
+            ("target", Some(share.target)),
+            ("answers", share.answers),
+            ("clients", share.clients),
+            ("requests", share.requests),
+        ];
+        let labels = of_switch(switch);
+        of.into_iter().filter_map(move |(of, value)| Some((with(labels.clone(), "of", of), value?)))
+    };
+    measured.flat_map(rows).collect()
+}
+
+/// One figure of the shares that are measured.
+fn measured(gauges: &Gauges, figure: fn(&ShareGauges) -> Option<f64>) -> Vec<(Labels, f64)> {
+    let share = |switch: &SwitchGauges| switch.rollout_share.as_ref().and_then(figure);
+    gauges.switches.iter().filter_map(|switch| Some((of_switch(switch), share(switch)?))).collect()
+}
+
 fn switch_families(gauges: &Gauges) -> Vec<Family> {
     let each = |value: fn(&SwitchGauges) -> f64| {
         gauges.switches.iter().map(|switch| (of_switch(switch), value(switch))).collect()
@@ -364,6 +408,17 @@ fn switch_families(gauges: &Gauges) -> Vec<Family> {
             each(|switch| f64::from(switch.ttl_s)),
         ),
         gauge("tidegate_rollout_phase", "1 for the phase of a rollout", phases),
+        gauge("tidegate_rollout_share", "The canary's share, asked for and measured", shares(gauges)),
+        gauge(
+            "tidegate_rollout_effective_clients",
+            "How many equally busy clients would make the canary's share stray as much",
+            measured(gauges, |share| share.effective),
+        ),
+        gauge(
+            "tidegate_rollout_share_p",
+            "Sample-ratio test: small when the split is not what was asked for",
+            measured(gauges, |share| share.p),
+        ),
     ]
 }
 

@@ -141,7 +141,7 @@ async fn a_replaced_database_takes_effect_and_a_broken_one_does_not() {
 }
 
 /// The text of `/metrics`.
-async fn metrics(server: &Server) -> String {
+pub(crate) async fn metrics(server: &Server) -> String {
     let url = format!("http://{}/metrics", server.admin);
     let reply = crate::harness::http().get(url).bearer_auth(server.token()).send().await.unwrap();
     reply.text().await.unwrap()

@@ -86,6 +86,26 @@ async fn a_canary_walks_its_steps_and_the_old_side_is_kept_warm() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_share_of_clients_is_measured_while_a_step_is_in_force() {
+    let pair = Pair::with(WAITING, CALM).await;
+    pair.start_rollout().await;
+    pair.share(10.0).await;
+    let green = f64::from(u32::try_from(pair.green_clients().len()).expect("few"));
+    let share = pair.rollout().await["share"].clone();
+    let figure = |name: &str| share[name].as_f64().unwrap_or_else(|| panic!("no {name}: {share}"));
+    assert!((figure("clients_seen") - 150.0).abs() < 6.0, "{share}");
+    assert!((figure("clients") - green / 150.0).abs() < 0.02, "{green} of 150: {share}");
+    assert!((figure("answered") - green / 150.0).abs() < 0.02, "{green} of 150: {share}");
+    assert!((100.0..=156.0).contains(&figure("effective_resolvers")), "{share}");
+    assert!(figure("srm_p") > 0.001 && figure("target") == 0.1, "{share}");
+    let words = share["words"].as_str().expect("words");
+    assert!(words.starts_with("10 % asked for") && words.ends_with("the split is as asked for"), "{words}");
+    let metrics = crate::geo::metrics(&pair.server).await;
+    assert!(metrics.contains("tidegate_rollout_share{switch=\"model\",of=\"target\"} 0.1"), "{metrics}");
+    assert!(metrics.contains("tidegate_rollout_effective_clients{switch=\"model\"}"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pushed_errors_beyond_the_limit_send_everybody_back() {
     let pair = Pair::with(HURRIED, CALM).await;
     pair.start_rollout().await;

@@ -3,6 +3,7 @@
 use super::{Cell, Page, Table, Tone, shorten, times};
 use crate::admin::report::RolloutView;
 use crate::admin::rollouts::RolloutList;
+use crate::rollout::share::SRM_ALPHA;
 use crate::rollout::{Entry, Phase, Verdict};
 
 /// Entries of the timeline that are shown.
@@ -23,6 +24,10 @@ pub(in crate::cli) fn show(page: &mut Page, switch: &str, rollout: &RolloutView)
     }
     if let Some(until) = &rollout.warm_until {
         page.line(Tone::Plain, &format!("  {} is kept for undo until {}", rollout.stable, times::both_of(until, now)));
+    }
+    if let Some(share) = &rollout.share {
+        let off = share.srm_p.is_some_and(|p| p < SRM_ALPHA);
+        page.paragraph(if off { Tone::Warn } else { Tone::Plain }, "  share: ", &share.words);
     }
     for (metric, error) in &rollout.failing_sources {
         page.paragraph(Tone::Bad, &format!("  {metric} cannot be read: "), error);

@@ -8,12 +8,10 @@ use crate::admin::rollouts::RolloutList;
 use crate::cli::args::{PromoteArgs, RolloutStartArgs, RolloutStatusArgs, RolloutVerb, Waiting};
 use crate::cli::client::{Answer, Call};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::planned;
 use crate::cli::print::{change as print_change, rollout as print};
 use crate::cli::terminal::Progress;
 use crate::rollout::Phase;
-use crate::rollout::v1::PlanForm;
-use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,9 +20,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a server may be away while one waits for it: a restart takes less.
 const AWAY_LIMIT: Duration = Duration::from_secs(120);
-
-/// The largest plan that is read.
-const PLAN_LIMIT: u64 = 60 * 1024;
 
 /// One verb.
 pub(super) async fn run(session: &Session, verb: RolloutVerb) -> Result<Exit, Failure> {
@@ -45,8 +40,8 @@ pub(super) async fn run(session: &Session, verb: RolloutVerb) -> Result<Exit, Fa
 /// Begins a rollout, and waits for its end where that is asked.
 async fn start(session: &Session, args: RolloutStartArgs) -> Result<Exit, Failure> {
     let plan = match &args.plan {
-        Some(path) => Some(read_plan(path)?),
-        None => plan_of_flags(&args)?,
+        Some(path) => Some(planned::read(path)?),
+        None => planned::of_flags(args.kind.as_deref(), args.steps.as_deref(), args.hold.as_deref())?,
     };
     let body = RolloutBody {
         to: args.to.clone(),
@@ -64,36 +59,6 @@ async fn start(session: &Session, args: RolloutStartArgs) -> Result<Exit, Failur
         return Ok(Exit::Done);
     }
     wait(session, &args.switch, &args.waiting).await
-}
-
-/// The plan that the flags describe, if they describe one.
-fn plan_of_flags(args: &RolloutStartArgs) -> Result<Option<PlanForm>, Failure> {
-    if args.kind.is_none() && args.steps.is_none() && args.hold.is_none() {
-        return Ok(None);
-    }
-    let mut form = serde_json::Map::new();
-    form.extend(args.kind.as_ref().map(|kind| ("kind".to_owned(), kind.as_str().into())));
-    form.extend(args.steps.as_ref().map(|steps| {
-        ("steps".to_owned(), steps.iter().map(|step| serde_json::Value::from(step.trim())).collect::<Vec<_>>().into())
-    }));
-    form.extend(args.hold.as_ref().map(|hold| ("hold".to_owned(), hold.as_str().into())));
-    serde_json::from_value(form.into()).map(Some).map_err(|error| Failure::usage(format!("the plan: {error}")))
-}
-
-/// Reads a plan of TOML or JSON.
-fn read_plan(path: &Path) -> Result<PlanForm, Failure> {
-    let shown = path.display();
-    let mut text = String::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(PLAN_LIMIT).read_to_string(&mut text)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(PLAN_LIMIT).read_to_string(&mut text))
-    };
-    read.map_err(|error| Failure::usage(format!("cannot read the plan {shown}: {error}")))?;
-    if text.trim_start().starts_with('{') {
-        return serde_json::from_str(&text).map_err(|error| Failure::usage(format!("the plan {shown}: {error}")));
-    }
-    toml::from_str(&text).map_err(|error| Failure::usage(format!("the plan {shown}: {error}")))
 }
 
 /// Where it stands.
