@@ -3,7 +3,7 @@
 mod reckoning;
 mod rollout;
 
-pub(super) use reckoning::{PlanSource, SimulateArgs};
+pub(super) use reckoning::{PlanArgs, PlanSource, SimulateArgs};
 pub(super) use rollout::{PromoteArgs, RolloutArgs, RolloutStartArgs, RolloutStatusArgs, RolloutVerb, Waiting};
 
 use super::help;
@@ -35,6 +35,9 @@ pub(super) enum Verb {
     /// Is the canary proven worse? Tests and intervals of measurements in files
     #[command(after_help = help::COMPARE)]
     Compare(CompareArgs),
+    /// How long will a rollout take, and what can its steps show?
+    #[command(after_help = help::PLAN)]
+    Plan(PlanArgs),
     /// What would a rollout do to the users? Shares, spread and time, step by step
     #[command(after_help = help::SIMULATE)]
     Simulate(SimulateArgs),

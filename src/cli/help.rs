@@ -55,6 +55,16 @@ Examples:
 
 Exit codes: 0 no regression proven, 1 regression proven, 2 usage (a file with nothing to compare, too)";
 
+/// `plan`.
+pub(super) const PLAN: &str = "\
+Holds are raised to two TTLs and 2 min; evidence counts from TTL + 60 s on. What a step sees, it sees
+in four of five cases, at the price of a test that may be looked at as often as one likes.
+
+Examples:
+  tidegate plan model --zones zones --traffic 50/s
+  tidegate plan model --steps 1%,10%,100% --hold 10m --resolvers 40 --effect 3%
+  tidegate plan model --zones zones --plan plan.toml --json";
+
 /// `simulate`.
 pub(super) const SIMULATE: &str = "\
 Each resolver keeps an answer for the TTL; its users follow what it holds. Under sticky a resolver is

@@ -11,6 +11,7 @@ mod demo;
 mod destination;
 mod exit;
 mod help;
+mod plan;
 mod planned;
 mod print;
 mod restore;
@@ -41,6 +42,7 @@ fn run(verb: Verb) -> Exit {
         Verb::Check(args) => check::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Simulate(args) => simulate::run(&args),
+        Verb::Plan(args) => plan::run(&args),
         Verb::Restore(args) if args.file.is_some() => restore::run(&args),
         client => verbs::run(client),
     };
@@ -60,6 +62,7 @@ fn asks_for_json(verb: &Verb) -> bool {
         Verb::Check(args) => args.json,
         Verb::Compare(args) => args.json,
         Verb::Simulate(args) => args.json,
+        Verb::Plan(args) => args.json,
         other => verbs::connection(other).is_some_and(|connection| connection.json),
     }
 }

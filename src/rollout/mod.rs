@@ -10,6 +10,7 @@ pub mod advisor;
 pub mod analysis;
 pub mod detect;
 pub mod evidence;
+pub mod foresee;
 pub mod gate;
 pub mod hook;
 pub mod machine;

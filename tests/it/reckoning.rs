@@ -107,3 +107,35 @@ fn what_makes_no_sense_is_refused_with_the_place() {
         assert!(said.contains(expected), "{arguments:?}: {said}");
     }
 }
+
+#[test]
+fn a_plan_is_told_with_its_times_and_what_its_steps_can_show() {
+    let folder = folder();
+    let arguments = ["plan", "model", "--zones", "zones", "--traffic", "50/s", "--resolvers", "40"];
+    let text = out(&run(&folder, &arguments));
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for word in ["blue -> green", "promoted after 10 min at the least", "too small", "no monitor watches", "SEES RATE"]
+    {
+        assert!(words.contains(word), "{word} is missing: {text}");
+    }
+    let outlook = json(&run(&folder, &[&arguments[..], &["--json"]].concat()));
+    let steps = outlook["steps"].as_array().expect("steps");
+    assert_eq!((&steps[0]["too_small"], &steps[1]["too_small"]), (&Value::Bool(true), &Value::Bool(false)));
+    assert_eq!((&outlook["least_ms"], &outlook["most_ms"]), (&Value::from(600_000), &Value::from(1_800_000)));
+    let sees = |step: usize| steps[step]["sees_rate"].as_f64().expect("a rate");
+    assert!(0.01 < sees(1) && sees(1) < sees(0), "more traffic sees smaller effects: {outlook}");
+}
+
+#[test]
+fn more_traffic_needs_a_shorter_hold() {
+    let folder = folder();
+    let needed = |traffic: &str| {
+        let outlook = json(&run(&folder, &["plan", "model", "--traffic", traffic, "--steps", "10%,100%", "--json"]));
+        outlook["steps"][0]["hold_needed_ms"].as_u64().expect("within a week")
+    };
+    assert!(needed("500/s") < needed("50/s"));
+    let (code, said) = refusal(&run(&folder, &["plan", "model", "--traffic", "fast"]));
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("50/s"), "{said}");
+}

@@ -63,3 +63,74 @@ pub(in crate::cli) struct SimulateArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PlanArgs {
+    /// A switch of --zones; without it, any name: two pools and no rules
+    pub switch: String,
+    #[command(flatten)]
+    pub source: PlanSource,
+    /// Requests of all users: 50/s, 3000/min, or a number by second
+    #[arg(long, value_name = "RATE", default_value = "50/s", value_parser = per_second)]
+    pub traffic: f64,
+    /// Share of requests that fail today
+    #[arg(long, value_name = "PERCENT%", default_value = "1%", value_parser = share)]
+    pub baseline_rate: f64,
+    /// Share of failing requests that must not go unseen
+    #[arg(long, value_name = "PERCENT%", default_value = "2%", value_parser = share)]
+    pub effect: f64,
+    /// Standard deviation of values such as latencies, as a share of their mean
+    #[arg(long, value_name = "PERCENT%", default_value = "50%", value_parser = share)]
+    pub variation: f64,
+    /// How many equally busy resolvers would spread shares as much as yours (`simulate` and
+    /// `rollout status` say it)
+    #[arg(long, value_name = "N", value_parser = resolvers)]
+    pub resolvers: Option<f64>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `50/s`, `3000/min`, `1e6/h`, `50`.
+fn per_second(text: &str) -> Result<f64, String> {
+    let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
+    let seconds = match unit.trim() {
+        "s" | "sec" | "second" => 1.0,
+        "m" | "min" | "minute" => 60.0,
+        "h" | "hour" => 3600.0,
+        other => return Err(format!("`{other}` is no unit of time here: write 50/s, 3000/min or 180000/h")),
+    };
+    let rate = number.trim().parse::<f64>().map_err(|error| format!("{error}: write a rate such as 50/s"))?;
+    let sane = rate > 0.0 && rate <= 1e12;
+    if sane { Ok(rate / seconds) } else { Err("a rate above 0 is needed, such as 50/s".to_owned()) }
+}
+
+/// `1%`, `0.01`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, whole) = text.trim().strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
+    let value = number.trim().parse::<f64>().map_err(|error| format!("{error}: write a share such as 1%"))?;
+    let value = value / whole;
+    if (0.0..=10.0).contains(&value) { Ok(value) } else { Err("a share from 0% on is needed".to_owned()) }
+}
+
+fn resolvers(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if (1.0..=1e9).contains(&number) => Ok(number),
+        _ => Err("a number of resolvers from 1 on is needed".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_shares_are_read_with_their_units() {
+        assert_eq!((per_second("50/s"), per_second("3000/min"), per_second("7.5")), (Ok(50.0), Ok(50.0), Ok(7.5)));
+        assert!(per_second("5/day").is_err() && per_second("-1").is_err() && per_second("fast").is_err());
+        assert_eq!((share("1%"), share("0.02")), (Ok(0.01), Ok(0.02)));
+        assert!(share("-1%").is_err() && share("NaN").is_err() && share("much").is_err());
+        assert!(resolvers("0").is_err() && resolvers("40").is_ok());
+    }
+}

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 /// Where a verb goes; `None` for those that speak to no server.
 pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
     match verb {
-        Verb::Serve(_) | Verb::Demo(_) | Verb::Check(_) | Verb::Compare(_) | Verb::Simulate(_) => None,
+        Verb::Serve(_) | Verb::Demo(_) | Verb::Check(_) | Verb::Compare(_) | Verb::Simulate(_) | Verb::Plan(_) => None,
         Verb::Status(args) => Some(&args.connection),
         Verb::Flip(args) => Some(&args.connection),
         Verb::SetWeights(args) => Some(&args.connection),
@@ -79,7 +79,7 @@ async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Token(args) => token::run(session, args.verb).await,
         Verb::Backup(args) => change::backup(session, args).await,
         Verb::Restore(_) => change::accept_copy(session).await,
-        Verb::Serve(_) | Verb::Demo(_) | Verb::Check(_) | Verb::Compare(_) | Verb::Simulate(_) => {
+        Verb::Serve(_) | Verb::Demo(_) | Verb::Check(_) | Verb::Compare(_) | Verb::Simulate(_) | Verb::Plan(_) => {
             Err(Failure::usage("this verb speaks to no server"))
         }
     }
