@@ -23,7 +23,13 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 pub fn own_address() -> Ipv4Addr {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let process = std::process::id();
-    Ipv4Addr::new(127, 16 + (process % 200) as u8, (process / 200 % 250) as u8, 1 + (number % 250) as u8)
+    // One process takes several times 250 addresses, and a long test keeps its own all the while.
+    Ipv4Addr::new(
+        127,
+        16 + (process % 200) as u8,
+        ((process / 200 + number / 250) % 250) as u8,
+        1 + (number % 250) as u8,
+    )
 }
 
 /// A folder of its own, removed at the end.

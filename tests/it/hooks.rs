@@ -227,3 +227,54 @@ async fn a_rollout_fails_when_a_pre_hook_refuses_time_and_again() {
     assert!(receiver.calls("/ask").len() >= 2);
     assert!(pair.answers(&pair.blue) && pair.weights().await["green"] == 0);
 }
+
+/// A pool of two members that are updated one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_release_updates_one_member_at_a_time_by_its_hook() {
+    use crate::backend::Backend;
+    use crate::harness::Server;
+    let updater = Receiver::start(200);
+    let (one, two) = (Backend::start("v1"), Backend::start("v1"));
+    let zone = format!(
+        r#"[zone]
+ns = ["ns1.example.test"]
+[switch.model]
+owners = ["model.example.test"]
+ttl = 5
+monitor = {{ http = "http://{{address}}:8080/health", expect_version = "/version", interval = "250ms", timeout = "250ms", rise = 1 }}
+rollout = {{ kind = "rolling", min_hold = "1s", settle = "200ms", look_every = "200ms", member_hold = "1s", gates = [], hooks = [{{ on = "update", url = "{}" }}] }}
+[switch.model.pool.blue]
+members = ["{}", "{}"]
+expect_version = "v1"
+weight = 10000
+"#,
+        updater.url("/update"),
+        one.address,
+        two.address
+    );
+    let server = Server::start(&[("example.test.toml", &zone)]).await;
+    let pool = || async { accepted(server.api("GET", "/v1/switches/model", None).await)["pools"][0].clone() };
+    let answered = || server.short(&["A", "model.example.test"]).len();
+    eventually("both members are answered", || async { (answered() == 2).then_some(()) }).await;
+    accepted(server.api("POST", "/v1/switches/model/rollout", Some(json!({ "version": "v2" }))).await);
+    for (number, member) in [&one, &two].into_iter().enumerate() {
+        let call =
+            eventually("the update is asked for", || async { updater.calls("/update").get(number).cloned() }).await;
+        assert_eq!(call.json()["member"], member.address.to_string(), "{}", call.body);
+        assert_eq!(call.json()["version"], "v2");
+        assert!(!server.short(&["A", "model.example.test"]).contains(&member.address.to_string()));
+        assert_eq!(answered(), 1, "the other one still answers");
+        // It comes back as what it was: that is not the release.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert_eq!(answered(), 1);
+        member.behave(|manner| manner.version = "v2".to_owned());
+        eventually("the member is answered again", || async { (answered() == 2).then_some(()) }).await;
+    }
+    eventually("it is promoted", || async {
+        let view = accepted(server.api("GET", "/v1/switches/model/rollout", None).await);
+        (view["phase"] == "promoted").then_some(())
+    })
+    .await;
+    assert_eq!(pool().await["expect_version"], "v2");
+    assert_eq!(updater.calls("/update").len(), 2);
+}

@@ -223,6 +223,25 @@ async fn a_start_waits_for_the_version_it_names() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_rolled_out_is_refused_with_what_to_do() {
+    let pair = Pair::with("min_interval = \"0s\"", CALM).await;
+    for verb in ["pause", "resume", "promote", "abort", "retry"] {
+        refused(pair.post(&format!("rollout/{verb}"), json!({})).await, 404, "no-rollout");
+    }
+    refused(pair.server.api("GET", "/v1/switches/model/rollout", None).await, 404, "no-rollout");
+    accepted(pair.post("set-weights", json!({ "weights": { "green": "50%" } })).await);
+    let said = refused(pair.post("rollout", json!({})).await, 422, "which-pool");
+    assert!(said.contains("name one"), "{said}");
+    let said = guarded(pair.post("rollout", json!({ "to": "green" })).await, "rollout-refused", false);
+    assert!(said.contains("one pool with all the weight"), "{said}");
+    accepted(pair.post("flip", json!({ "to": "blue" })).await);
+    pair.rewrite("min_interval = \"0s\"\npolicy = \"fixed\"", CALM);
+    accepted(pair.server.api("POST", "/v1/reload", None).await);
+    let said = guarded(pair.post("rollout", json!({ "to": "green" })).await, "rollout-policy", false);
+    assert!(said.contains("fixed"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_plans_and_bad_samples_are_refused_with_their_place() {
     let pair = Pair::with(UNJUDGED, CALM).await;
     for (plan, part) in [
