@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub struct Catalogue {
     /// Static data of every zone, in the order of the definitions.
     pub zones: Arc<ZoneSet>,
-    /// Steered names, zone after zone ([`crate::zone::Located::steered`]).
+    /// Steered names, zone after zone ([`crate::zone::ZoneSet::steered`]).
     pub owners: Arc<[SteeredOwner]>,
     /// Switches in the order of the definitions.
     pub switches: Vec<Placed>,

@@ -25,7 +25,7 @@ pub use soa::Soa;
 pub use table::{Probe, Zone};
 pub use text::{LineRef, MAX_ZONE_OCTETS, RecordRef, ZoneText};
 
-/// Numbers the steered names of a zone, or of all ([`Located::steered`]); what they are is opaque to this room.
+/// Numbers the steered names of a zone, or of all ([`ZoneSet::steered`]); what they are is opaque to this room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SteerId(pub u32);
 
