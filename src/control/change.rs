@@ -7,6 +7,7 @@ use super::task::{APPLY_LIMIT, Control};
 use super::view::rfc3339;
 use crate::clock;
 use crate::moment::Moment;
+use crate::rollout::Phase;
 use crate::snapshot::Superseded;
 use crate::state::{Change, Command, Desired, RolloutVerb, Split, SwitchState, apply, compile, v1};
 use crate::store::{AuditRow, Commit, IdempotencyRow};
@@ -258,7 +259,7 @@ impl Control {
                 reply: serde_json::to_string(replied).expect("plain data"),
                 at_unix_ms: now.unix_ms,
             }),
-            may_use_reserve: goes_back(&asked.request.command),
+            may_use_reserve: goes_back(&asked.request.command, change),
         }
     }
 
@@ -357,8 +358,15 @@ impl Replied {
 }
 
 /// Whether a command returns to what served before: a full disk must not keep anybody from that.
-const fn goes_back(command: &Command) -> bool {
-    matches!(command, Command::Undo { .. } | Command::Rollout { verb: RolloutVerb::Abort | RolloutVerb::Tick(_), .. })
+fn goes_back(command: &Command, change: &Change) -> bool {
+    match command {
+        Command::Undo { .. } | Command::Rollout { verb: RolloutVerb::Abort, .. } => true,
+        Command::Rollout { verb: RolloutVerb::Tick(_), .. } => {
+            let mut rollouts = change.switches.iter().filter_map(|(_, state)| state.as_ref()?.rollout.as_ref());
+            rollouts.all(|rollout| matches!(rollout.phase, Phase::Failed | Phase::Aborted))
+        }
+        _ => false,
+    }
 }
 
 /// The verb of a command, as the CLI and the API spell it.

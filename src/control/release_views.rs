@@ -48,6 +48,7 @@ impl Control {
             share: self.honest_share(switch, rollout),
             looked_at: last.map(|(at, _)| rfc3339(at.unix_ms)),
             verdicts: last.map(|(_, verdicts)| verdicts.clone()).unwrap_or_default(),
+            advice: release.and_then(|release| release.advice.1.clone()),
             failing_sources,
             started_at: rfc3339(rollout.started.unix_ms),
             by: rollout.by.clone(),

@@ -13,7 +13,7 @@ use crate::moment::Moment;
 use crate::rollout::analysis::{Analyst, Look};
 use crate::rollout::{
     Event, Evidence, EvidencePool, EvidenceReport, EvidenceTask, GateVerdict, HookCall, HookKind, HookOrder,
-    HookReport, Judgement, MemberSignal, MetricSource, Rollout, SampleValue, Signals, Stage, WHOLE, advance,
+    HookReport, Judgement, MemberSignal, MetricSource, Rollout, SampleValue, Signals, Stage, WHOLE, advance, advisor,
     elapsed_ms,
 };
 use crate::state::observed::pool_status;
@@ -33,6 +33,8 @@ pub(super) struct Release {
     analyst: Analyst,
     /// The last look of this stretch.
     pub(super) last: Option<(Moment, Vec<GateVerdict>)>,
+    /// What the advisor said last, and when it last had enough to go by.
+    pub(super) advice: (Option<Moment>, Option<String>),
     /// The call that is waited for, and when it was made; `None` inside: answered.
     called: Option<(HookCall, Moment)>,
     /// A failure to store a step, told once.
@@ -133,6 +135,7 @@ impl Control {
             let looks = u32::try_from(judged_ms / rollout.plan.look_every_ms.max(1)).unwrap_or(u32::MAX);
             release.analyst = Analyst::paced(looks.saturating_add(1));
             release.last = None;
+            release.advice = (None, None);
         }
         if !rollout.look_due(release.last.as_ref().map(|(at, _)| *at), ttl_s, now) {
             return;
@@ -146,6 +149,14 @@ impl Control {
             source_errors: rollout.plan.source_errors,
         };
         let verdicts = release.analyst.look(&look);
+        if rollout.plan.advisor && advisor::is_due(release.advice.0, now) {
+            let draws: Vec<u64> = (0..2_000).map(|_| clock::random_u64()).collect();
+            release.advice = match advisor::advise(&rollout, &look, &draws) {
+                Some(Ok(words)) => (Some(now), Some(words)),
+                Some(Err(why)) => (None, Some(format!("nothing yet: {why}"))),
+                None => (None, None),
+            };
+        }
         for verdict in &verdicts {
             tracing::info!(switch = %name, gate = verdict.gate, verdict = ?verdict.verdict, "{}", verdict.line);
         }
@@ -323,8 +334,8 @@ impl Control {
     ) -> bool {
         let ttl_s = self.ttl_of(switch);
         let Some(rollout) = self.desired.running_rollout(switch) else { return false };
-        let counts = at.boot_ms >= rollout.since.boot_ms.saturating_add(rollout.settle_ms(ttl_s))
-            && rollout.judging_hold_ms(ttl_s).is_some();
+        let counts =
+            elapsed_ms(rollout.since, at) >= rollout.settle_ms(ttl_s) && rollout.judging_hold_ms(ttl_s).is_some();
         let Some(metric) = rollout.gates().iter().map(|gate| &gate.metric.name).find(|name| &***name == metric) else {
             return false;
         };

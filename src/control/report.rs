@@ -150,6 +150,9 @@ pub struct RolloutView {
     pub looked_at: Option<String>,
     /// Its verdicts.
     pub verdicts: Vec<GateVerdict>,
+    /// What the advisor suggests, where the plan asks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
     /// Sources of evidence that fail, with their errors.
     pub failing_sources: BTreeMap<String, String>,
     /// When it began (RFC 3339).

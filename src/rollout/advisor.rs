@@ -3,7 +3,7 @@
 //! The canary's share is the chance, by draws from both posteriors, that it succeeds more often. Never
 //! outside the current step, never under 1 %, and never in place of a gate.
 
-use super::{Rollout, WHOLE, elapsed_ms};
+use super::{Gate, Look, Rollout, Series, WHOLE, Worse, elapsed_ms, percent};
 use crate::moment::Moment;
 use crate::stats::{Count, thompson};
 
@@ -59,6 +59,34 @@ pub fn suggest(rollout: &Rollout, canary: Count, stable: Count, draws: &[u64]) -
     within(rollout.share(), canary, stable, draws)
 }
 
+/// What is suggested from the first gate over counts, in words, or why nothing is; `None` where no gate
+/// counts both sides.
+#[must_use]
+pub fn advise(rollout: &Rollout, look: &Look<'_>, draws: &[u64]) -> Option<Result<String, NoAdvice>> {
+    let counted = |gate: &Gate, pool: &str| match look.evidence.series(&gate.metric.name, pool) {
+        Some(Series::Counts { count, total }) => successes(gate.metric.worse, *count, *total),
+        _ => None,
+    };
+    let both = |gate: &Gate| Some((counted(gate, look.canary)?, counted(gate, look.other)?));
+    let (canary, other) = look.gates.iter().find_map(both)?;
+    let words = |advice: Advice| {
+        let (share, better) = (percent(advice.share), advice.better * 100.0);
+        format!(
+            "{share} % for {}, which does better with a chance of {better:.1} % (a suggestion only)",
+            rollout.canary
+        )
+    };
+    Some(suggest(rollout, canary, other, draws).map(words))
+}
+
+/// Successes of so many: what does not count against a side.
+fn successes(worse: Worse, count: f64, total: f64) -> Option<Count> {
+    let good = if worse == Worse::Up { total - count } else { count };
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sums of checked samples, below 2^53
+    let whole = |number: f64| number.round().max(0.0) as u64;
+    Count::new(whole(good), whole(total)).ok()
+}
+
 /// The same for a step's share.
 fn within(step: u16, canary: Count, stable: Count, draws: &[u64]) -> Result<Advice, NoAdvice> {
     if step < LEAST_SHARE {
@@ -100,6 +128,12 @@ mod tests {
 
     fn count(hits: u64, total: u64) -> Count {
         Count::new(hits, total).unwrap()
+    }
+
+    #[test]
+    fn what_counts_against_a_side_is_no_success() {
+        assert_eq!(successes(Worse::Up, 3.0, 100.0), Some(count(97, 100)));
+        assert_eq!(successes(Worse::Down, 3.4, 99.6), Some(count(3, 100)));
     }
 
     #[test]

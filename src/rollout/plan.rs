@@ -53,6 +53,8 @@ pub struct Plan {
     pub warm_ms: u64,
     /// Whether the canary may get more than its step when the stable pool fails (no).
     pub spill: bool,
+    /// Whether the next weight is suggested by Thompson sampling (no); never followed by itself.
+    pub advisor: bool,
     /// Where the queries of its metrics are asked.
     pub prometheus: Option<PrometheusSource>,
     /// Who is called, and when.
@@ -116,6 +118,7 @@ impl Plan {
             abandon_ms: 86_400_000,
             warm_ms: 3_600_000,
             spill: false,
+            advisor: false,
             prometheus: None,
             hooks: Vec::new(),
         }

@@ -127,6 +127,22 @@ async fn a_canary_whose_errors_stay_low_is_promoted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_advisor_suggests_within_the_step_and_moves_nothing() {
+    let advised = HURRIED.replace("steps =", "advisor = true, steps =").replace("\"2s\"", "\"30s\"");
+    let pair = Pair::with(&advised, CALM).await;
+    pair.start_rollout().await;
+    let said = eventually("the advisor has enough to go by", || async {
+        let sample = |pool: &str, count: u32| json!({ "metric": "errors", "pool": pool, "count": count, "total": 200 });
+        accepted(pair.post("samples", json!({ "samples": [sample("blue", 20), sample("green", 0)] })).await);
+        let said = pair.rollout().await["advice"].as_str()?.to_owned();
+        said.contains("for green").then_some(said)
+    })
+    .await;
+    assert!(said.starts_with("10 %") && said.contains("a suggestion only"), "{said}");
+    assert_eq!(pair.weights().await["green"], 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_metric_that_nobody_sends_never_takes_a_step_and_waits_for_a_person() {
     let pair = Pair::with(&HURRIED.replace("60s", "2s"), CALM).await;
     pair.start_rollout().await;

@@ -29,6 +29,9 @@ pub(in crate::cli) fn show(page: &mut Page, switch: &str, rollout: &RolloutView)
         let off = share.srm_p.is_some_and(|p| p < SRM_ALPHA);
         page.paragraph(if off { Tone::Warn } else { Tone::Plain }, "  share: ", &share.words);
     }
+    if let Some(advice) = &rollout.advice {
+        page.paragraph(Tone::Plain, "  advisor: ", advice);
+    }
     for (metric, error) in &rollout.failing_sources {
         page.paragraph(Tone::Bad, &format!("  {metric} cannot be read: "), error);
     }

@@ -90,6 +90,7 @@ impl Checking<'_> {
             abandon_ms: self.time("abandon", form.abandon, base.abandon_ms),
             warm_ms: self.time("warm", form.warm, base.warm_ms),
             spill: form.spill.unwrap_or(base.spill),
+            advisor: form.advisor.unwrap_or(base.advisor),
             prometheus: self.prometheus(context),
             hooks: self.hooks(context),
         };

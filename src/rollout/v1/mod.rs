@@ -75,6 +75,9 @@ pub struct PlanForm {
     /// Whether the canary may get more than its step when the stable pool fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spill: Option<bool>,
+    /// Whether the next weight is suggested by Thompson sampling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advisor: Option<bool>,
     /// The metrics that gates name, where probes and pushed samples are not enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<BTreeMap<String, MetricForm>>,

@@ -30,6 +30,7 @@ impl PlanForm {
             abandon: length(plan.abandon_ms),
             warm: length(plan.warm_ms),
             spill: Some(plan.spill),
+            advisor: Some(plan.advisor),
             metrics: Some(metrics(plan)),
             prometheus: plan.prometheus.as_ref().map(|source| PrometheusForm {
                 url: source.url.clone(),
