@@ -3,11 +3,11 @@
 //! Abort wins in every phase. A rollout always ends: what waits for a person is given up after a day.
 //! No step is taken on missing evidence, and none while the stable pool is not eligible.
 
-use super::gate::{GateVerdict, Verdict};
+use super::gate::GateVerdict;
 use super::hook::{HookAnswer, HookCall, HookKind};
-use super::rolling::{self, MemberSignal, Rolling};
+use super::rolling::{MemberSignal, Rolling};
 use super::timeline::Entry;
-use super::{Pause, PauseCause, Phase, Plan, PlanKind, Rollout, Stage, WHOLE, elapsed_ms};
+use super::{Pause, PauseCause, Phase, Plan, PlanKind, Rollout, Stage};
 use crate::moment::Moment;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -220,13 +220,13 @@ impl Rollout {
     }
 
     /// A person was here.
-    fn heard(mut self, now: Moment) -> Self {
+    pub(super) fn heard(mut self, now: Moment) -> Self {
         self.attended = now;
         self
     }
 
     /// In another stage of the same phase, from now.
-    fn staged(&self, stage: Stage, now: Moment) -> Self {
+    pub(super) fn staged(&self, stage: Stage, now: Moment) -> Self {
         Self { stage, agreed: Vec::new(), hook_failures: 0, since: now, attended: now, ..self.clone() }
     }
 
@@ -245,7 +245,7 @@ impl Rollout {
     }
 
     /// At its end.
-    fn over(&self, phase: Phase, now: Moment) -> Self {
+    pub(super) fn over(&self, phase: Phase, now: Moment) -> Self {
         Self { phase, pause: None, ended: Some(now), since: now, ..self.clone() }
     }
 
@@ -257,7 +257,7 @@ impl Rollout {
     }
 
     /// Back to the stable pool, because of evidence; waits where that pool is not eligible.
-    fn rolled_back(&self, signals: &Signals, why: String, verdicts: Vec<GateVerdict>, now: Moment) -> Self {
+    pub(super) fn rolled_back(&self, signals: &Signals, why: String, verdicts: Vec<GateVerdict>, now: Moment) -> Self {
         match &signals.stable {
             Err(stable) if self.share() > 0 => {
                 let blocked = format!(
@@ -298,157 +298,13 @@ impl Rollout {
     }
 
     /// Sets the weight of the step, or promotes where nothing follows.
-    fn weight_set(&self, what: String, now: Moment) -> Self {
+    pub(super) fn weight_set(&self, what: String, now: Moment) -> Self {
         let step = self.current();
         let last = self.step + 1 >= self.plan.steps.len();
         if last && step.is_none_or(|step| step.hold_ms.is_none()) {
             return self.promoted(&what, now);
         }
         Self { weighted: true, ..self.staged(Stage::Holding, now) }.noted(what, Vec::new(), now)
-    }
-
-    /// A second has passed.
-    fn tick(&self, signals: &Signals, now: Moment) -> Option<Self> {
-        if self.phase == Phase::Paused {
-            return self.tick_paused(signals, now);
-        }
-        if elapsed_ms(self.attended, now) >= self.plan.abandon_ms {
-            return Some(self.abandoned(signals, now));
-        }
-        match (self.phase, self.stage) {
-            (Phase::Pending, Stage::Before) => self.tick_before(signals, now),
-            (Phase::Pending, _) => self.tick_pending(signals, now),
-            _ if rolling::goes_on(self.phase, &Event::Tick(signals.clone())) && self.rolling.is_some() => {
-                rolling::tick(self, signals, now)
-            }
-            (_, Stage::Entering) => self.tick_entering(signals, now),
-            (_, Stage::Leaving) => self.wanted_hook().is_none().then(|| self.left(now)),
-            _ => self.tick_holding(signals, now),
-        }
-    }
-
-    /// Nobody came for a day.
-    fn abandoned(&self, signals: &Signals, now: Moment) -> Self {
-        let why = "nobody came for as long as the plan waits (abandon)".to_owned();
-        match &signals.stable {
-            Err(stable) if self.share() > 0 => {
-                let blocked = format!("{why}; but the stable pool {} is not eligible: {stable}", self.stable);
-                self.paused(PauseCause::RollbackBlocked, blocked, now)
-            }
-            _ => self.over(Phase::Aborted, now).noted(why, Vec::new(), now),
-        }
-    }
-
-    /// While a person is waited for, what is proven bad still goes back.
-    fn tick_paused(&self, signals: &Signals, now: Moment) -> Option<Self> {
-        let cause = self.pause.as_ref().map(|pause| pause.cause);
-        let late = elapsed_ms(self.attended, now) >= self.plan.abandon_ms;
-        if cause == Some(PauseCause::RollbackBlocked) {
-            return signals.stable.is_ok().then(|| {
-                let phase = if late { Phase::Aborted } else { Phase::Failed };
-                self.over(phase, now).noted("the stable pool is eligible again: went back to it", Vec::new(), now)
-            });
-        }
-        if late {
-            return Some(self.abandoned(signals, now));
-        }
-        let failed = signals.judgement.failed()?;
-        (self.share() > 0 && signals.stable.is_ok())
-            .then(|| self.rolled_back(signals, failed, signals.judgement.verdicts().to_vec(), now))
-    }
-
-    /// Before anything has moved.
-    fn tick_pending(&self, signals: &Signals, now: Moment) -> Option<Self> {
-        if signals.canary.is_err() || self.wanted_hook().is_some() {
-            return None;
-        }
-        if self.plan.kind == PlanKind::BlueGreen && !self.plan.before.is_empty() {
-            return Some(self.staged(Stage::Before, now).noted("the gates before the switch look", Vec::new(), now));
-        }
-        Some(Self { phase: Phase::Progressing, ..self.staged(Stage::Entering, now) })
-    }
-
-    /// The gates before a switch.
-    fn tick_before(&self, signals: &Signals, now: Moment) -> Option<Self> {
-        if let Err(why) = &signals.canary {
-            return Some(self.over(Phase::Failed, now).noted(canary_down(self, why), Vec::new(), now));
-        }
-        self.judged(signals, self.plan.before_hold_ms, now, |passed| {
-            let next = Self { phase: Phase::Progressing, ..passed.staged(Stage::Entering, now) };
-            next.noted("the gates before the switch passed", signals.judgement.verdicts().to_vec(), now)
-        })
-    }
-
-    /// The next weight is due, unless somebody must agree.
-    fn tick_entering(&self, signals: &Signals, now: Moment) -> Option<Self> {
-        if let Some(blocked) = self.health_blocks(signals, now) {
-            return Some(blocked);
-        }
-        if self.wanted_hook().is_some() {
-            return None;
-        }
-        let step = self.current()?;
-        let what = format!("step {} of {}: {} %", self.step + 1, self.plan.steps.len(), percent(step.weight));
-        Some(self.weight_set(what, now))
-    }
-
-    /// A weight is in force.
-    fn tick_holding(&self, signals: &Signals, now: Moment) -> Option<Self> {
-        if let Some(blocked) = self.health_blocks(signals, now) {
-            return Some(blocked);
-        }
-        let step = self.current()?;
-        let hold_ms = self.plan.hold_ms(step, signals.ttl_s).unwrap_or(0);
-        self.judged(signals, hold_ms, now, |passed| {
-            let what = format!("step {} passed", passed.step + 1);
-            let next = passed.staged(Stage::Leaving, now).noted(what, signals.judgement.verdicts().to_vec(), now);
-            if step.pause {
-                return next.paused(PauseCause::Planned, "the plan asks for a person here".to_owned(), now);
-            }
-            next
-        })
-    }
-
-    /// After a step: the next one, or the end.
-    fn left(&self, now: Moment) -> Self {
-        if self.step + 1 >= self.plan.steps.len() {
-            return self.promoted("every step passed", now);
-        }
-        Self { step: self.step + 1, weighted: false, ..self.staged(Stage::Entering, now) }
-    }
-
-    /// What bad health of either side makes of a step.
-    fn health_blocks(&self, signals: &Signals, now: Moment) -> Option<Self> {
-        if let Err(why) = &signals.canary {
-            return Some(self.rolled_back(signals, canary_down(self, why), Vec::new(), now));
-        }
-        let Err(why) = &signals.stable else { return None };
-        // With everything on the canary there is nobody left on the stable pool.
-        (self.share() < WHOLE).then(|| {
-            let why = format!("the stable pool {} is not eligible: {why}", self.stable);
-            self.paused(PauseCause::StableIneligible, why, now)
-        })
-    }
-
-    /// What the gates make of a hold: back, on by `then`, a pause at the deadline, or nothing yet.
-    pub(super) fn judged(
-        &self,
-        signals: &Signals,
-        hold_ms: u64,
-        now: Moment,
-        then: impl FnOnce(&Self) -> Self,
-    ) -> Option<Self> {
-        if let Some(failed) = signals.judgement.failed() {
-            return Some(self.rolled_back(signals, failed, signals.judgement.verdicts().to_vec(), now));
-        }
-        let held = elapsed_ms(self.since, now);
-        if held >= hold_ms && signals.judgement.passed_after(self.since, hold_ms) {
-            return Some(then(self));
-        }
-        (held >= hold_ms.saturating_add(self.plan.deadline_ms)).then(|| {
-            let why = format!("the evidence cannot tell: {}", signals.judgement.unclear());
-            self.paused(PauseCause::Inconclusive, why, now)
-        })
     }
 
     /// The call that is waited for.
@@ -501,49 +357,6 @@ impl Rollout {
             Err(_) => None,
         }
     }
-
-    /// Whether the gates should look at `now`, given when they last did in this stage.
-    #[must_use]
-    pub fn look_due(&self, last: Option<Moment>, ttl_s: u32, now: Moment) -> bool {
-        let Some(hold_ms) = self.judging_hold_ms(ttl_s) else { return false };
-        let held = elapsed_ms(self.since, now);
-        if held < self.settle_ms(ttl_s) {
-            return false;
-        }
-        last.is_none_or(|last| {
-            let at_end = held >= hold_ms && elapsed_ms(self.since, last) < hold_ms;
-            at_end || elapsed_ms(last, now) >= self.plan.look_every_ms
-        })
-    }
-
-    /// Time from `since` to the first evidence that counts.
-    #[must_use]
-    pub fn settle_ms(&self, ttl_s: u32) -> u64 {
-        match self.stage {
-            // Nothing moved: pins answer as they did.
-            Stage::Before => 0,
-            _ => self.plan.settle_ms(ttl_s),
-        }
-    }
-
-    /// The hold of the stage in force, where gates judge it.
-    #[must_use]
-    pub fn judging_hold_ms(&self, ttl_s: u32) -> Option<u64> {
-        let rolling = self.rolling.as_ref().map(|rolling| rolling.stage);
-        match (self.stage, rolling) {
-            _ if !self.phase.is_running() => None,
-            (_, Some(super::RollingStage::Judging)) => Some(self.plan.member_hold_ms),
-            (_, Some(_)) => None,
-            (Stage::Before, None) => Some(self.plan.before_hold_ms),
-            (Stage::Holding, None) => self.current().and_then(|step| self.plan.hold_ms(step, ttl_s)),
-            _ => None,
-        }
-    }
-}
-
-/// The sentence of a canary that is not eligible.
-fn canary_down(rollout: &Rollout, why: &str) -> String {
-    format!("the canary {} is not eligible: {why}", rollout.canary)
 }
 
 /// Hundredths of a percent as a number of percent.
@@ -551,42 +364,4 @@ fn canary_down(rollout: &Rollout, why: &str) -> String {
 pub fn percent(hundredths: u16) -> String {
     let (whole, rest) = (hundredths / 100, hundredths % 100);
     if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:02}") }
-}
-
-impl Judgement {
-    /// The verdicts of the look.
-    #[must_use]
-    pub fn verdicts(&self) -> &[GateVerdict] {
-        match self {
-            Self::NotYet => &[],
-            Self::Looked { verdicts, .. } => verdicts,
-        }
-    }
-
-    /// The line of the first gate that failed.
-    fn failed(&self) -> Option<String> {
-        self.verdicts().iter().find(|v| v.verdict == Verdict::Fail).map(|v| v.line.clone())
-    }
-
-    /// Whether every gate passed at a look after the hold.
-    fn passed_after(&self, since: Moment, hold_ms: u64) -> bool {
-        match self {
-            Self::NotYet => false,
-            Self::Looked { at, verdicts } => {
-                elapsed_ms(since, *at) >= hold_ms && verdicts.iter().all(|v| v.verdict == Verdict::Pass)
-            }
-        }
-    }
-
-    /// What keeps it from passing.
-    fn unclear(&self) -> String {
-        match self {
-            Self::NotYet => "the gates have not looked".to_owned(),
-            Self::Looked { verdicts, .. } => {
-                let open: Vec<&str> =
-                    verdicts.iter().filter(|v| v.verdict == Verdict::Inconclusive).map(|v| v.line.as_str()).collect();
-                if open.is_empty() { "no look since the end of the hold".to_owned() } else { open.join("; ") }
-            }
-        }
-    }
 }

@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod foresee;
 pub mod gate;
 pub mod hook;
+mod looks;
 pub mod machine;
 pub mod orders;
 pub mod plan;
@@ -23,6 +24,7 @@ pub mod rolling;
 pub mod seeded;
 pub mod share;
 pub mod simulate;
+mod tick;
 pub mod timeline;
 pub mod v1;
 
