@@ -277,7 +277,19 @@ fn server_settings(config: &ServerConfig, certificates: &Certificates) -> server
 fn spawn_observers(started: &Started, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
     let probes = probe::run(started.targets.clone(), started.probes.clone(), until(stopped.clone()));
     let readings = evidence::idle::run(started.idle_wanted.clone(), started.idle.clone(), until(stopped.clone()));
-    vec![tokio::spawn(probes), tokio::spawn(readings)]
+    vec![in_the_background(probes), tokio::spawn(readings)]
+}
+
+/// Runs work on a thread of its own that stands back behind those that answer: thousands of probes a
+/// second would otherwise be felt in the latency of answers.
+fn in_the_background(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::task::spawn_blocking(move || {
+        server::stand_back();
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(work),
+            Err(error) => tracing::error!(%error, "there is no thread for the probes: health stays as it is"),
+        }
+    })
 }
 
 /// Waits for the first outcome of every probe, for as long as the slowest of them may take.
