@@ -35,7 +35,7 @@ pub(super) struct Release {
     pub(super) last: Option<(Moment, Vec<GateVerdict>)>,
     /// What the advisor said last, and when it last had enough to go by.
     pub(super) advice: (Option<Moment>, Option<String>),
-    /// The call that is waited for, and when it was made; `None` inside: answered.
+    /// The last call that was waited for, and when it was made.
     called: Option<(HookCall, Moment)>,
     /// A failure to store a step, told once.
     stuck: bool,
@@ -239,10 +239,9 @@ impl Control {
         self.order(order);
     }
 
-    /// Hands an order to the room that calls. One that cannot be taken is counted and told: nothing waits for it.
-    fn order(&mut self, order: HookOrder) {
+    /// Hands an order to the room that calls. One that cannot be taken is told: nothing waits for it.
+    fn order(&self, order: HookOrder) {
         if let Err(error) = self.hook_orders.try_send(order) {
-            self.orders_lost += 1;
             tracing::error!(%error, "a hook was not called: too many calls are under way");
         }
     }
@@ -447,6 +446,5 @@ impl Control {
 /// Whether a rollout looks at this metric of this pool.
 fn wants(rollout: &Rollout, sample: &crate::rollout::Sample) -> bool {
     let pushed = rollout.plan.metrics().iter().any(|m| m.name == sample.metric && m.source == MetricSource::Pushed);
-    let concerned = [Some(&rollout.canary), Some(&rollout.stable), rollout.plan.baseline.as_ref()];
-    pushed && concerned.into_iter().flatten().any(|pool| *pool == sample.pool)
+    pushed && rollout.needs(&sample.pool)
 }

@@ -163,7 +163,6 @@ impl Start {
             intake: Intake::default(),
             evidence_wanted,
             hook_orders,
-            orders_lost: 0,
         };
         let control = control.pick_up(&loaded, now);
         let handle = Handle::new(asks_in, happenings, snapshots.clone());

@@ -106,8 +106,6 @@ pub(super) struct Control {
     pub(super) intake: Intake,
     pub(super) evidence_wanted: watch::Sender<Arc<[EvidenceTask]>>,
     pub(super) hook_orders: mpsc::Sender<HookOrder>,
-    /// Calls that could not be handed over.
-    pub(super) orders_lost: u64,
 }
 
 impl Control {

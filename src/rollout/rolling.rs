@@ -3,7 +3,7 @@
 
 use super::Stage;
 use super::machine::Signals;
-use super::{Event, PauseCause, Phase, Rollout, elapsed_ms};
+use super::{PauseCause, Rollout, elapsed_ms};
 use crate::moment::Moment;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -130,9 +130,4 @@ impl Rollout {
         next.attended = now;
         next.noted(what, Vec::new(), now)
     }
-}
-
-/// The phases in which a rolling rollout goes on by itself.
-pub(super) const fn goes_on(phase: Phase, event: &Event) -> bool {
-    matches!((phase, event), (Phase::Progressing, Event::Tick(_)))
 }

@@ -2,7 +2,7 @@
 //!
 //! No step is taken on missing evidence, and none while either side is not eligible.
 
-use super::machine::{Event, Signals, percent};
+use super::machine::{Signals, percent};
 use super::rolling;
 use super::{PauseCause, Phase, PlanKind, Rollout, Stage, WHOLE, elapsed_ms};
 use crate::moment::Moment;
@@ -19,9 +19,7 @@ impl Rollout {
         match (self.phase, self.stage) {
             (Phase::Pending, Stage::Before) => self.tick_before(signals, now),
             (Phase::Pending, _) => self.tick_pending(signals, now),
-            _ if rolling::goes_on(self.phase, &Event::Tick(signals.clone())) && self.rolling.is_some() => {
-                rolling::tick(self, signals, now)
-            }
+            (Phase::Progressing, _) if self.rolling.is_some() => rolling::tick(self, signals, now),
             (_, Stage::Entering) => self.tick_entering(signals, now),
             (_, Stage::Leaving) => self.wanted_hook().is_none().then(|| self.left(now)),
             _ => self.tick_holding(signals, now),
