@@ -16,6 +16,7 @@ mod cli;
 mod compare;
 mod delegation;
 mod dig;
+mod documents;
 mod doh;
 mod draining;
 mod durability;
