@@ -1,17 +1,45 @@
 //! Standard output and error: colour only where somebody looks, and no panic when nobody does.
 
 use super::print::Page;
+use clap::ColorChoice;
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::sync::OnceLock;
+
+/// What `--color` said; unset means `auto`.
+static COLOUR: OnceLock<ColorChoice> = OnceLock::new();
+
+/// Takes `--color` for everything this process prints from here on.
+pub(super) fn use_colour(choice: ColorChoice) {
+    // A second call could only come from a test in the same process.
+    let _ = COLOUR.set(choice);
+}
 
 /// A page for standard output.
 pub(super) fn page() -> Page {
-    Page::new(std::io::stdout().is_terminal() && colour_wanted(), crate::clock::unix_ms())
+    let out = std::io::stdout();
+    Page::new(coloured(&out), limit(&out), crate::clock::unix_ms())
 }
 
-/// Whether the surroundings allow colour (<https://no-color.org>).
-fn colour_wanted() -> bool {
+/// Whether what goes there has colour (<https://no-color.org>).
+fn coloured(stream: &impl IsTerminal) -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    match COLOUR.get().copied().unwrap_or(ColorChoice::Auto) {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            stream.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
+    }
+}
+
+/// The width that is to be kept to: the terminal's own, or `COLUMNS`; none in a pipe, where nothing
+/// may get lost.
+fn limit(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    let own = stream.is_terminal().then(|| terminal_size::terminal_size_of(stream)).flatten();
+    let own = own.map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
+    let said = || std::env::var("COLUMNS").ok()?.trim().parse::<usize>().ok().filter(|width| *width > 0);
+    own.or_else(said).or_else(|| stream.is_terminal().then_some(super::print::WIDTH))
 }
 
 /// Prints to standard output; a reader that went away (`| head`) is no error.
@@ -22,8 +50,7 @@ pub(super) fn print(text: &str) {
 
 /// Says on standard error what went wrong.
 pub(super) fn complain(sentence: &str) {
-    let painted =
-        if std::io::stderr().is_terminal() && colour_wanted() { "\u{1b}[31merror:\u{1b}[0m" } else { "error:" };
+    let painted = if coloured(&std::io::stderr()) { "\u{1b}[31merror:\u{1b}[0m" } else { "error:" };
     remark(&format!("{painted} {}", clean(sentence)));
 }
 
@@ -54,7 +81,8 @@ impl Progress {
     pub(super) fn show(&mut self, stage: &str, line: &str) {
         let line = super::print::harmless(line);
         if self.live {
-            let cut = super::print::shorten(&line, super::print::WIDTH - 1);
+            let width = limit(&std::io::stderr()).unwrap_or(super::print::WIDTH);
+            let cut = super::print::shorten(&line, width.saturating_sub(1));
             let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K{cut}");
             let _ = std::io::stderr().flush();
         } else if self.shown.as_deref() != Some(stage) {

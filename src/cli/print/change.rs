@@ -71,7 +71,7 @@ mod tests {
     }
 
     fn text(replied: &Replied) -> String {
-        let mut page = Page::new(false, 0);
+        let mut page = Page::plain(0);
         show(&mut page, "flipped", replied);
         page.finish()
     }

@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_verdict_says_yes_or_not_yet_and_why() {
         let text = |report| {
-            let mut page = Page::new(false, 0);
+            let mut page = Page::plain(0);
             show(&mut page, &view(report));
             page.finish()
         };

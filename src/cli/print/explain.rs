@@ -1,7 +1,7 @@
 //! Why a client gets what it gets.
 
 use super::switch::policy;
-use super::{Cell, Page, Table, Tone, shorten};
+use super::{Cell, Page, Table, Tone};
 use crate::admin::explain::Explained;
 
 /// The choice and its reasons.
@@ -28,7 +28,7 @@ pub(in crate::cli) fn show(page: &mut Page, explained: &Explained) {
         };
         let (tone, word) = if entry.eligible { (Tone::Good, "yes") } else { (Tone::Bad, "no") };
         let eligible = match &entry.why {
-            Some(why) => Cell::toned(tone, shorten(&format!("{word}: {why}"), 36)),
+            Some(why) => Cell::toned(tone, format!("{word}: {why}")),
             None => Cell::toned(tone, word),
         };
         table.row(vec![
@@ -77,7 +77,7 @@ mod tests {
             revision: 42,
             explanation,
         };
-        let mut page = Page::new(false, 0);
+        let mut page = Page::plain(0);
         show(&mut page, &explained);
         assert_eq!(
             page.finish(),

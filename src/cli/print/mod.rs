@@ -1,4 +1,4 @@
-//! How the CLI shows things to people: pure, from data to text that fits 80 columns.
+//! How the CLI shows things to people: pure, from data to text that fits the terminal.
 
 pub(super) mod change;
 pub(super) mod compare;
@@ -41,13 +41,24 @@ pub(super) enum Tone {
 pub(super) struct Page {
     text: String,
     colour: bool,
+    limit: Option<usize>,
     now_unix_ms: u64,
 }
 
 impl Page {
-    /// An empty page.
-    pub(super) fn new(colour: bool, now_unix_ms: u64) -> Self {
-        Self { text: String::new(), colour, now_unix_ms }
+    /// An empty page; `limit` is the width of the terminal, `None` where nobody's terminal is in the way.
+    pub(super) fn new(colour: bool, limit: Option<usize>, now_unix_ms: u64) -> Self {
+        Self { text: String::new(), colour, limit, now_unix_ms }
+    }
+
+    /// The width tables must fit.
+    pub(super) fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
+    /// The width sentences are broken at.
+    pub(super) fn width(&self) -> usize {
+        self.limit.unwrap_or(WIDTH)
     }
 
     /// The time it is printed.
@@ -79,8 +90,9 @@ impl Page {
 
     /// Adds a paragraph with a lead on its first line, wrapped and indented below it.
     pub(super) fn paragraph(&mut self, tone: Tone, lead: &str, text: &str) {
-        let indent = " ".repeat(lead.chars().count());
-        for (index, row) in wrap(&harmless(text), WIDTH.saturating_sub(indent.len()).max(20)).iter().enumerate() {
+        let indent = " ".repeat(columns(lead).min(self.width() / 2));
+        let width = self.width().saturating_sub(columns(lead)).max(20);
+        for (index, row) in wrap(&harmless(text), width).iter().enumerate() {
             let lead = if index == 0 { lead } else { &indent };
             self.line(tone, &format!("{lead}{row}"));
         }
@@ -105,39 +117,75 @@ impl Page {
     }
 }
 
-/// The width everything fits.
+/// The width of sentences where no terminal says another.
 pub(super) const WIDTH: usize = 80;
+
+/// Columns of a terminal that a text takes.
+pub(super) fn columns(text: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(text)
+}
 
 /// Without control characters: what members and colleagues wrote must not drive the terminal.
 pub(super) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// At most this many characters, the rest cut with an ellipsis.
+/// At most this many columns, the rest cut with an ellipsis.
 pub(super) fn shorten(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+    if columns(text) <= most {
         return text.to_owned();
     }
-    text.chars().take(most.saturating_sub(1)).chain(std::iter::once('…')).collect()
+    let mut kept = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if used > most {
+            break;
+        }
+        kept.push(c);
+    }
+    if most > 0 {
+        kept.push('…');
+    }
+    kept
 }
 
-/// Rows of at most `width` characters, broken at spaces; a longer word stands alone.
+/// Rows of at most `width` columns, broken at spaces; a longer word is broken where the row ends.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
     for word in text.split_whitespace() {
-        let fits =
-            rows.last().is_some_and(|row| row.is_empty() || row.chars().count() + 1 + word.chars().count() <= width);
-        match rows.last_mut() {
-            Some(row) if fits => {
-                if !row.is_empty() {
-                    row.push(' ');
+        for piece in pieces(word, width) {
+            let fits = rows.last().is_some_and(|row| row.is_empty() || columns(row) + 1 + columns(&piece) <= width);
+            match rows.last_mut() {
+                Some(row) if fits => {
+                    if !row.is_empty() {
+                        row.push(' ');
+                    }
+                    row.push_str(&piece);
                 }
-                row.push_str(word);
+                _ => rows.push(piece),
             }
-            _ => rows.push(word.to_owned()),
         }
     }
     rows
+}
+
+/// A word in pieces of at most `width` columns.
+fn pieces(word: &str, width: usize) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    let mut used = 0;
+    for c in word.chars() {
+        let wide = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if used + wide > width {
+            pieces.push(String::new());
+            used = 0;
+        }
+        used += wide;
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(c);
+        }
+    }
+    pieces
 }
 
 /// `blue 10000 → 0, green 0 → 10000`, changed pools only; all of them when nothing changed.
@@ -160,25 +208,43 @@ pub(super) fn split(weights: &BTreeMap<String, u16>) -> String {
 }
 
 #[cfg(test)]
+impl Page {
+    /// A page of a pipe.
+    pub(super) fn plain(now_unix_ms: u64) -> Self {
+        Self::new(false, None, now_unix_ms)
+    }
+
+    /// A page with colour.
+    pub(super) fn coloured(now_unix_ms: u64) -> Self {
+        Self::new(true, None, now_unix_ms)
+    }
+
+    /// On a terminal of this width.
+    pub(super) fn within(self, width: usize) -> Self {
+        Self { limit: Some(width), ..self }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn control_characters_never_reach_the_terminal() {
-        let mut page = Page::new(false, 0);
+        let mut page = Page::plain(0);
         page.line(Tone::Bad, "reset \u{1b}[2J\r\u{7}done");
         assert_eq!(page.finish(), "reset \u{fffd}[2J\u{fffd}\u{fffd}done\n");
     }
 
     #[test]
     fn colour_is_put_on_only_when_wanted() {
-        assert_eq!(Page::new(true, 0).paint(Tone::Good, "up"), "\u{1b}[32mup\u{1b}[0m");
-        assert_eq!(Page::new(false, 0).paint(Tone::Good, "up"), "up");
+        assert_eq!(Page::coloured(0).paint(Tone::Good, "up"), "\u{1b}[32mup\u{1b}[0m");
+        assert_eq!(Page::plain(0).paint(Tone::Good, "up"), "up");
     }
 
     #[test]
     fn paragraphs_wrap_below_their_lead() {
-        let mut page = Page::new(false, 0);
+        let mut page = Page::plain(0);
         page.paragraph(Tone::Plain, "note: ", &"word ".repeat(30));
         let text = page.finish();
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");

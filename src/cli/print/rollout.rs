@@ -1,6 +1,6 @@
 //! A rollout: where it stands, what its gates said, what happened.
 
-use super::{Cell, Page, Table, Tone, shorten, times};
+use super::{Cell, Page, Table, Tone, times};
 use crate::admin::report::RolloutView;
 use crate::admin::rollouts::RolloutList;
 use crate::rollout::share::SRM_ALPHA;
@@ -62,20 +62,23 @@ pub(in crate::cli) fn list(page: &mut Page, list: &RolloutList) {
         page.line(Tone::Plain, "no switch has had a rollout");
         return;
     }
-    let mut table = Table::new(0, &["SWITCH", "PHASE", "STEP", "SHARE", "FROM", "TO", "VERSION", "STARTED"]);
+    let heading = ["SWITCH", "PHASE", "STEP", "SHARE", "FROM", "TO", "VERSION", "STARTED", "BY", "LAST"];
+    let mut table = Table::new(0, &heading).where_there_is_room(&[9, 8]);
     for listed in &list.rollouts {
         let rollout = &listed.rollout;
         table.row(vec![
-            Cell::toned(Tone::Strong, shorten(&listed.switch, 20)),
+            Cell::toned(Tone::Strong, listed.switch.as_str()),
             Cell::toned(tone(rollout.phase), rollout.phase.word()),
             Cell::from(format!("{}/{}", rollout.step.min(rollout.steps), rollout.steps)).right(),
             Cell::from(format!("{}%", rollout.share_percent)).right(),
-            shorten(&rollout.stable, 10).into(),
-            shorten(&rollout.canary, 10).into(),
-            shorten(rollout.version.as_deref().unwrap_or("-"), 10).into(),
+            rollout.stable.as_str().into(),
+            rollout.canary.as_str().into(),
+            rollout.version.as_deref().unwrap_or("-").into(),
             times::unix_ms(&rollout.started_at)
                 .map_or_else(String::new, |at| times::relative(at, page.now_unix_ms()))
                 .into(),
+            rollout.by.as_str().into(),
+            rollout.timeline.last().map_or("", |entry| entry.what.as_str()).into(),
         ]);
     }
     page.table(&table);

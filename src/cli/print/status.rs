@@ -1,7 +1,7 @@
 //! Everything at a glance: the server, its alarms, every switch with its pools.
 
-use super::switch::{dns_state, pool_state};
-use super::{Cell, Page, Table, Tone, shorten, times};
+use super::switch::{count, dns_state, pool_state};
+use super::{Cell, Page, Table, Tone, times};
 use crate::admin::report::{PoolView, Status, SwitchView};
 use crate::health::Health;
 use crate::store::Condition;
@@ -38,27 +38,33 @@ pub(in crate::cli) fn show(page: &mut Page, status: &Status) {
         return;
     }
     page.gap();
-    let mut table = Table::new(0, &["SWITCH", "POOL", "SHARE", "STATE", "UP", "VERSION", "DRAIN"]);
+    let mut table =
+        Table::new(0, &["SWITCH", "POOL", "SHARE", "STATE", "UP", "VERSION", "DRAIN", "ANSWERS", "TTL", "OWNERS"])
+            .where_there_is_room(&[9, 7, 8]);
     for switch in &status.switches {
         for (index, pool) in switch.pools.iter().enumerate() {
-            let name = if index == 0 { shorten(&switch.name, 16) } else { String::new() };
-            table.row(row(name, pool));
+            let first = (index == 0).then_some(switch);
+            table.row(row(first, pool));
         }
     }
     page.table(&table);
     status.switches.iter().for_each(|switch| asides(page, switch));
 }
 
-/// One pool's line.
-fn row(switch: String, pool: &PoolView) -> Vec<Cell> {
+/// One pool's line; the first of a switch names it.
+fn row(switch: Option<&SwitchView>, pool: &PoolView) -> Vec<Cell> {
+    let of_switch = |text: fn(&SwitchView) -> String| switch.map(text).unwrap_or_default();
     vec![
-        Cell::toned(Tone::Strong, switch),
-        shorten(&pool.name, 10).into(),
+        Cell::toned(Tone::Strong, of_switch(|switch| switch.name.clone())),
+        pool.name.as_str().into(),
         Cell::from(format!("{:.2}%", pool.share_percent)).right(),
         pool_state(pool),
         up_count(pool),
-        shorten(pool.expect_version.as_deref().unwrap_or("-"), 10).into(),
+        pool.expect_version.as_deref().unwrap_or("-").into(),
         dns_state(&pool.drain),
+        Cell::from(count(pool.answers)).right(),
+        Cell::from(of_switch(|switch| format!("{} s", switch.ttl_s))).right(),
+        of_switch(|switch| switch.owners.join(", ")).into(),
     ]
 }
 

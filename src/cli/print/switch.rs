@@ -1,7 +1,7 @@
 //! One switch with its pools and members.
 
 use super::status::{remarks, up_count};
-use super::{Cell, Page, Table, Tone, shorten, split, times};
+use super::{Cell, Page, Table, Tone, split, times};
 use crate::admin::report::{DrainReport, MemberView, PoolView, SwitchView};
 use crate::drain::DrainState;
 use crate::health::{Health, Override, OverrideKind};
@@ -31,12 +31,12 @@ pub(in crate::cli) fn show(page: &mut Page, switch: &SwitchView) {
     let mut table = Table::new(0, &["POOL", "WEIGHT", "SHARE", "STATE", "UP", "VERSION", "ANSWERS", "DRAIN"]);
     for pool in &switch.pools {
         table.row(vec![
-            Cell::toned(Tone::Strong, shorten(&pool.name, 10)),
+            Cell::toned(Tone::Strong, pool.name.as_str()),
             Cell::from(pool.weight.to_string()).right(),
             Cell::from(format!("{:.2}%", pool.share_percent)).right(),
             pool_state(pool),
             up_count(pool),
-            shorten(pool.expect_version.as_deref().unwrap_or("-"), 10).into(),
+            pool.expect_version.as_deref().unwrap_or("-").into(),
             Cell::from(count(pool.answers)).right(),
             dns_state(&pool.drain),
         ]);
@@ -51,7 +51,9 @@ pub(in crate::cli) fn show(page: &mut Page, switch: &SwitchView) {
 
 /// Every member of every pool, and below them what they said.
 fn members(page: &mut Page, switch: &SwitchView) {
-    let mut table = Table::new(0, &["POOL", "MEMBER", "HEALTH", "FOR", "PROBE", "VERSION", "CERT"]);
+    let heading =
+        ["POOL", "MEMBER", "HEALTH", "FOR", "PROBE", "VERSION", "CERT", "WEIGHT", "PASSED", "FAILED", "ADDRESSES"];
+    let mut table = Table::new(0, &heading).where_there_is_room(&[10, 8, 9, 7]);
     for (pool, member) in each_member(switch) {
         let since = member
             .since
@@ -59,13 +61,17 @@ fn members(page: &mut Page, switch: &SwitchView) {
             .and_then(times::unix_ms)
             .map(|at| times::brief(page.now_unix_ms().saturating_sub(at)));
         table.row(vec![
-            shorten(&pool.name, 10).into(),
-            shorten(&member_name(member), 24).into(),
+            pool.name.as_str().into(),
+            member_name(member).into(),
             health(member),
             Cell::from(since.unwrap_or_else(|| "-".to_owned())).right(),
             Cell::from(member.latency_us.map_or_else(|| "-".to_owned(), milliseconds)).right(),
-            shorten(member.seen_version.as_deref().unwrap_or("-"), 10).into(),
+            member.seen_version.as_deref().unwrap_or("-").into(),
             member.certificate_days.map_or_else(String::new, |days| format!("{days}d")).into(),
+            Cell::from(member.weight.to_string()).right(),
+            Cell::from(count(member.probes_passed)).right(),
+            Cell::from(count(member.probes_failed)).right(),
+            member.addresses.join(" ").into(),
         ]);
     }
     page.table(&table);
@@ -117,7 +123,7 @@ fn measured(health: Health) -> &'static str {
 }
 
 /// `1234`, `12.3k`, `4.5M`.
-fn count(n: u64) -> String {
+pub(super) fn count(n: u64) -> String {
     match n {
         0..100_000 => n.to_string(),
         100_000..10_000_000 => format!("{}.{}k", n / 1000, n % 1000 / 100),
@@ -200,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_switch_is_shown_with_its_pools_and_what_is_wrong_with_members() {
-        let mut page = Page::new(false, 100_000);
+        let mut page = Page::plain(100_000);
         show(&mut page, &model());
         let text = page.finish();
         let expected = "\
@@ -229,18 +235,22 @@ green/192.0.2.20: HTTP 503: loading
     }
 
     #[test]
-    fn everything_fits_80_columns() {
-        let mut page = Page::new(false, 100_000);
-        super::super::status::show(&mut page, &status());
-        show(&mut page, &model());
-        let text = page.finish();
-        let longest = text.lines().map(|line| line.chars().count()).max();
-        assert!(longest <= Some(super::super::WIDTH), "{longest:?}\n{text}");
+    fn everything_fits_terminals_of_80_and_of_200_columns() {
+        for width in [80, 200] {
+            let mut page = Page::plain(100_000).within(width);
+            super::super::status::show(&mut page, &status());
+            show(&mut page, &model());
+            let text = page.finish();
+            let longest = text.lines().map(super::super::columns).max();
+            assert!(longest <= Some(width), "{longest:?}\n{text}");
+            assert_eq!(text.contains("OWNERS"), width == 200, "{text}");
+            assert!(text.contains("2026-11-20-release-candidate") == (width == 200), "{text}");
+        }
     }
 
     #[test]
     fn the_overview_names_alarms_and_every_pool() {
-        let mut page = Page::new(false, 100_000);
+        let mut page = Page::plain(100_000);
         super::super::status::show(&mut page, &status());
         let text = page.finish();
         assert!(text.starts_with("tidegate 0.1.0, revision 42, started 1 min 40 s ago\n! green is down\n"), "{text}");

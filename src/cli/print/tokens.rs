@@ -1,6 +1,6 @@
 //! API tokens as a table: never a secret.
 
-use super::{Cell, Page, Table, Tone, shorten, times};
+use super::{Cell, Page, Table, Tone, times};
 use crate::admin::tokens::TokenList;
 
 /// Tokens as a table.
@@ -16,9 +16,9 @@ pub(in crate::cli) fn show(page: &mut Page, list: &TokenList) {
         let created = times::relative_of(&token.created_at, page.now_unix_ms());
         table.row(vec![
             token.id.as_str().into(),
-            shorten(&token.name, 20).into(),
+            token.name.as_str().into(),
             token.role.as_str().into(),
-            shorten(&switches, 16).into(),
+            switches.into(),
             created.into(),
             expires,
         ]);
