@@ -1,8 +1,10 @@
 //! Every verb with its arguments, as clap reads them. The verbs have the API's names.
 
+mod context;
 mod reckoning;
 mod rollout;
 
+pub(super) use context::{ContextAddArgs, ContextArgs, ContextVerb};
 pub(super) use reckoning::{PlanArgs, PlanSource, SimulateArgs};
 pub(super) use rollout::{PromoteArgs, RolloutArgs, RolloutStartArgs, RolloutStatusArgs, RolloutVerb, Waiting};
 
@@ -15,6 +17,9 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, after_help = help::ROOT, max_term_width = 100, arg_required_else_help = true)]
 pub(super) struct Cli {
+    /// When to colour what is printed; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = clap::ColorChoice::Auto)]
+    pub color: clap::ColorChoice,
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
@@ -52,13 +57,13 @@ pub(super) enum Verb {
     SetWeights(SetWeightsArgs),
     /// Return to the split before the last change
     #[command(after_help = help::UNDO)]
-    Undo(OneSwitchArgs),
+    Undo(SettlingArgs),
     /// Release by evidence: canary, blue/green, rolling
     #[command(after_help = help::ROLLOUT)]
     Rollout(RolloutArgs),
     /// Lower the TTL ahead of a flip
     #[command(after_help = help::PREPARE)]
-    Prepare(OneSwitchArgs),
+    Prepare(SettlingArgs),
     /// Hold a pool or member up or down, whatever its probes say
     #[command(after_help = help::OVERRIDE)]
     Override(OverrideArgs),
@@ -80,6 +85,9 @@ pub(super) enum Verb {
     /// Forget what was set at run time: back to the files
     #[command(after_help = help::RESET)]
     Reset(OneSwitchArgs),
+    /// Which servers there are to talk to, and which one verbs go to
+    #[command(after_help = help::CONTEXT)]
+    Context(ContextArgs),
     /// Make, list and revoke API tokens
     #[command(after_help = help::TOKEN)]
     Token(TokenArgs),
@@ -242,6 +250,8 @@ pub(super) struct FlipArgs {
     #[arg(long)]
     pub prepare: bool,
     #[command(flatten)]
+    pub settle: Settle,
+    #[command(flatten)]
     pub guards: Guards,
     #[command(flatten)]
     pub connection: Connection,
@@ -261,7 +271,31 @@ pub(super) struct SetWeightsArgs {
     pub connection: Connection,
 }
 
-/// `undo`, `prepare`, `reset`.
+/// Whether to wait for the caches.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Settle {
+    /// Wait until no cache that honours TTLs holds an older answer
+    #[arg(long)]
+    pub wait: bool,
+    /// Give up waiting after this long (exit code 3); what was changed stays changed
+    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = humantime::parse_duration)]
+    pub timeout: Option<std::time::Duration>,
+}
+
+/// `undo`, `prepare`.
+#[derive(Debug, Args)]
+pub(super) struct SettlingArgs {
+    /// The switch
+    pub switch: String,
+    #[command(flatten)]
+    pub settle: Settle,
+    #[command(flatten)]
+    pub guards: Guards,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// `reset` and the plain verbs of `rollout`.
 #[derive(Debug, Args)]
 pub(super) struct OneSwitchArgs {
     /// The switch

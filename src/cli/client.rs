@@ -198,7 +198,7 @@ impl Client {
         Failure::new(
             Exit::Unreachable,
             format!(
-                "cannot reach tidegate at {address} ({origin}): {why}. Is it running? Point elsewhere with --address, TIDEGATE_ADDRESS or --context"
+                "cannot reach tidegate at {address} ({origin}): {why}. Is it running? Point elsewhere with --address, TIDEGATE_ADDRESS or `tidegate context use`"
             ),
         )
     }
@@ -222,9 +222,13 @@ impl Client {
             sentence.push_str("\nto do it all the same: --force --reason '...'");
         }
         if status == StatusCode::UNAUTHORIZED && self.destination.token.is_none() {
-            sentence.push_str("\ngive one with --token-file or TIDEGATE_TOKEN");
+            sentence.push_str("\ngive one with --token-file, TIDEGATE_TOKEN or `tidegate context add`");
+        } else if let (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(origin)) =
+            (status, &self.destination.token_origin)
+        {
+            sentence.push_str(&format!("\nthe token that was sent comes from {origin}"));
         }
-        Failure { exit: Exit::Failed, sentence, body: Some(text) }
+        Failure { body: Some(text), ..Failure::failed(sentence) }
     }
 }
 
@@ -245,8 +249,8 @@ mod tests {
 
     fn client(address: &str, token: Option<&str>) -> Client {
         let origin = "a test".to_owned();
-        Client::new(Destination { address: address.to_owned(), token: token.map(Into::into), origin, demo: false })
-            .unwrap()
+        let (address, token) = (address.to_owned(), token.map(Into::into));
+        Client::new(Destination { address, token, token_origin: None, origin, demo: false, warning: None }).unwrap()
     }
 
     /// What comes of a call to a server that answers every request with this text, and what it read.

@@ -4,10 +4,9 @@
 //! the default address. A token found beside an address is only ever sent to that address.
 
 use super::args::Connection;
+use super::contexts::{Context, Contexts};
 use super::exit::Failure;
 use crate::demo::context::DemoContext;
-use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Where the server is when nothing says otherwise.
@@ -26,10 +25,14 @@ pub(super) struct Destination {
     pub address: String,
     /// What is sent as bearer token.
     pub token: Option<String>,
+    /// Where the token comes from, in words.
+    pub token_origin: Option<String>,
     /// Where the address comes from, in words.
     pub origin: String,
     /// Whether it is a running demo.
     pub demo: bool,
+    /// What is not as it should be, and no reason to stop.
+    pub warning: Option<String>,
 }
 
 impl Destination {
@@ -83,42 +86,29 @@ impl Surroundings {
     }
 }
 
-/// `contexts.toml`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Contexts {
-    /// The context that is used without `--context`.
-    current: Option<String>,
-    /// By name.
-    #[serde(default, rename = "context")]
-    contexts: BTreeMap<String, Context>,
-}
-
-/// One server.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Context {
-    address: String,
-    token: Option<String>,
-    token_file: Option<PathBuf>,
-}
-
 /// Decides.
 ///
 /// # Errors
 /// A file that is named but unreadable, an unknown context, an address that is none.
 pub(super) fn resolve(connection: &Connection, around: &Surroundings) -> Result<Destination, Failure> {
-    let explicit_token = explicit_token(connection, around)?;
-    let (address, beside, origin, demo) = place(connection, around)?;
+    let explicit = explicit_token(connection, around)?;
+    let Place { address, beside, origin, demo, warning } = place(connection, around)?;
     let address = normal(&address)?;
     let beside =
         beside.into_iter().find_map(|(at, token)| (normal(&at).ok().as_ref() == Some(&address)).then_some(token));
-    let token = explicit_token.or(beside).or_else(|| default_token(&address, around));
-    Ok(Destination { address, token, origin, demo })
+    let found = explicit.or(beside).or_else(|| default_token(&address, around));
+    let (token, token_origin) = found.map_or((None, None), |Found { token, origin }| (Some(token), Some(origin)));
+    Ok(Destination { address, token, token_origin, origin, demo, warning })
+}
+
+/// A token, and where it was found.
+struct Found {
+    token: String,
+    origin: String,
 }
 
 /// A token that flags or the environment name.
-fn explicit_token(connection: &Connection, around: &Surroundings) -> Result<Option<String>, Failure> {
+fn explicit_token(connection: &Connection, around: &Surroundings) -> Result<Option<Found>, Failure> {
     if let Some(path) = &connection.token_file {
         return read_token(path).map(Some);
     }
@@ -126,80 +116,74 @@ fn explicit_token(connection: &Connection, around: &Surroundings) -> Result<Opti
         return Ok(None);
     }
     match (&around.token, &around.token_file) {
-        (Some(token), _) => Ok(Some(token.trim().to_owned())),
+        (Some(token), _) => Ok(Some(Found { token: token.trim().to_owned(), origin: "TIDEGATE_TOKEN".to_owned() })),
         (None, Some(path)) => read_token(path).map(Some),
         (None, None) => Ok(None),
     }
 }
 
-/// Address, the addresses and tokens that belong together, where that comes from, whether it is a demo.
-type Place = (String, Vec<(String, String)>, String, bool);
+/// An address with what belongs to it.
+struct Place {
+    address: String,
+    /// Addresses and the tokens that were found beside them.
+    beside: Vec<(String, Found)>,
+    origin: String,
+    demo: bool,
+    warning: Option<String>,
+}
 
 /// The address, from the first source that has one.
 fn place(connection: &Connection, around: &Surroundings) -> Result<Place, Failure> {
-    let context = context(connection, around)?;
+    let (context, warning) = context(connection, around)?;
     let beside_context = match &context {
-        Some((_, context)) => token_of(context)?.map(|token| (context.address.clone(), token)),
+        Some((name, context)) => token_of(name, context)?.map(|token| (context.address.clone(), token)),
         None => None,
     };
-    let beside_demo = around.demo.as_ref().map(|demo| (demo.address.clone(), demo.token.clone()));
+    let beside_demo = around
+        .demo
+        .as_ref()
+        .map(|demo| (demo.address.clone(), Found { token: demo.token.clone(), origin: "the running demo".to_owned() }));
     let beside = beside_context.into_iter().chain(beside_demo).collect();
-    if let Some(address) = &connection.address {
-        return Ok((address.clone(), beside, "--address".to_owned(), false));
-    }
-    if let (Some(address), None) = (&around.address, &connection.context) {
-        return Ok((address.clone(), beside, "TIDEGATE_ADDRESS".to_owned(), false));
-    }
-    if let Some((name, context)) = context {
-        return Ok((context.address, beside, format!("context `{name}`"), false));
-    }
-    match &around.demo {
-        Some(demo) => Ok((demo.address.clone(), beside, "the running demo".to_owned(), true)),
-        None => Ok((DEFAULT_ADDRESS.to_owned(), beside, DEFAULT_ORIGIN.to_owned(), false)),
-    }
+    let (address, origin, demo) = match (&connection.address, &around.address, &connection.context, context) {
+        (Some(address), ..) => (address.clone(), "--address".to_owned(), false),
+        (None, Some(address), None, _) => (address.clone(), "TIDEGATE_ADDRESS".to_owned(), false),
+        (None, _, _, Some((name, context))) => (context.address, format!("context `{name}`"), false),
+        _ => match &around.demo {
+            Some(demo) => (demo.address.clone(), "the running demo".to_owned(), true),
+            None => (DEFAULT_ADDRESS.to_owned(), DEFAULT_ORIGIN.to_owned(), false),
+        },
+    };
+    Ok(Place { address, beside, origin, demo, warning })
 }
+
+/// A context with its name, where one is named or current, and what to warn of.
+type Chosen = (Option<(String, Context)>, Option<String>);
 
 /// The context that is named or current.
-fn context(connection: &Connection, around: &Surroundings) -> Result<Option<(String, Context)>, Failure> {
-    let contexts = match &around.contexts {
-        Some(path) => read_contexts(path)?,
-        None => Contexts::default(),
+fn context(connection: &Connection, around: &Surroundings) -> Result<Chosen, Failure> {
+    let Some(path) = &around.contexts else {
+        return match &connection.context {
+            Some(name) => Err(Failure::usage(format!("no context `{name}`: neither XDG_CONFIG_HOME nor HOME is set"))),
+            None => Ok((None, None)),
+        };
     };
-    let Some(name) = connection.context.clone().or(contexts.current) else { return Ok(None) };
-    match contexts.contexts.get(&name) {
-        Some(context) => Ok(Some((name, context.clone()))),
-        None => {
-            let file =
-                around.contexts.as_ref().map_or_else(|| "contexts.toml".to_owned(), |path| path.display().to_string());
-            let known: Vec<_> = contexts.contexts.keys().cloned().collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            Err(Failure::usage(format!("{file} has no context `{name}` (it has: {known})")))
-        }
-    }
-}
-
-/// The file of contexts; an absent one is empty.
-fn read_contexts(path: &Path) -> Result<Contexts, Failure> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            toml::from_str(&text).map_err(|error| Failure::usage(format!("{} is not valid: {error}", path.display())))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Contexts::default()),
-        Err(error) => Err(Failure::usage(format!("cannot read {}: {error}", path.display()))),
-    }
+    let contexts = Contexts::read(path)?;
+    let Some(name) = connection.context.clone().or_else(|| contexts.current.clone()) else { return Ok((None, None)) };
+    let context = contexts.named(&name, path)?.clone();
+    Ok((Some((name, context)), contexts.warning(path)))
 }
 
 /// The token of a context.
-fn token_of(context: &Context) -> Result<Option<String>, Failure> {
+fn token_of(name: &str, context: &Context) -> Result<Option<Found>, Failure> {
     match (&context.token, &context.token_file) {
-        (Some(token), _) => Ok(Some(token.trim().to_owned())),
+        (Some(token), _) => Ok(Some(Found { token: token.trim().to_owned(), origin: format!("context `{name}`") })),
         (None, Some(path)) => read_token(path).map(Some),
         (None, None) => Ok(None),
     }
 }
 
 /// The first token of a server on this machine, for addresses on this machine only.
-fn default_token(address: &str, around: &Surroundings) -> Option<String> {
+fn default_token(address: &str, around: &Surroundings) -> Option<Found> {
     if !is_loopback(address) {
         return None;
     }
@@ -208,17 +192,19 @@ fn default_token(address: &str, around: &Surroundings) -> Option<String> {
 }
 
 /// A token file's first line.
-fn read_token(path: &Path) -> Result<String, Failure> {
+fn read_token(path: &Path) -> Result<Found, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::usage(format!("cannot read the token file {}: {error}", path.display())))?;
     match text.lines().next().map(str::trim) {
-        Some(token) if !token.is_empty() => Ok(token.to_owned()),
+        Some(token) if !token.is_empty() => {
+            Ok(Found { token: token.to_owned(), origin: format!("the file {}", path.display()) })
+        }
         _ => Err(Failure::usage(format!("the token file {} is empty", path.display()))),
     }
 }
 
 /// Scheme, host and port without a trailing slash; `http://` when there is no scheme.
-fn normal(address: &str) -> Result<String, Failure> {
+pub(super) fn normal(address: &str) -> Result<String, Failure> {
     let address = address.trim();
     let full = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let wrong =

@@ -39,13 +39,41 @@ pub struct Failure {
     pub sentence: String,
     /// The body to print under `--json`.
     pub body: Option<String>,
+    /// Whether the answer was printed before it failed, so that `--json` says nothing more.
+    pub printed: bool,
 }
 
 impl Failure {
     /// A failure with this exit code.
     #[must_use]
     pub fn new(exit: Exit, sentence: impl Into<String>) -> Self {
-        Self { exit, sentence: sentence.into(), body: None }
+        Self { exit, sentence: sentence.into(), body: None, printed: false }
+    }
+
+    /// The same, after the answer was printed.
+    #[must_use]
+    pub fn after_the_answer(self) -> Self {
+        Self { printed: true, ..self }
+    }
+
+    /// What a program reads: the server's own problem, or one of the same form (RFC 9457).
+    #[must_use]
+    pub fn as_json(&self) -> Option<String> {
+        if self.printed {
+            return None;
+        }
+        let (slug, title) = match self.exit {
+            Exit::Done => ("done", "Done"),
+            Exit::Failed => ("failed", "Failed"),
+            Exit::Usage => ("usage", "Wrong usage"),
+            Exit::TimedOut => ("timed-out", "Timed out"),
+            Exit::Unreachable => ("unreachable", "Unreachable"),
+        };
+        let own = || {
+            let kind = format!("urn:tidegate:problem:{slug}");
+            serde_json::json!({ "type": kind, "title": title, "detail": self.sentence }).to_string()
+        };
+        Some(self.body.clone().unwrap_or_else(own))
     }
 
     /// Exit code 1.

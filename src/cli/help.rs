@@ -12,7 +12,31 @@ A release in five steps:
 Or let the evidence decide: tidegate rollout start model --to green --version v2 --wait
 
 Try it without root or configuration: tidegate demo
+Which server: --address, then --context, then TIDEGATE_ADDRESS, then the current context, then a
+running demo, then http://127.0.0.1:8053. Which token: --token-file, then the context's when --context
+is given, then TIDEGATE_TOKEN, then TIDEGATE_TOKEN_FILE, then what was found beside the address, then
+/var/lib/tidegate/admin-token for an address of this machine. `tidegate context show` says what counts.
+
+Tables fit the terminal; in a pipe nothing is cut (COLUMNS sets a width). --json prints the API's
+answer, and on a failure a problem object with `detail`.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 timed out, 4 server unreachable";
+
+/// `context`.
+pub(super) const CONTEXT: &str = "\
+Contexts stand in ~/.config/tidegate/contexts.toml (XDG_CONFIG_HOME is heeded), mode 0600:
+
+  current = \"prod\"
+  [context.prod]
+  address = \"https://gate.example.test:8053\"
+  token_file = \"/home/me/.config/tidegate/prod.token\"      # or token = \"tg_...\"
+
+Examples:
+  tidegate context add prod --address https://gate.example.test:8053 --token-file prod.token
+  tidegate context add lab --address 127.0.0.1:8099 --token-stdin < lab.token
+  tidegate context use prod
+  tidegate context list
+  tidegate context show                       where does a verb go, and why?
+  tidegate status --context lab               this one time";
 
 /// `serve`.
 pub(super) const SERVE: &str = "\
@@ -91,6 +115,7 @@ Examples:
   tidegate flip model green --reason 'release v2'
   tidegate flip model green --dry-run         what would change?
   tidegate flip model green --prepare         lower the TTL first, wait, then flip
+  tidegate flip model green --wait            until no cache that honours TTLs holds blue
   tidegate flip model green web green         both at once, or none
   tidegate flip model green --force --reason 'blue is on fire'
 
@@ -145,6 +170,7 @@ reaches everybody within that TTL. An unused preparation lapses after an hour.
 
 Examples:
   tidegate prepare model
+  tidegate prepare model --wait --timeout 5m  until a flip reaches everybody within the short TTL
   tidegate flip model green --prepare         both in one go";
 
 /// `override`.

@@ -7,6 +7,8 @@ mod args;
 mod check;
 mod client;
 mod compare;
+mod context;
+mod contexts;
 mod demo;
 mod destination;
 mod exit;
@@ -23,14 +25,28 @@ mod verbs;
 pub use exit::{Exit, Failure};
 
 use args::{Cli, Verb};
-use clap::Parser;
+use clap::{ColorChoice, CommandFactory, FromArgMatches, ValueEnum};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
     // clap itself ends the process with 2 for usage errors, with 0 for help.
-    run(Cli::parse().verb).into()
+    let colour = colour_asked(std::env::args_os());
+    let matches = Cli::command().color(colour).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    terminal::use_colour(cli.color);
+    run(cli.verb).into()
+}
+
+/// What `--color` says, read ahead of everything else, since help and usage errors heed it too.
+fn colour_asked(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
+    let words: Vec<String> =
+        arguments.filter_map(|word| word.into_string().ok()).take_while(|word| word != "--").collect();
+    let after = words.iter().skip_while(|word| *word != "--color").nth(1).map(String::as_str);
+    let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
+    joined.or(after).and_then(|word| ColorChoice::from_str(word, false).ok()).unwrap_or(ColorChoice::Auto)
 }
 
 /// Runs one verb.
@@ -43,11 +59,12 @@ fn run(verb: Verb) -> Exit {
         Verb::Compare(args) => compare::run(&args),
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Plan(args) => plan::run(&args),
+        Verb::Context(args) => context::run(args.verb),
         Verb::Restore(args) if args.file.is_some() => restore::run(&args),
         client => verbs::run(client),
     };
     outcome.unwrap_or_else(|failure| {
-        if let (true, Some(body)) = (json, &failure.body) {
+        if let (true, Some(body)) = (json, failure.as_json()) {
             terminal::print(&format!("{body}\n"));
         }
         terminal::complain(&failure.sentence);
@@ -63,6 +80,7 @@ fn asks_for_json(verb: &Verb) -> bool {
         Verb::Compare(args) => args.json,
         Verb::Simulate(args) => args.json,
         Verb::Plan(args) => args.json,
+        Verb::Context(args) => args.verb.json(),
         other => verbs::connection(other).is_some_and(|connection| connection.json),
     }
 }

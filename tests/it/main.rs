@@ -51,6 +51,7 @@ mod rfc8906;
 mod rfc8914;
 mod rfc9471;
 mod rollouts;
+mod scripts;
 mod steered;
 mod switches;
 mod wire;

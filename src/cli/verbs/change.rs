@@ -1,6 +1,6 @@
 //! Verbs that change something: from arguments to the API's bodies.
 
-use super::{Session, guarded};
+use super::{Session, guarded, waiting};
 use crate::admin::Replied;
 use crate::admin::report::SwitchView;
 use crate::admin::requests::{
@@ -9,6 +9,7 @@ use crate::admin::requests::{
 };
 use crate::cli::args::{
     BackupArgs, ExpectVersionArgs, FlipArgs, Guards, HoldArg, OneSwitchArgs, OverrideArgs, ReloadArgs, SetWeightsArgs,
+    SettlingArgs,
 };
 use crate::cli::client::Call;
 use crate::cli::exit::{Exit, Failure};
@@ -38,6 +39,8 @@ pub(super) async fn flip(session: &Session, args: FlipArgs) -> Result<Exit, Fail
     if prepare && !dry_run {
         announce_wait(session, &parts).await?;
     }
+    let names: Vec<String> = parts.iter().map(|part| part.switch.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let call = match parts.as_slice() {
         [FlipPart { switch, to }] => Call::post(
             &["switches", switch, "flip"],
@@ -45,8 +48,15 @@ pub(super) async fn flip(session: &Session, args: FlipArgs) -> Result<Exit, Fail
         )?,
         _ => Call::post(&["flip"], &FlipManyBody { switches: parts, reason, force, dry_run, prepare })?,
     };
-    let call = if prepare { call.within(PREPARE_TIMEOUT) } else { call };
-    send(session, guarded(call, &args.guards), &done).await
+    let call = guarded(if prepare { call.within(PREPARE_TIMEOUT) } else { call }, &args.guards);
+    let flip = session.client.send(call);
+    let answer = if prepare && !dry_run { waiting::beside(session, &names, flip).await? } else { flip.await? };
+    session.print::<Replied>(&answer, |page, replied| change::show(page, &done, replied))?;
+    if args.settle.wait && !dry_run {
+        waiting::left_behind(session, &names, &args.settle).await
+    } else {
+        Ok(Exit::Done)
+    }
 }
 
 /// Switch and pool, two by two.
@@ -102,7 +112,23 @@ fn shares(words: &[String]) -> Result<BTreeMap<String, Share>, Failure> {
     Ok(weights)
 }
 
-/// `undo`, `prepare`, `reset`.
+/// `undo`.
+pub(super) async fn undo(session: &Session, args: SettlingArgs) -> Result<Exit, Failure> {
+    let SettlingArgs { switch, settle, guards, connection } = args;
+    let (name, waits) = (switch.clone(), settle.wait && !guards.dry_run);
+    plain(session, &["undo"], "returned", OneSwitchArgs { switch, guards, connection }).await?;
+    if waits { waiting::left_behind(session, &[&name], &settle).await } else { Ok(Exit::Done) }
+}
+
+/// `prepare`.
+pub(super) async fn prepare(session: &Session, args: SettlingArgs) -> Result<Exit, Failure> {
+    let SettlingArgs { switch, settle, guards, connection } = args;
+    let (name, waits) = (switch.clone(), settle.wait && !guards.dry_run);
+    plain(session, &["prepare"], "prepared", OneSwitchArgs { switch, guards, connection }).await?;
+    if waits { waiting::prepared(session, &name, &settle).await } else { Ok(Exit::Done) }
+}
+
+/// `reset` and the plain verbs of `rollout`.
 pub(super) async fn plain(session: &Session, verb: &[&str], done: &str, args: OneSwitchArgs) -> Result<Exit, Failure> {
     let Guards { reason, force, dry_run, .. } = args.guards.clone();
     let path = [&["switches", args.switch.as_str()], verb].concat();

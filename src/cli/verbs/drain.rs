@@ -1,21 +1,13 @@
 //! `drain`: the verdict, or waiting for it.
 
 use super::Session;
+use super::waiting::{self, Look};
 use crate::admin::report::DrainView;
 use crate::cli::args::DrainArgs;
 use crate::cli::client::{Answer, Call};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::print::{drain, times};
-use crate::cli::terminal::Progress;
+use crate::cli::print::drain;
 use crate::drain::DrainState;
-use std::time::Duration;
-use tokio::time::Instant;
-
-/// Time between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How long a server may be away while one waits for it: a restart takes less.
-const AWAY_LIMIT: Duration = Duration::from_secs(120);
 
 /// What to do after a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +27,7 @@ pub(super) async fn run(session: &Session, args: DrainArgs) -> Result<Exit, Fail
     match next {
         Next::Close => Ok(Exit::Done),
         Next::Wait => Ok(Exit::Failed),
-        Next::Never(why) => Err(Failure::failed(why)),
+        Next::Never(why) => Err(Failure::failed(why).after_the_answer()),
     }
 }
 
@@ -69,34 +61,17 @@ fn judge(view: &DrainView, verified: bool) -> Next {
 
 /// Looks again and again.
 async fn wait(session: &Session, args: &DrainArgs) -> Result<(Answer, Next), Failure> {
-    let deadline = args.timeout.map(|limit| Instant::now() + limit);
-    let mut away_since = None;
-    let mut progress = Progress::new();
-    loop {
-        match look(session, args).await {
-            Ok((answer, Next::Wait)) => {
-                away_since = None;
-                let view: DrainView = answer.read()?;
-                progress.show(&format!("{:?}", view.report.state), &drain::progress(&view));
-            }
-            Ok(finished) => return Ok(finished),
-            Err(failure) if matches!(failure.exit, Exit::Unreachable | Exit::TimedOut) => {
-                let since = *away_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= AWAY_LIMIT {
-                    return Err(failure);
-                }
-                progress
-                    .show("away", &format!("{}/{}: the server does not answer, trying again", args.switch, args.pool));
-            }
-            Err(failure) => return Err(failure),
+    let name = format!("{}/{}", args.switch, args.pool);
+    let found = waiting::until(&name, args.timeout, async |_| match look(session, args).await? {
+        (answer, Next::Wait) => {
+            let view: DrainView = answer.read()?;
+            Ok(Look::Not(format!("{:?}", view.report.state), drain::progress(&view)))
         }
-        let pause = Instant::now() + LOOK_EVERY;
-        if let Some(deadline) = deadline.filter(|deadline| *deadline < pause) {
-            tokio::time::sleep_until(deadline).await;
-            progress.finish();
-            return timed_out(session, args).await;
-        }
-        tokio::time::sleep_until(pause).await;
+        finished => Ok(Look::There(finished)),
+    });
+    match found.await? {
+        Some(finished) => Ok(finished),
+        None => timed_out(session, args).await,
     }
 }
 
@@ -105,13 +80,9 @@ async fn timed_out(session: &Session, args: &DrainArgs) -> Result<(Answer, Next)
     match look(session, args).await? {
         (answer, Next::Wait) => {
             session.print::<DrainView>(&answer, drain::show)?;
-            let limit = args
-                .timeout
-                .map_or_else(String::new, |limit| times::span(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)));
-            Err(Failure::new(
-                Exit::TimedOut,
-                format!("{}/{} may not be closed after waiting {limit}", args.switch, args.pool),
-            ))
+            let limit = waiting::words(args.timeout);
+            let sentence = format!("{}/{} may not be closed after waiting {limit}", args.switch, args.pool);
+            Err(Failure::new(Exit::TimedOut, sentence).after_the_answer())
         }
         finished => Ok(finished),
     }

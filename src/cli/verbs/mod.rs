@@ -5,6 +5,7 @@ mod drain;
 mod look;
 mod rollout;
 mod token;
+mod waiting;
 
 use super::args::{Connection, Guards, TokenVerb, Verb};
 use super::client::{Answer, Call, Client};
@@ -17,11 +18,18 @@ use serde::de::DeserializeOwned;
 /// Where a verb goes; `None` for those that speak to no server.
 pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
     match verb {
-        Verb::Serve(_) | Verb::Demo(_) | Verb::Check(_) | Verb::Compare(_) | Verb::Simulate(_) | Verb::Plan(_) => None,
+        Verb::Serve(_)
+        | Verb::Demo(_)
+        | Verb::Check(_)
+        | Verb::Compare(_)
+        | Verb::Simulate(_)
+        | Verb::Plan(_)
+        | Verb::Context(_) => None,
         Verb::Status(args) => Some(&args.connection),
         Verb::Flip(args) => Some(&args.connection),
         Verb::SetWeights(args) => Some(&args.connection),
-        Verb::Undo(args) | Verb::Prepare(args) | Verb::Reset(args) => Some(&args.connection),
+        Verb::Undo(args) | Verb::Prepare(args) => Some(&args.connection),
+        Verb::Reset(args) => Some(&args.connection),
         Verb::Rollout(args) => Some(args.verb.connection()),
         Verb::Override(args) => Some(&args.connection),
         Verb::ExpectVersion(args) => Some(&args.connection),
@@ -49,6 +57,9 @@ pub(super) fn run(verb: Verb) -> Result<Exit, Failure> {
     if client.destination().demo && matches!(verb, Verb::Status(_)) {
         terminal::remark(&format!("(talking to the running demo at {})", client.destination().address));
     }
+    if let Some(warning) = &client.destination().warning {
+        terminal::remark(warning);
+    }
     if client.sends_token_in_the_clear() {
         terminal::remark("warning: the token travels without TLS, and others on the way can read it");
     }
@@ -68,8 +79,8 @@ async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::History(args) => look::history(session, args).await,
         Verb::Flip(args) => change::flip(session, args).await,
         Verb::SetWeights(args) => change::set_weights(session, args).await,
-        Verb::Undo(args) => change::plain(session, &["undo"], "returned", args).await,
-        Verb::Prepare(args) => change::plain(session, &["prepare"], "prepared", args).await,
+        Verb::Undo(args) => change::undo(session, args).await,
+        Verb::Prepare(args) => change::prepare(session, args).await,
         Verb::Reset(args) => change::plain(session, &["reset"], "reset to the files", args).await,
         Verb::Rollout(args) => rollout::run(session, args.verb).await,
         Verb::Override(args) => change::hold(session, args).await,
@@ -79,9 +90,13 @@ async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Token(args) => token::run(session, args.verb).await,
         Verb::Backup(args) => change::backup(session, args).await,
         Verb::Restore(_) => change::accept_copy(session).await,
-        Verb::Serve(_) | Verb::Demo(_) | Verb::Check(_) | Verb::Compare(_) | Verb::Simulate(_) | Verb::Plan(_) => {
-            Err(Failure::usage("this verb speaks to no server"))
-        }
+        Verb::Serve(_)
+        | Verb::Demo(_)
+        | Verb::Check(_)
+        | Verb::Compare(_)
+        | Verb::Simulate(_)
+        | Verb::Plan(_)
+        | Verb::Context(_) => Err(Failure::usage("this verb speaks to no server")),
     }
 }
 
@@ -97,6 +112,11 @@ impl Session {
         let answer = self.client.send(call).await?;
         self.print(&answer, print)?;
         Ok(Exit::Done)
+    }
+
+    /// Says something beside the answer, which for programs is on standard output.
+    fn remark(&self, line: &str) {
+        if self.json { terminal::remark(line) } else { terminal::print(&format!("{line}\n")) }
     }
 
     /// Prints an answer, as it is or for people.

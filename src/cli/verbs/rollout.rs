@@ -1,5 +1,6 @@
 //! `rollout`: begin, watch, stop and end releases by evidence.
 
+use super::waiting::{self, Look};
 use super::{Session, change, guarded, look};
 use crate::admin::Replied;
 use crate::admin::report::RolloutView;
@@ -12,14 +13,6 @@ use crate::cli::planned;
 use crate::cli::print::{change as print_change, rollout as print};
 use crate::cli::terminal::Progress;
 use crate::rollout::Phase;
-use std::time::Duration;
-use tokio::time::Instant;
-
-/// Time between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How long a server may be away while one waits for it: a restart takes less.
-const AWAY_LIMIT: Duration = Duration::from_secs(120);
 
 /// One verb.
 pub(super) async fn run(session: &Session, verb: RolloutVerb) -> Result<Exit, Failure> {
@@ -88,40 +81,22 @@ async fn promote(session: &Session, args: PromoteArgs) -> Result<Exit, Failure> 
 
 /// Looks until it ends, telling what happens meanwhile.
 async fn wait(session: &Session, switch: &str, waiting: &Waiting) -> Result<Exit, Failure> {
-    let deadline = waiting.timeout.map(|limit| Instant::now() + limit);
-    let mut away_since = None;
     let mut told = 0;
-    let mut progress = Progress::new();
-    loop {
-        match session.client.send(view(switch)).await {
-            Ok(answer) => {
-                away_since = None;
-                let rollout: RolloutView = answer.read()?;
-                told = tell(&mut progress, &rollout, told);
-                if let Some(end) = ended(&rollout, waiting) {
-                    progress.finish();
-                    return finish(session, switch, &answer, end);
-                }
-                progress.show(&print::stage(&rollout), &print::progress(switch, &rollout));
-            }
-            Err(failure) if matches!(failure.exit, Exit::Unreachable | Exit::TimedOut) => {
-                let since = *away_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= AWAY_LIMIT {
-                    return Err(failure);
-                }
-                progress.show("away", &format!("{switch}: the server does not answer, trying again"));
-            }
-            Err(failure) => return Err(failure),
-        }
-        let pause = Instant::now() + LOOK_EVERY;
-        if let Some(deadline) = deadline.filter(|deadline| *deadline < pause) {
-            tokio::time::sleep_until(deadline).await;
-            progress.finish();
-            let sentence =
-                format!("the rollout of {switch} has not ended; it goes on (`tidegate rollout status {switch}`)");
-            return Err(Failure::new(Exit::TimedOut, sentence));
-        }
-        tokio::time::sleep_until(pause).await;
+    let found = waiting::until(switch, waiting.timeout, async |progress| {
+        let answer = session.client.send(view(switch)).await?;
+        let rollout: RolloutView = answer.read()?;
+        told = tell(progress, &rollout, told);
+        Ok(match ended(&rollout, waiting) {
+            Some(end) => Look::There((answer, end)),
+            None => Look::Not(print::stage(&rollout), print::progress(switch, &rollout)),
+        })
+    });
+    match found.await? {
+        Some((answer, end)) => finish(session, switch, &answer, end),
+        None => Err(Failure::new(
+            Exit::TimedOut,
+            format!("the rollout of {switch} has not ended; it goes on (`tidegate rollout status {switch}`)"),
+        )),
     }
 }
 
@@ -150,6 +125,9 @@ fn finish(session: &Session, switch: &str, answer: &Answer, end: Result<(), Stri
     session.print::<RolloutView>(answer, |page, rollout| print::show(page, switch, rollout))?;
     match end {
         Ok(()) => Ok(Exit::Done),
-        Err(why) => Err(Failure::failed(format!("the rollout of {switch} did not reach its end: {why}"))),
+        Err(why) => {
+            let sentence = format!("the rollout of {switch} did not reach its end: {why}");
+            Err(Failure::failed(sentence).after_the_answer())
+        }
     }
 }

@@ -1,0 +1,113 @@
+//! `contexts.toml`: the servers a person works with, by name.
+//!
+//! It may hold tokens, so it is written with mode 0600, in one step, and a wider mode is warned of.
+
+use super::exit::Failure;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// What stands at the top of the file.
+const HEADLINE: &str = "# Written by `tidegate context`; what it does not know it does not keep.\n\n";
+
+/// The file.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Contexts {
+    /// The context that is used without `--context`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+    /// By name.
+    #[serde(default, rename = "context")]
+    pub contexts: BTreeMap<String, Context>,
+}
+
+/// One server.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Context {
+    /// Scheme, host and port.
+    pub address: String,
+    /// The token itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// A file that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Contexts {
+    /// Reads the file; an absent one is empty.
+    ///
+    /// # Errors
+    /// Unreadable, or not what it should be, with the place.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => toml::from_str(&text)
+                .map_err(|error| Failure::usage(format!("{} is not valid: {error}", path.display()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Failure::usage(format!("cannot read {}: {error}", path.display()))),
+        }
+    }
+
+    /// The context of this name, or what the file has instead.
+    ///
+    /// # Errors
+    /// An unknown name.
+    pub(super) fn named(&self, name: &str, path: &Path) -> Result<&Context, Failure> {
+        self.contexts.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.contexts.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Failure::usage(format!("{} has no context `{name}` (it has: {known})", path.display()))
+        })
+    }
+
+    /// Writes the file, readable by its owner only; a reader sees the old one or the new one.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let failed =
+            |error: &dyn std::fmt::Display| Failure::failed(format!("cannot write {}: {error}", path.display()));
+        let text = toml::to_string_pretty(self).map_err(|error| failed(&error))?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+        }
+        let draft = path.with_extension(format!("toml.{}", std::process::id()));
+        let written = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)
+            .and_then(|mut file| {
+                file.write_all(format!("{HEADLINE}{text}").as_bytes())?;
+                file.sync_all()
+            })
+            .and_then(|()| std::fs::rename(&draft, path));
+        written.map_err(|error| {
+            // The draft may hold a token, and nobody would look for it.
+            let _ = std::fs::remove_file(&draft);
+            failed(&error)
+        })
+    }
+
+    /// Whether a token stands in the file itself.
+    fn holds_a_token(&self) -> bool {
+        self.contexts.values().any(|context| context.token.is_some())
+    }
+
+    /// What to say where others can read a token in it.
+    pub(super) fn warning(&self, path: &Path) -> Option<String> {
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        (self.holds_a_token() && mode & 0o077 != 0)
+            .then(|| format!("warning: {0} holds a token and has mode {mode:03o}: chmod 600 {0}", path.display()))
+    }
+}
