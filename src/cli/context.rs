@@ -29,8 +29,8 @@ pub(super) fn run(verb: ContextVerb) -> Result<Exit, Failure> {
             }
             match other {
                 ContextVerb::List { .. } | ContextVerb::Show { .. } => list(&contexts, &path),
-                ContextVerb::Use { name, .. } => choose(contexts, &path, name)?,
-                ContextVerb::Add(args) => add(contexts, &path, args)?,
+                ContextVerb::Use { name, .. } => choose(contexts, &path, &name)?,
+                ContextVerb::Add(args) => add(contexts, &path, &args)?,
                 ContextVerb::Remove { name, .. } => remove(contexts, &path, &name)?,
             }
         }
@@ -85,15 +85,15 @@ fn token_place(context: &Context) -> String {
 }
 
 /// Makes one the current one.
-fn choose(mut contexts: Contexts, path: &Path, name: String) -> Result<(Value, Page), Failure> {
-    let address = contexts.named(&name, path)?.address.clone();
-    contexts.current = Some(name.clone());
+fn choose(mut contexts: Contexts, path: &Path, name: &str) -> Result<(Value, Page), Failure> {
+    let address = contexts.named(name, path)?.address.clone();
+    contexts.current = Some(name.to_owned());
     contexts.write(path)?;
-    Ok(done(path, &name, &format!("verbs go to context {name} ({address}) from here on")))
+    Ok(done(path, name, &format!("verbs go to context {name} ({address}) from here on")))
 }
 
 /// Adds one.
-fn add(mut contexts: Contexts, path: &Path, args: ContextAddArgs) -> Result<(Value, Page), Failure> {
+fn add(mut contexts: Contexts, path: &Path, args: &ContextAddArgs) -> Result<(Value, Page), Failure> {
     if args.name.is_empty() || args.name.chars().any(char::is_control) {
         return Err(Failure::usage("a context's name is a text without control characters, such as `prod`"));
     }
