@@ -11,6 +11,7 @@ pub(crate) mod decoded;
 pub mod edns;
 pub mod hickory;
 pub mod lex;
+pub mod message;
 pub mod name;
 pub mod qname;
 pub mod query;
@@ -19,6 +20,7 @@ pub mod rdata;
 pub mod rrset;
 pub mod rtype;
 pub mod serial;
+pub mod tsig;
 
 pub use edns::{Edns, Subnet};
 pub use name::{Name, NameError};

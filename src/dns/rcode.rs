@@ -19,6 +19,8 @@ impl Rcode {
     pub const REFUSED: Self = Self(5);
     /// A redirection would make a name too long (RFC 6672 §2.2).
     pub const YXDOMAIN: Self = Self(6);
+    /// Not the authority for the zone (RFC 2136 §2.2), or not authorized (RFC 8945 §5.2).
+    pub const NOTAUTH: Self = Self(9);
     /// An EDNS version we do not speak (RFC 6891 §9).
     pub const BADVERS: Self = Self(16);
 
