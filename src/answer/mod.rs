@@ -18,7 +18,7 @@ mod tests;
 use crate::dns::compose::Reply;
 use crate::dns::cookie::Cookies;
 use crate::dns::edns::{ExtendedError, ReplyOpt, SentSubnet, UDP_PAYLOAD};
-use crate::dns::query::{self, CLASS_ANY, CLASS_CH, CLASS_IN, HEADER_LEN, Query};
+use crate::dns::query::{self, CLASS_ANY, CLASS_CH, CLASS_IN, HEADER_LEN, OPCODE_NOTIFY, OPCODE_UPDATE, Query, SIGNED};
 use crate::dns::{Edns, Qname, Rcode, RecordType};
 use crate::snapshot::Snapshot;
 use crate::steering::{PoolSlot, Seen};
@@ -95,6 +95,8 @@ pub struct Chosen {
 pub enum Kind {
     /// No reply.
     Silence,
+    /// No reply from here, and the message as it came: see [`respond_or_defer`].
+    Deferred,
     /// Records of the answer section.
     Answer,
     /// The name exists, the type does not.
@@ -146,13 +148,38 @@ pub fn respond_with(
     message: &mut [u8],
     query_len: usize,
 ) -> Outcome {
-    respond_reusing(&mut Qname::default(), snapshot, asker, cookies, message, query_len)
+    respond_reusing::<false>(&mut Qname::default(), snapshot, asker, cookies, message, query_len)
 }
 
-/// [`respond_with`], and the name of the query is kept in `qname` meanwhile: what that held before does
-/// not matter, and a worker need not clear one for each query.
+/// [`respond_with`], but for what this room does not answer: updates, notifications, transfers and whatever
+/// carries a TSIG record. Such a message is left as it is, and the outcome is [`Kind::Deferred`].
+///
+/// The name of the query is kept in `qname` meanwhile: what that held before does not matter, and a worker
+/// need not clear one for each query.
 #[inline(always)] // the UDP worker calls it from one place, where a call would cost a tenth of all
-pub fn respond_reusing(
+pub fn respond_or_defer(
+    qname: &mut Qname,
+    snapshot: &Snapshot,
+    asker: &Asker,
+    cookies: Option<&Cookies>,
+    message: &mut [u8],
+    query_len: usize,
+) -> Outcome {
+    respond_reusing::<true>(qname, snapshot, asker, cookies, message, query_len)
+}
+
+/// Replies to a message that nobody answers with an RCODE and nothing else.
+pub fn decline(message: &mut [u8], query_len: usize, rcode: Rcode) -> Outcome {
+    let Some(query) = query::read(message, query_len, &mut Qname::default(), &mut None) else {
+        return Outcome::SILENCE;
+    };
+    let len = Reply::new(message, query.question_end, PLAIN_UDP_LEN, 0).finish(false, rcode, None);
+    Outcome { len, rcode: rcode.0, kind: Kind::Error, qtype: query.qtype, ..Outcome::SILENCE }
+}
+
+/// Answers, or with `DEFER` leaves what is not answered here.
+#[inline(always)]
+fn respond_reusing<const DEFER: bool>(
     qname: &mut Qname,
     snapshot: &Snapshot,
     asker: &Asker,
@@ -169,7 +196,7 @@ pub fn respond_reusing(
     };
     let limit = reply_limit(asker.transport, edns.as_ref());
     let gives_cookies = cookies.is_some();
-    let mut outcome = answer(snapshot, asker, &query, limit, gives_cookies, qname, message, opt.as_mut());
+    let mut outcome = answer::<DEFER>(snapshot, asker, &query, limit, gives_cookies, qname, message, opt.as_mut());
     if let (Some(cookies), Some(sent)) = (cookies, edns.as_ref().and_then(|edns| edns.cookie.as_ref())) {
         outcome.knows_us = cookies.accepts(sent, asker.client);
     }
@@ -231,7 +258,7 @@ struct Asked<'a> {
 /// Answers a query: what is at hand at once, everything else from where looking for that has come to.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // taken one by one they stay in registers
-fn answer<'a>(
+fn answer<'a, const DEFER: bool>(
     snapshot: &'a Snapshot,
     asker: &Asker,
     query: &Query,
@@ -265,23 +292,29 @@ fn answer<'a>(
         }
         let query = Query { qtype, qclass, question_end, rcode };
         let asked = Asked { snapshot, asker: *asker, query, limit, gives_cookies };
-        return answer_from(asked, Some((located, probe)), qname, message, opt);
+        return answer_from::<DEFER>(asked, Some((located, probe)), qname, message, opt);
     }
     let query = Query { qtype, qclass, question_end, rcode };
-    answer_from(Asked { snapshot, asker: *asker, query, limit, gives_cookies }, None, qname, message, opt)
+    answer_from::<DEFER>(Asked { snapshot, asker: *asker, query, limit, gives_cookies }, None, qname, message, opt)
 }
 
 /// Answers a query whose answer is not at hand, given its zone and whether its name exists, where that
 /// is known.
 #[inline(never)]
-fn answer_from<'a>(
+fn answer_from<'a, const DEFER: bool>(
     asked: Asked<'a>,
     start: Option<(Located<'a>, Probe)>,
     qname: &mut Qname,
     message: &mut [u8],
     opt: Option<&mut ReplyOpt<'a>>,
 ) -> Outcome {
-    let Asked { snapshot, asker, query, limit, gives_cookies } = asked;
+    let Asked { snapshot, asker, mut query, limit, gives_cookies } = asked;
+    if DEFER && is_for_others(&query, message) {
+        return Outcome { kind: Kind::Deferred, ..Outcome::SILENCE };
+    }
+    if query.rcode == SIGNED {
+        query.rcode = Rcode::NOERROR;
+    }
     let mut answering = Answering {
         snapshot,
         asker: &asker,
@@ -307,6 +340,18 @@ fn answer_from<'a>(
         answering.triage(query.qclass, start);
     }
     answering.finish()
+}
+
+/// Whether a message is not answered here: UPDATE, NOTIFY, transfers, and what carries a TSIG record.
+fn is_for_others(query: &Query, message: &[u8]) -> bool {
+    match query.rcode {
+        Rcode::NOTIMP => {
+            let opcode = message.get(2).map_or(0, |flags| flags >> 3 & 0x0f);
+            matches!(opcode, OPCODE_NOTIFY | OPCODE_UPDATE)
+        }
+        Rcode::NOERROR => matches!(query.qtype, RecordType::AXFR | RecordType::IXFR),
+        rcode => rcode == SIGNED,
+    }
 }
 
 impl<'a> Answering<'a, '_> {

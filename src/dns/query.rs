@@ -18,6 +18,15 @@ pub const CLASS_CH: u16 = 3;
 /// The query class that means every class.
 pub const CLASS_ANY: u16 = 255;
 
+/// Stands for NOERROR in [`Query::rcode`] when the query carries a TSIG record: no RCODE of the wire, which
+/// have twelve bits. Such queries are told apart where those with an error already are.
+pub const SIGNED: Rcode = Rcode(u16::MAX);
+
+/// Opcode of announcements that a zone has changed (RFC 1996).
+pub const OPCODE_NOTIFY: u8 = 4;
+/// Opcode of dynamic updates (RFC 2136).
+pub const OPCODE_UPDATE: u8 = 5;
+
 /// A query as far as it could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query {
@@ -28,7 +37,7 @@ pub struct Query {
     /// Where the question ends: everything before it stands in the reply as it is. [`HEADER_LEN`]
     /// when there is no question worth echoing.
     pub question_end: usize,
-    /// NOERROR: to be answered. Otherwise what the reply has to say.
+    /// NOERROR: to be answered, as is [`SIGNED`]. Otherwise what the reply has to say.
     pub rcode: Rcode,
 }
 
@@ -116,7 +125,11 @@ fn read_additional(mut rest: &[u8], count: u16, edns: &mut Option<Edns>) -> Rcod
         let len = usize::from(u16::from_be_bytes([*len_high, *len_low]));
         let Some((rdata, tail)) = tail.split_at_checked(len) else { return first(problem, Rcode::FORMERR) };
         rest = tail;
-        if u16::from_be_bytes([*type_high, *type_low]) != RecordType::OPT.0 {
+        let rtype = RecordType(u16::from_be_bytes([*type_high, *type_low]));
+        if rtype != RecordType::OPT {
+            if rtype == RecordType::TSIG {
+                problem = first(problem, SIGNED);
+            }
             continue;
         }
         // RFC 6891 §6.1.1: one OPT. §6.1.2: its owner is the root.

@@ -64,11 +64,17 @@ pub enum Count {
     MemoryLimit,
     /// TLS handshakes that failed or took too long.
     HandshakeFailed,
+    /// Messages handed over to those who do transfers and updates.
+    Deferred,
+    /// Such messages answered SERVFAIL: more of them than can be taken on.
+    DeferralsFull,
+    /// Connections closed because such a message got no reply, or one that was cut short.
+    Unanswered,
 }
 
 impl Count {
     /// All of them, with the label each is shown under.
-    pub const ALL: [(Self, &'static str); 20] = [
+    pub const ALL: [(Self, &'static str); 23] = [
         (Self::Received, "received"),
         (Self::Dropped, "dropped"),
         (Self::Oversize, "oversize"),
@@ -89,6 +95,9 @@ impl Count {
         (Self::Malformed, "malformed"),
         (Self::MemoryLimit, "memory_limit"),
         (Self::HandshakeFailed, "handshake_failed"),
+        (Self::Deferred, "deferred"),
+        (Self::DeferralsFull, "deferrals_full"),
+        (Self::Unanswered, "unanswered"),
     ];
 }
 

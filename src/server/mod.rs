@@ -7,6 +7,7 @@
 
 mod bind;
 mod certificate;
+mod deferred;
 mod https;
 mod inherited;
 mod rate_limit;
@@ -17,6 +18,7 @@ mod udp;
 
 pub use bind::{BindError, Kind};
 pub use certificate::{Certificate, CertificateError};
+pub use deferred::{Deferred, Desk, Gone, ReplyHandle, desk};
 pub use rate_limit::RateLimit;
 pub use stream::table::StreamLimits;
 pub(crate) use udp::{return_free_memory, spare_memory, stand_back};
@@ -62,6 +64,8 @@ pub struct Settings {
     pub tls: Option<Encrypted>,
     /// DNS over HTTPS, if it is offered (RFC 8484).
     pub https: Option<Https>,
+    /// Who takes updates, notifications, transfers and signed queries; `None`: nobody, and they are refused.
+    pub desk: Option<Desk>,
     /// Share the addresses with a predecessor that still answers.
     pub takeover: bool,
 }
@@ -128,6 +132,7 @@ impl Default for Settings {
             cookies: Some(CookieSecrets::random()),
             tls: None,
             https: None,
+            desk: None,
             takeover: false,
         }
     }
@@ -217,7 +222,8 @@ impl Bound {
             let with_local = bound.address.ip().is_unspecified();
             for socket in bound.udp {
                 let writer = registry.sole_writer("udp");
-                let policy = udp::Policy { rate_limit: self.settings.rate_limit.clone(), cookies };
+                let desk = self.settings.desk.clone();
+                let policy = udp::Policy { rate_limit: self.settings.rate_limit.clone(), cookies, desk };
                 let (cell, stop) = (Arc::clone(cell), Arc::clone(&listening.stop_workers));
                 let worker = udp::Worker::new(socket, with_local, cell, stop, writer, policy);
                 listening.workers.push(std::thread::Builder::new().name("udp".to_owned()).spawn(|| worker.run())?);
@@ -230,6 +236,7 @@ impl Bound {
             writer: registry.shared_writer(name),
             table: Arc::clone(&listening.table),
             cookies,
+            desk: self.settings.desk.clone(),
             tls,
         };
         let tcp_service = service(stream::Protocol::Tcp, "tcp", None);

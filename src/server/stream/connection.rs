@@ -4,14 +4,17 @@
 //! write. A connection that waits owns no buffer; bytes of an unfinished query are counted against
 //! a common limit. The snapshot is held from before the first answer until the write has ended,
 //! which a slow reader cannot delay past `stall`: then the connection is closed.
+//! What the answer path defers is handed over, and its reply written in its place before the connection
+//! reads on ([`super::handed_over`]).
 //! A client that has closed its sending side still gets its answers (RFC 7766 §6.2.4).
 
 use super::super::tally;
 use super::Service;
 use super::scratch::{READ, Scratch, WRITE};
 use super::table::{Held, Seat};
-use crate::answer::{Asker, respond_with};
+use crate::answer::{self, Asker, Kind, respond_or_defer};
 use crate::clock;
+use crate::dns::Qname;
 use crate::dns::cookie::Cookies;
 use crate::metrics::{Count, Tally};
 use crate::snapshot::Snapshot;
@@ -44,6 +47,8 @@ pub(super) enum Ended {
     SlowReader,
     /// Too much unfinished data over all connections.
     MemoryLimit,
+    /// What was handed over got no reply, or one that was cut short.
+    Unanswered,
     /// The connection broke.
     Broken,
 }
@@ -57,6 +62,7 @@ impl Ended {
             Self::SlowSender => Some(Count::SlowSender),
             Self::SlowReader => Some(Count::SlowReader),
             Self::MemoryLimit => Some(Count::MemoryLimit),
+            Self::Unanswered => Some(Count::Unanswered),
         }
     }
 }
@@ -73,10 +79,10 @@ enum Arrival {
 
 /// A connection and what it has not finished.
 pub(super) struct Conversation<'a, S> {
-    stream: S,
-    client: SocketAddr,
-    service: &'a Service,
-    seat: &'a Seat,
+    pub(super) stream: S,
+    pub(super) client: SocketAddr,
+    pub(super) service: &'a Service,
+    pub(super) seat: &'a Seat,
     /// Bytes that came but are not answered: an unfinished query, or what one write had no room for.
     partial: Vec<u8>,
     held: Option<Held>,
@@ -90,6 +96,8 @@ struct Replies {
     consumed: usize,
     malformed: bool,
     answered: u64,
+    /// A message that is not answered here: nothing behind it was looked at.
+    deferred: Option<Vec<u8>>,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
@@ -122,11 +130,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             let mut out = Scratch::<WRITE>::borrow();
             let mut tallies = Vec::new();
             let unread = buffer.get(..filled).unwrap_or(&[]);
-            let replies = self.answer(&snapshot, unread, &mut out, &mut tallies);
+            let mut replies = self.answer(&snapshot, unread, &mut out, &mut tallies);
             self.keep(unread.get(replies.consumed..).unwrap_or(&[]), replies.consumed > 0)?;
             drop(buffer);
             self.write(out, replies.written, &tallies).await?;
             drop(snapshot);
+            if let Some(message) = replies.deferred.take() {
+                self.hand_over(message).await?;
+                replies.answered += 1;
+            }
             if replies.malformed {
                 return Ok(Ended::Malformed);
             }
@@ -197,7 +209,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
 
     /// Answers the complete queries at the start of `unread` into `out`, as far as there is room.
     fn answer(&self, snapshot: &Snapshot, unread: &[u8], out: &mut [u8], tallies: &mut Vec<Tally>) -> Replies {
-        let mut replies = Replies { written: 0, consumed: 0, malformed: false, answered: 0 };
+        let mut replies = Replies { written: 0, consumed: 0, malformed: false, answered: 0, deferred: None };
         let cookies = self.service.cookies();
         while let Some((len, rest)) = unread.get(replies.consumed..).and_then(|unread| unread.split_first_chunk::<2>())
         {
@@ -211,7 +223,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             let Some(message) = room.get_mut(..MESSAGE) else { break };
             message[..len].copy_from_slice(query);
             replies.consumed += 2 + len;
-            let reply = self.answer_one(snapshot, cookies.as_ref(), message, len, tallies);
+            let Some(reply) = self.answer_one(snapshot, cookies.as_ref(), message, len, tallies) else {
+                replies.deferred = Some(query.to_vec());
+                break;
+            };
             if let Ok(reply_len @ 1..) = u16::try_from(reply) {
                 *prefix = reply_len.to_be_bytes();
                 replies.written += 2 + reply;
@@ -221,6 +236,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         replies
     }
 
+    /// The length of the reply that takes the place of the query; `None` for what is handed over.
     fn answer_one(
         &self,
         snapshot: &Snapshot,
@@ -228,15 +244,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         message: &mut [u8],
         len: usize,
         tallies: &mut Vec<Tally>,
-    ) -> usize {
+    ) -> Option<usize> {
         let asker =
             Asker { client: self.client.ip(), transport: self.service.protocol.transport(), draw: self.service.draw() };
-        let outcome = respond_with(snapshot, &asker, cookies, message, len);
+        let mut outcome = respond_or_defer(&mut Qname::default(), snapshot, &asker, cookies, message, len);
         let writer = &self.service.writer;
         writer.add(Count::Received, 1);
+        if outcome.kind == Kind::Deferred {
+            if self.service.desk.is_some() {
+                return None;
+            }
+            outcome = answer::respond_with(snapshot, &asker, cookies, message, len);
+        }
         if outcome.len == 0 {
             writer.add(Count::Dropped, 1);
-            return 0;
+            return Some(0);
         }
         writer.response(outcome.rcode);
         if outcome.truncated {
@@ -245,7 +267,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         if let Some(chosen) = outcome.choice {
             tallies.push(tally(&chosen));
         }
-        outcome.len
+        Some(outcome.len)
     }
 
     /// Keeps what was not answered; `progress` says whether a query before it was.

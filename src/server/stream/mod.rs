@@ -5,10 +5,11 @@
 //! of connections costs a seat each and is answered by closing, never by a log line.
 
 mod connection;
+mod handed_over;
 mod scratch;
 pub(super) mod table;
 
-use super::{CookieSecrets, https};
+use super::{CookieSecrets, Desk, https};
 use crate::answer::Transport;
 use crate::clock::{self, Draws};
 use crate::dns::cookie::Cookies;
@@ -61,6 +62,8 @@ pub(super) struct Service {
     pub(super) writer: SharedWriter,
     pub(super) table: Arc<Table>,
     pub(super) cookies: Option<CookieSecrets>,
+    /// Who takes what is not answered here; HTTPS hands nothing over.
+    pub(super) desk: Option<Desk>,
     /// `None`: plain TCP.
     pub(super) tls: Option<TlsAcceptor>,
 }

@@ -28,6 +28,10 @@ pub struct StreamLimits {
     pub query: Duration,
     /// How long a reply may wait for the client to take it.
     pub stall: Duration,
+    /// The same for a message of a reply that was handed over: a secondary takes time between two of a transfer.
+    pub deferred_stall: Duration,
+    /// How long the next message of such a reply may take to come.
+    pub deferred_wait: Duration,
     /// Bytes of unfinished queries and untaken replies in total.
     pub held_bytes: usize,
 }
@@ -41,6 +45,8 @@ impl Default for StreamLimits {
             idle_when_crowded: Duration::from_secs(2),
             query: Duration::from_secs(5),
             stall: Duration::from_millis(500),
+            deferred_stall: Duration::from_secs(10),
+            deferred_wait: Duration::from_secs(30),
             held_bytes: 64 << 20,
         }
     }

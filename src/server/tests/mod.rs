@@ -1,5 +1,6 @@
 //! The transports on real loopback sockets, with a snapshot that refuses every question.
 
+mod deferred;
 mod https;
 mod tcp;
 mod tls;

@@ -13,20 +13,21 @@ mod portable;
 #[cfg(target_os = "linux")]
 pub(crate) mod syscalls;
 
+use super::deferred::{Back, Deferred, Desk, ReplyHandle};
 use super::rate_limit::{Limiter, RateLimit, Verdict};
 use super::{CookieSecrets, tally};
-use crate::answer::{Asker, Transport, respond_reusing};
+use crate::answer::{self, Asker, Kind, Outcome, Transport, respond_or_defer};
 use crate::clock::{self, Draws};
-use crate::dns::Qname;
 use crate::dns::cookie::Cookies;
 use crate::dns::cut::cut_to_question;
+use crate::dns::{Qname, Rcode};
 use crate::metrics::{Count, SoleWriter, Tally};
 use crate::snapshot::{Snapshot, SnapshotCell};
-use grouping::{BATCH, Group, Reply};
+use grouping::{BATCH, Group, Local, Reply};
 #[cfg(not(target_os = "linux"))]
 use portable as syscalls;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -49,11 +50,27 @@ const ERROR_PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct Policy {
     pub(super) rate_limit: Option<RateLimit>,
     pub(super) cookies: Option<CookieSecrets>,
+    pub(super) desk: Option<Desk>,
+}
+
+/// The way back to a client of a datagram, for a reply that leaves later than its batch.
+#[derive(Debug)]
+pub(super) struct Way {
+    socket: Arc<UdpSocket>,
+    client: SocketAddr,
+    local: Option<Local>,
+}
+
+impl Way {
+    /// Sends a datagram, or loses it when the interface is full.
+    pub(super) fn send(&self, message: &[u8]) -> io::Result<()> {
+        syscalls::send_from(&self.socket, message, self.client, self.local)
+    }
 }
 
 /// One worker's socket and everything it touches.
 pub(super) struct Worker {
-    socket: UdpSocket,
+    socket: Arc<UdpSocket>,
     with_local: bool,
     cell: Arc<SnapshotCell>,
     stop: Arc<AtomicBool>,
@@ -61,6 +78,8 @@ pub(super) struct Worker {
     draws: Draws,
     limiter: Option<Limiter>,
     secrets: Option<CookieSecrets>,
+    /// Who takes what is not answered here.
+    desk: Option<Desk>,
     /// The secrets with the time of `cookies_at_ms`, read anew each second.
     cookies: Option<Cookies>,
     cookies_at_ms: u64,
@@ -86,7 +105,7 @@ impl Worker {
     ) -> Self {
         let max_segment = if syscalls::knows_segments(&socket) { syscalls::MESSAGE } else { 0 };
         Self {
-            socket,
+            socket: Arc::new(socket),
             with_local,
             cell,
             stop,
@@ -94,6 +113,7 @@ impl Worker {
             draws: Draws::seeded(),
             limiter: policy.rate_limit.map(|limit| Limiter::new(limit, (clock::random_u64(), clock::random_u64()))),
             secrets: policy.cookies,
+            desk: policy.desk,
             cookies: policy.cookies.map(CookieSecrets::at_present),
             cookies_at_ms: clock::boot_ms(),
             batch: Batch::new(),
@@ -182,29 +202,59 @@ impl Worker {
         };
         let asker = Asker { client, transport: Transport::Udp, draw: self.draws.next_draw() };
         let (qname, cookies) = (&mut self.qname, self.cookies.as_ref());
-        let mut outcome = respond_reusing(qname, snapshot, &asker, cookies, received.message, received.len);
+        let mut outcome = respond_or_defer(qname, snapshot, &asker, cookies, received.message, received.len);
         if outcome.len == 0 {
-            return self.writer.add(Count::Dropped, 1);
+            return match outcome.kind {
+                Kind::Deferred => self.defer(snapshot, &asker, slot, arrived_ms),
+                _ => self.writer.add(Count::Dropped, 1),
+            };
         }
-        // A client that shows a cookie of ours is not forged (RFC 7873 §5.2.3).
-        if let Some(limiter) = self.limiter.as_mut().filter(|_| !outcome.knows_us) {
-            match limiter.judge(client, &outcome, received.message, arrived_ms) {
-                Verdict::Send => {}
-                Verdict::Slip => {
-                    outcome.len = cut_to_question(received.message, outcome.len);
-                    (outcome.truncated, outcome.choice) = (true, None);
-                    self.writer.add(Count::Slipped, 1);
-                }
-                Verdict::Drop => return self.writer.add(Count::RateLimited, 1),
-            }
+        if may_leave(&mut self.limiter, &mut self.writer, client, &mut outcome, received.message, arrived_ms) {
+            let reply = Reply { slot, len: outcome.len, client: peer, local: received.local };
+            self.push(reply, &outcome);
         }
-        self.replies.push(Reply { slot, len: outcome.len, client: peer, local: received.local });
+    }
+
+    /// A reply that leaves with this batch.
+    #[inline(always)]
+    fn push(&mut self, reply: Reply, outcome: &Outcome) {
+        self.replies.push(reply);
         self.writer.response(outcome.rcode);
         if outcome.truncated {
             self.writer.add(Count::Truncated, 1);
         }
-        if let Some(chosen) = outcome.choice {
-            self.tallies.push(tally(&chosen));
+        if let Some(chosen) = &outcome.choice {
+            self.tallies.push(tally(chosen));
+        }
+    }
+
+    /// Hands over a message that is not answered here; refuses it when nobody takes it.
+    #[cold]
+    fn defer(&mut self, snapshot: &Snapshot, asker: &Asker, slot: usize, arrived_ms: u64) {
+        let (address, local) = (self.batch.client_of(slot), self.batch.local_of(slot));
+        let received = self.batch.received(slot);
+        let (Some((client, peer)), Some(address)) = (received.client, address) else { return };
+        let (message, len) = (received.message, received.len);
+        let mut outcome = match &self.desk {
+            Some(desk) => {
+                let back = Back::Datagram(Some(Way { socket: Arc::clone(&self.socket), client: address, local }));
+                let message_as_it_came = message.get(..len).unwrap_or(&[]).to_vec();
+                if desk.hand_over(Deferred {
+                    message: message_as_it_came,
+                    client: address,
+                    transport: Transport::Udp,
+                    reply: ReplyHandle(back),
+                }) {
+                    return self.writer.add(Count::Deferred, 1);
+                }
+                self.writer.add(Count::DeferralsFull, 1);
+                answer::decline(message, len, Rcode::SERVFAIL)
+            }
+            None => answer::respond_with(snapshot, asker, self.cookies.as_ref(), message, len),
+        };
+        if may_leave(&mut self.limiter, &mut self.writer, client, &mut outcome, message, arrived_ms) {
+            let reply = Reply { slot, len: outcome.len, client: peer, local: received.local };
+            self.push(reply, &outcome);
         }
     }
 
@@ -251,5 +301,32 @@ impl Worker {
         self.groups.truncate(next);
         let rest = self.replies.iter().enumerate().skip(refused.first);
         self.groups.extend(rest.map(|(first, reply)| Group { first, count: 1, segment: reply.len }));
+    }
+}
+
+/// Whether the rate limit lets a reply leave, which it may cut down.
+#[inline(always)]
+fn may_leave(
+    limiter: &mut Option<Limiter>,
+    writer: &mut SoleWriter,
+    client: IpAddr,
+    outcome: &mut Outcome,
+    message: &mut [u8],
+    arrived_ms: u64,
+) -> bool {
+    // A client that shows a cookie of ours is not forged (RFC 7873 §5.2.3).
+    let Some(limiter) = limiter.as_mut().filter(|_| !outcome.knows_us) else { return true };
+    match limiter.judge(client, outcome, message, arrived_ms) {
+        Verdict::Send => true,
+        Verdict::Slip => {
+            outcome.len = cut_to_question(message, outcome.len);
+            (outcome.truncated, outcome.choice) = (true, None);
+            writer.add(Count::Slipped, 1);
+            true
+        }
+        Verdict::Drop => {
+            writer.add(Count::RateLimited, 1);
+            false
+        }
     }
 }

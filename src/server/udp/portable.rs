@@ -3,7 +3,7 @@
 //! The same interface as `syscalls`, which says what each function does. Replies of wildcard binds
 //! leave from the address that routing chooses: list the addresses there.
 
-use super::grouping::{Group, Peer, Reply};
+use super::grouping::{Group, Local, Peer, Reply};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
@@ -59,6 +59,14 @@ impl Batch {
         }
     }
 
+    pub(super) fn client_of(&mut self, _slot: usize) -> Option<SocketAddr> {
+        self.client
+    }
+
+    pub(super) fn local_of(&mut self, _slot: usize) -> Option<Local> {
+        None
+    }
+
     pub(super) fn send(&mut self, socket: &UdpSocket, replies: &[Reply], groups: &[Group]) -> io::Result<usize> {
         let reply = groups.first().and_then(|group| replies.get(group.first));
         let Some((reply, client)) = reply.zip(self.client) else { return Ok(0) };
@@ -78,6 +86,16 @@ pub(crate) fn return_free_memory() {}
 /// Priorities of single threads are Linux's.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn stand_back() {}
+
+/// Sends one datagram from the address that routing chooses.
+pub(super) fn send_from(
+    socket: &UdpSocket,
+    message: &[u8],
+    client: SocketAddr,
+    _local: Option<Local>,
+) -> io::Result<()> {
+    socket.send_to(message, client).map(|_| ())
+}
 
 /// Groups need sendmsg.
 pub(super) fn knows_segments(_socket: &UdpSocket) -> bool {
@@ -110,6 +128,9 @@ mod tests {
         let mut buffer = [0; 16];
         assert_eq!(client.recv(&mut buffer).unwrap(), 5);
         assert_eq!(&buffer[..5], b"reply");
+        let (address, local) = (batch.client_of(0).unwrap(), batch.local_of(0));
+        send_from(&server, b"later", address, local).unwrap();
+        assert_eq!((client.recv(&mut buffer).unwrap(), &buffer[..5]), (5, &b"later"[..]));
         assert_eq!(batch.receive(&server, Wait::Never, false).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 }

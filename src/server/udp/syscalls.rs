@@ -10,7 +10,7 @@
 use super::grouping::{BATCH, Group, Local, Peer, Reply};
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -154,6 +154,33 @@ impl Batch {
         Received { client, local, len, oversize: flags & libc::MSG_TRUNC != 0, message }
     }
 
+    /// The address that the datagram in `slot` came from.
+    pub(super) fn client_of(&mut self, slot: usize) -> Option<SocketAddr> {
+        let address = &self.memory().addresses[slot];
+        // SAFETY: as in `client`.
+        unsafe {
+            match libc::c_int::from(address.family) {
+                libc::AF_INET => {
+                    let libc::sockaddr_in { sin_port, sin_addr, .. } = address.v4;
+                    let ip = Ipv4Addr::from_bits(u32::from_be(sin_addr.s_addr));
+                    Some(SocketAddr::from((ip, u16::from_be(sin_port))))
+                }
+                libc::AF_INET6 => {
+                    let libc::sockaddr_in6 { sin6_port, sin6_addr, sin6_scope_id, sin6_flowinfo, .. } = address.v6;
+                    let ip = Ipv6Addr::from(sin6_addr.s6_addr);
+                    Some(SocketAddrV6::new(ip, u16::from_be(sin6_port), sin6_flowinfo, sin6_scope_id).into())
+                }
+                _ => None,
+            }
+        }
+    }
+
+    /// The address that the datagram in `slot` was sent to, if the socket reports it.
+    pub(super) fn local_of(&mut self, slot: usize) -> Option<Local> {
+        let header = &self.memory().incoming[slot].msg_hdr;
+        if header.msg_controllen > 0 { local(header) } else { None }
+    }
+
     /// The number of the destination address of the datagram in `slot`.
     #[inline(never)]
     fn number_of_local(&mut self, slot: usize) -> usize {
@@ -287,6 +314,20 @@ impl Control {
         }
         used + space
     }
+}
+
+/// Sends one datagram, from a local address if one is named, without waiting for room.
+pub(super) fn send_from(
+    socket: &UdpSocket,
+    message: &[u8],
+    client: SocketAddr,
+    local: Option<Local>,
+) -> io::Result<()> {
+    let mut control = Control([0; CONTROL]);
+    let used = control.fill(local, None);
+    let (address, buffers) = (client.into(), [io::IoSlice::new(message)]);
+    let header = socket2::MsgHdr::new().with_addr(&address).with_buffers(&buffers).with_control(&control.0[..used]);
+    socket2::SockRef::from(socket).sendmsg(&header, libc::MSG_DONTWAIT).map(|_| ())
 }
 
 /// Sizes and counts of this module as the kernel takes them.
