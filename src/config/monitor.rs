@@ -6,7 +6,7 @@ use super::findings::Scope;
 use super::folder::Folder;
 use super::v1::{MonitorForm, span_or};
 use super::value::time;
-use crate::health::{Monitor, MonitorKind};
+use crate::health::{GrpcCheck, Monitor, MonitorKind, Trust};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,6 +17,9 @@ const MIN_INTERVAL_MS: u64 = 100;
 
 /// The longest window of outcomes that is kept.
 const MAX_WINDOW: u32 = 1024;
+
+/// The longest name of a gRPC service, octets: a probe's request stays one small frame.
+const MAX_SERVICE: usize = 200;
 
 /// An hour, the longest time between probes that still says something, milliseconds.
 const MAX_INTERVAL_MS: u64 = 3_600_000;
@@ -90,6 +93,8 @@ impl Scope<'_> {
         let kind = match kind_key {
             "tcp" => self.tcp(form),
             "tls" => self.tls(form, folder),
+            "grpc" | "grpcs" => self.grpc(kind_key, form, folder),
+            "icmp" => self.icmp(form),
             scheme => MonitorKind::Http(Box::new(self.http(span, form, scheme, deep, timeout_ms, folder)?)),
         };
         let name =
@@ -114,8 +119,7 @@ impl Scope<'_> {
         match form.kinds().as_slice() {
             [(key, _)] => Some(key),
             [] => {
-                let remedy =
-                    "add one of `http = \"http://{address}:8080/health\"`, `https = ...`, `tcp = 5432`, `tls = 443`";
+                let remedy = "add one of `http = \"http://{address}:8080/health\"`, `https = ...`, `tcp = 5432`, `tls = 443`, `grpc = 50051`, `icmp = true`";
                 self.refuse(span, "the monitor does not say how it checks", remedy);
                 None
             }
@@ -148,6 +152,40 @@ impl Scope<'_> {
             ca_pem: self.ca_pem(form, folder),
             min_days: self.min_days(form),
         }
+    }
+
+    /// A call of the health service, in the clear (`grpc`) or over TLS (`grpcs`).
+    fn grpc(&mut self, key: &'static str, form: &MonitorForm, folder: &Folder) -> MonitorKind {
+        if let Some(host) = &form.host {
+            self.host_name("host", host);
+        }
+        let service = form.service.as_ref().map_or("", |name| name.get_ref().as_str());
+        if let Some(given) = &form.service
+            && (service.len() > MAX_SERVICE || !service.bytes().all(|c| c.is_ascii_graphic()))
+        {
+            let message = format!("`service` must be a name of at most {MAX_SERVICE} visible characters");
+            self.refuse(&given.span(), message, "write it as in the .proto file: `inference.v1.Model`");
+        }
+        let tls = (key == "grpcs").then(|| Trust {
+            verify: self.verify(form),
+            ca_pem: self.ca_pem(form, folder),
+            min_days: self.min_days(form),
+        });
+        let port = if tls.is_some() { &form.grpcs } else { &form.grpc };
+        MonitorKind::Grpc(Box::new(GrpcCheck {
+            port: self.number(key, port, 1, 1..=u16::MAX),
+            service: service.to_owned(),
+            host: form.host.as_ref().map(|host| host.get_ref().clone()),
+            tls,
+        }))
+    }
+
+    /// An echo.
+    fn icmp(&mut self, form: &MonitorForm) -> MonitorKind {
+        if let Some(icmp) = form.icmp.as_ref().filter(|icmp| !icmp.get_ref()) {
+            self.refuse(&icmp.span(), "`icmp = false` checks nothing", "write `icmp = true`, or remove the monitor");
+        }
+        MonitorKind::Icmp
     }
 
     /// Whether the chain is verified.

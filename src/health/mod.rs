@@ -12,7 +12,7 @@ pub mod v1;
 pub use hold::{Override, OverrideKind};
 pub use idle::IdleTrack;
 pub use judgement::{eligible, pool_eligible, worst};
-pub use monitor::{HttpCheck, IdleReading, IdleSource, Monitor, MonitorKind, Number};
+pub use monitor::{GrpcCheck, HttpCheck, IdleReading, IdleSource, Monitor, MonitorKind, Number, Trust};
 pub use tracker::{Tracker, Transition};
 
 use crate::moment::Moment;

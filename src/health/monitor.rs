@@ -51,6 +51,34 @@ pub enum MonitorKind {
         /// Fails when the certificate lasts fewer days.
         min_days: Option<i64>,
     },
+    /// A call of `grpc.health.v1.Health/Check`.
+    Grpc(Box<GrpcCheck>),
+    /// An ICMP echo (RFC 792, RFC 4443).
+    Icmp,
+}
+
+/// What a gRPC monitor asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GrpcCheck {
+    /// The port to connect to.
+    pub port: u16,
+    /// The service asked about; empty: the server as a whole.
+    pub service: String,
+    /// `:authority`, SNI and verified name, apart from the address.
+    pub host: Option<String>,
+    /// Over TLS; absent: HTTP/2 with prior knowledge.
+    pub tls: Option<Trust>,
+}
+
+/// What is required of a certificate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trust {
+    /// Whether the chain is verified.
+    pub verify: bool,
+    /// A CA bundle (PEM text) instead of the system's.
+    pub ca_pem: Option<String>,
+    /// Fails when the certificate lasts fewer days.
+    pub min_days: Option<i64>,
 }
 
 /// Everything an HTTP monitor can ask and require.

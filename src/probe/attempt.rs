@@ -1,5 +1,6 @@
 //! One attempt: carries out a plan against an address, within its time limit.
 
+use super::icmp;
 use super::plan::Plan;
 use super::words;
 use crate::health::{ProbeOutcome, ProbeTarget};
@@ -82,6 +83,8 @@ pub(super) async fn attempt(target: &ProbeTarget, plan: &Plan) -> Attempted {
         Plan::Http(plan) => plan.probe(target.address, target.expect_version.as_deref(), &deadline, &mut seen).await,
         Plan::Tcp(plan) => plan.probe(target.address, &deadline).await,
         Plan::Tls(plan) => plan.probe(target.address, &deadline, &mut seen).await,
+        Plan::Grpc(plan) => plan.probe(target.address, &deadline, &mut seen).await,
+        Plan::Icmp => icmp::probe(target.address, &deadline).await,
         Plan::Broken(why) => Err(Failure::Theirs(why.clone())),
     };
     let failure = match result {

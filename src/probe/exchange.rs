@@ -8,7 +8,7 @@ use super::words;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::{http1, http2};
-use hyper::{Request, Response};
+use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 use std::future::Future;
 use std::pin::pin;
@@ -95,10 +95,14 @@ async fn read(
     let reply = deadline.step(WAITING, reply).await?.map_err(|problem| words::http_failure(&problem, WAITING))?;
     let (head, mut incoming) = reply.into_parts();
     let mut body = Vec::new();
+    let mut trailers = HeaderMap::new();
     let mut cut = false;
     while let Some(frame) = deadline.step(READING, incoming.frame()).await? {
         let frame = frame.map_err(|problem| words::http_failure(&problem, READING))?;
-        let Some(data) = frame.data_ref() else { continue };
+        let Some(data) = frame.data_ref() else {
+            trailers.extend(frame.into_trailers().unwrap_or_default());
+            continue;
+        };
         let room = READ_LIMIT - body.len();
         body.extend_from_slice(data.get(..room).unwrap_or(data));
         if data.len() > room {
@@ -106,7 +110,7 @@ async fn read(
             break;
         }
     }
-    Ok(Reply { status: head.status, headers: head.headers, body, cut })
+    Ok(Reply { status: head.status, headers: head.headers, trailers, body, cut })
 }
 
 /// The tasks an HTTP/2 connection spawns; they end with the attempt, whatever the peer does.

@@ -7,7 +7,9 @@
 
 mod attempt;
 mod exchange;
+mod grpc;
 mod http;
+mod icmp;
 mod plan;
 mod reply;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Monitors prepared for probing: expressions compiled, TLS set up, once for all targets they serve.
 
+use super::grpc::GrpcPlan;
 use super::http::HttpPlan;
 use super::tcp::TcpPlan;
 use super::tls::{TlsConfigs, TlsPlan};
@@ -15,6 +16,10 @@ pub(super) enum Plan {
     Tcp(TcpPlan),
     /// A TLS handshake.
     Tls(TlsPlan),
+    /// A call of the gRPC health service.
+    Grpc(Box<GrpcPlan>),
+    /// An ICMP echo.
+    Icmp,
     /// Cannot be carried out, and why: every attempt fails with this.
     Broken(String),
 }
@@ -58,6 +63,8 @@ impl Plan {
             MonitorKind::Tls { port, server_name, verify, ca_pem, min_days } => {
                 TlsPlan::new(*port, server_name.as_deref(), *verify, ca_pem.as_deref(), *min_days, tls).map(Self::Tls)
             }
+            MonitorKind::Grpc(check) => GrpcPlan::new(check, tls).map(|plan| Self::Grpc(Box::new(plan))),
+            MonitorKind::Icmp => Ok(Self::Icmp),
         };
         plan.unwrap_or_else(Self::Broken)
     }

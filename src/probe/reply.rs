@@ -15,6 +15,8 @@ pub(super) const READ_LIMIT: usize = 64 * 1024;
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    /// What came behind the body, when it was read to its end.
+    pub(super) trailers: HeaderMap,
     /// The first [`READ_LIMIT`] bytes.
     pub(super) body: Vec<u8>,
     /// Whether there was more.
@@ -149,7 +151,8 @@ mod tests {
     ) -> (Result<(), String>, Option<String>) {
         let headers = [("x-model", "v7")].map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).into_iter().collect();
         let status = StatusCode::from_u16(status).unwrap();
-        let reply = Reply { status, headers, body: body.into(), cut: body.len() > READ_LIMIT };
+        let (trailers, cut) = (HeaderMap::new(), body.len() > READ_LIMIT);
+        let reply = Reply { status, headers, trailers, body: body.into(), cut };
         let regex = check.body_regex.as_deref().map(|text| Regex::new(text).unwrap());
         let mut seen = Seen::default();
         let result = judge(check, regex.as_ref(), expect, &reply, Duration::from_millis(350), &mut seen);

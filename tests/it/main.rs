@@ -30,6 +30,7 @@ mod hooks;
 mod lab;
 #[path = "../../src/steering/tests/mmdb.rs"]
 mod mmdb;
+mod monitors;
 mod nasty;
 mod pair;
 mod prometheus;

@@ -88,7 +88,7 @@ fn the_features_arrive_as_written() {
     assert_eq!((zone.file_serial, zone.max_moving), (2_026_010_100, Some(2)));
     assert_eq!(model.owners[1], zone.apex);
     let names: Vec<&str> = model.monitors.iter().map(|m| m.name.as_str()).collect();
-    assert_eq!(names, ["ready", "deep", "tls", "tcp"]);
+    assert_eq!(names, ["ready", "deep", "tls", "tcp", "grpc", "icmp"]);
     let deep = &model.monitors[1];
     assert_eq!((deep.interval_ms, deep.timeout_ms, deep.fall, deep.rise), (30_000, 10_000, 2, 1));
     let blue = &model.pools[0];

@@ -184,6 +184,16 @@ const IN_THE_MONITOR: &[Case] = &[
     ("missing CA", "https = \"https://{address}/\", ca_file = \"no.pem\"", &["can't read `no.pem`"]),
     ("monitor name", "tcp = 80, name = \"A b\"", &["`A b` can't name a monitor"]),
     ("header name", "http = \"http://{address}/\", headers = { \"a b\" = \"c\" }", &["`a b` is no header name"]),
+    (
+        "service of nobody",
+        "tcp = 80, service = \"a.B\"",
+        &["`service` has no meaning for a `tcp` monitor", "grpc, grpcs"],
+    ),
+    ("service name", "grpc = 50051, service = \"a b\"", &["5:37: `service` must be a name of at most 200 visible"]),
+    ("CA in the clear", "grpc = 50051, ca_file = \"a.pem\"", &["`ca_file` has no meaning for a `grpc` monitor"]),
+    ("no gRPC port", "grpcs = 0", &["`grpcs` must be 1 to 65535; this is 0"]),
+    ("no echo", "icmp = false", &["5:20: `icmp = false` checks nothing", "write `icmp = true`"]),
+    ("port of an echo", "icmp = 7", &["invalid type: integer `7`, expected a boolean"]),
     ("user in URL", "http = \"http://u:p@{address}/\"", &["a user name in it is not sent"]),
 ];
 

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;
 
-/// What to check; exactly one of `http`, `https`, `tcp` and `tls` says how.
+/// What to check; exactly one of `http`, `https`, `tcp`, `tls`, `grpc`, `grpcs` and
+/// `icmp` says how.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MonitorForm {
@@ -19,6 +20,12 @@ pub struct MonitorForm {
     pub tcp: Field<i64>,
     /// A port.
     pub tls: Field<i64>,
+    /// A port, for HTTP/2 with prior knowledge.
+    pub grpc: Field<i64>,
+    /// A port, for HTTP/2 over TLS.
+    pub grpcs: Field<i64>,
+    /// `true`.
+    pub icmp: Field<bool>,
     /// Defaults for a sample inference.
     pub deep: Field<bool>,
     /// Time between probes.
@@ -67,6 +74,8 @@ pub struct MonitorForm {
     pub expect: Field<String>,
     /// SNI and verified name of `tls`.
     pub server_name: Field<String>,
+    /// The gRPC service asked about.
+    pub service: Field<String>,
 }
 
 /// How busy an old side still is.
@@ -110,6 +119,9 @@ impl MonitorForm {
             ("https", self.https.as_ref().map(Spanned::span)),
             ("tcp", self.tcp.as_ref().map(Spanned::span)),
             ("tls", self.tls.as_ref().map(Spanned::span)),
+            ("grpc", self.grpc.as_ref().map(Spanned::span)),
+            ("grpcs", self.grpcs.as_ref().map(Spanned::span)),
+            ("icmp", self.icmp.as_ref().map(Spanned::span)),
         ];
         spans.into_iter().filter_map(|(key, span)| span.map(|s| (key, s))).collect()
     }
@@ -119,14 +131,16 @@ impl MonitorForm {
         const WEB: &[&str] = &["http", "https"];
         const TCP: &[&str] = &["tcp"];
         const HANDSHAKE: &[&str] = &["tls"];
-        const TLS: &[&str] = &["https", "tls"];
+        const TLS: &[&str] = &["https", "tls", "grpcs"];
+        const NAMED: &[&str] = &["http", "https", "grpc", "grpcs"];
+        const CALL: &[&str] = &["grpc", "grpcs"];
         let first_key = |entries: &Entries<Spanned<String>>| entries.keys().next().map(Spanned::span);
         let fields = [
             ("deep", self.deep.as_ref().map(Spanned::span), WEB),
             ("method", self.method.as_ref().map(Spanned::span), WEB),
             ("headers", self.headers.as_ref().and_then(first_key), WEB),
             ("body", self.body.as_ref().map(Spanned::span), WEB),
-            ("host", self.host.as_ref().map(Spanned::span), WEB),
+            ("host", self.host.as_ref().map(Spanned::span), NAMED),
             ("status", self.status.as_ref().and_then(|s| s.first()).map(Spanned::span), WEB),
             ("body_regex", self.body_regex.as_ref().map(Spanned::span), WEB),
             ("json", self.json.as_ref().map(Spanned::span), WEB),
@@ -140,6 +154,7 @@ impl MonitorForm {
             ("send", self.send.as_ref().map(Spanned::span), TCP),
             ("expect", self.expect.as_ref().map(Spanned::span), TCP),
             ("server_name", self.server_name.as_ref().map(Spanned::span), HANDSHAKE),
+            ("service", self.service.as_ref().map(Spanned::span), CALL),
         ];
         fields.into_iter().filter_map(|(key, span, kinds)| span.map(|s| (key, s, kinds))).collect()
     }

@@ -1,5 +1,6 @@
 //! Probes against servers on loopback, and the scheduler under paused time.
 
+mod grpc;
 mod hostile;
 mod http;
 mod scheduler;
