@@ -16,6 +16,7 @@ use crate::metrics::Registry;
 use crate::server::{self, BindError, Bound, Certificate, CertificateError, Encrypted, Listening, StreamLimits};
 use crate::snapshot::Settings;
 use crate::store::{Store, StoreError};
+use crate::transfer::{self, TransferTotals};
 use crate::{evidence, geo, hooks, probe};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -118,7 +119,8 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         tracing::warn!("{warning}");
     }
     let certificates = Certificates::load(config)?;
-    let bound = Bound::bind(server_settings(config, &certificates))?;
+    let (settings, deferred) = with_desk(server_settings(config, &certificates), config);
+    let bound = Bound::bind(settings)?;
     let admin_listener = TcpListener::bind(config.admin.listen)
         .await
         .map_err(|source| AppError::AdminBind { address: config.admin.listen, source })?;
@@ -151,12 +153,29 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         hook_totals.clone(),
         until(stopped.clone()),
     )));
+    let transfer_totals = Arc::new(TransferTotals::default());
+    if let Some(deferred) = deferred {
+        let room = transfer::Room::new(
+            Arc::new(config.keys.clone()),
+            Arc::new(config.transfer.rules.clone()),
+            started.snapshots.clone(),
+            cells.shared_writer("signed"),
+            transfer_totals.clone(),
+        );
+        workers.push(tokio::spawn(transfer::run(Arc::new(room), deferred, until(stopped.clone()))));
+    }
     let listening = bound.start(&started.snapshots, &cells)?;
     let first_token = admin::tokens::bootstrap(&started.handle, &config.state).await?;
     let admin = admin_listener.local_addr()?;
     let started_s = crate::clock::unix_ms() / 1000;
-    let metrics =
-        gauges::metrics_text(started.handle.clone(), cells, hook_totals, started_s, listening.connection_gauge());
+    let metrics = gauges::metrics_text(
+        started.handle.clone(),
+        cells,
+        hook_totals,
+        transfer_totals,
+        started_s,
+        listening.connection_gauge(),
+    );
     let context = AdminContext::new(started.handle.clone(), metrics).await.map_err(|_| AppError::ControlEnded)?;
     let exposure = if config.admin.insecure { Exposure::Insecure } else { Exposure::Loopback };
     let admin_task = tokio::spawn(admin::serve(admin_listener, context, exposure, until(stopped)));
@@ -271,6 +290,18 @@ fn server_settings(config: &ServerConfig, certificates: &Certificates) -> server
         https,
         ..defaults
     }
+}
+
+/// The settings with a desk, where anything is configured that needs one.
+fn with_desk(
+    settings: server::Settings,
+    config: &ServerConfig,
+) -> (server::Settings, Option<mpsc::Receiver<server::Deferred>>) {
+    if config.keys.is_empty() && !config.transfer.rules.allow_somebody() {
+        return (settings, None);
+    }
+    let (desk, deferred) = server::desk();
+    (server::Settings { desk: Some(desk), ..settings }, Some(deferred))
 }
 
 /// Starts probing and idle readings.

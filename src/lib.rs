@@ -30,4 +30,5 @@ pub mod state;
 pub mod stats;
 pub mod steering;
 pub mod store;
+pub mod transfer;
 pub mod zone;

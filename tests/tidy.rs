@@ -31,7 +31,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("hooks", &["health", "drain", "rollout", "stats", "clock", "metrics"]),
     ("server", &["dns", "answer", "snapshot", "clock", "metrics"]),
     ("control", &["dns", "state", "rollout", "steering", "health", "drain", "snapshot", "store", "clock", "metrics"]),
-    ("transfer", &["server", "control", "state", "snapshot", "dnssec", "zone", "dns", "clock", "metrics"]),
+    ("transfer", &["server", "answer", "control", "state", "snapshot", "dnssec", "zone", "dns", "clock", "metrics"]),
     (
         "admin",
         &[

@@ -12,6 +12,7 @@ use crate::metrics::exposition::{
 };
 use crate::rollout::share::HonestShare;
 use crate::store::Condition;
+use crate::transfer::TransferTotals;
 use futures_util::FutureExt;
 use std::sync::Arc;
 
@@ -21,17 +22,19 @@ pub(super) fn metrics_text(
     handle: Handle,
     cells: Arc<Registry>,
     hooks: Arc<HookTotals>,
+    transfers: Arc<TransferTotals>,
     started_s: u64,
     connections: Arc<dyn Fn() -> usize + Send + Sync>,
 ) -> MetricsText {
     Arc::new(move |format| {
         let (handle, cells, connections) = (handle.clone(), cells.clone(), connections.clone());
-        let hooks = hooks.clone();
+        let (hooks, transfers) = (hooks.clone(), transfers.clone());
         async move {
             let mut gauges = handle.status().await.map(|status| from_status(&status)).unwrap_or_default();
             gauges.start_time_s = started_s;
             gauges.connections = connections();
             gauges.hooks = hook_counters(&hooks);
+            gauges.transfers = transfers.counts();
             expose(&cells, &gauges, format)
         }
         .boxed()

@@ -88,6 +88,9 @@ pub(super) enum Verb {
     /// Which servers there are to talk to, and which one verbs go to
     #[command(after_help = help::CONTEXT)]
     Context(ContextArgs),
+    /// Print a fresh key for updates and transfers
+    #[command(after_help = help::TSIG_KEY)]
+    TsigKey(TsigKeyArgs),
     /// Make, list and revoke API tokens
     #[command(after_help = help::TOKEN)]
     Token(TokenArgs),
@@ -134,6 +137,20 @@ pub(super) struct Guards {
     /// Repeating the call with the same key gives the first answer again
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
+}
+
+/// `tsig-key`.
+#[derive(Debug, Args)]
+pub(super) struct TsigKeyArgs {
+    /// What both sides call it, such as transfer.example.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// hmac-sha256, hmac-sha384 or hmac-sha512
+    #[arg(long, value_name = "ALGORITHM", default_value = "hmac-sha256")]
+    pub algorithm: String,
+    /// Print it for a program
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `serve`.

@@ -22,6 +22,16 @@ answer, and on a failure a problem object with `detail`.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 timed out, 4 server unreachable";
 
 /// `context`.
+pub(super) const TSIG_KEY: &str = "\
+Messages signed with a key of both sides (TSIG, RFC 8945) may take zones or change them. The key
+goes into tidegate.toml, and in the form of the other side there:
+
+  tidegate tsig-key transfer.example.                         # prints both forms
+  tidegate tsig-key certbot. --algorithm hmac-sha512
+  dig @192.0.2.53 example.test axfr -k FILE                   # FILE: the `key` form
+
+Keep it out of reach: whoever has the secret is the other side. `secret_file` keeps it apart.";
+
 pub(super) const CONTEXT: &str = "\
 Contexts stand in ~/.config/tidegate/contexts.toml (XDG_CONFIG_HOME is heeded), mode 0600:
 

@@ -20,6 +20,7 @@ mod restore;
 mod serve;
 mod simulate;
 mod terminal;
+mod tsig_key;
 mod verbs;
 
 pub use exit::{Exit, Failure};
@@ -60,6 +61,7 @@ fn run(verb: Verb) -> Exit {
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Plan(args) => plan::run(&args),
         Verb::Context(args) => context::run(args.verb),
+        Verb::TsigKey(args) => tsig_key::run(&args),
         Verb::Restore(args) if args.file.is_some() => restore::run(&args),
         client => verbs::run(client),
     };
@@ -81,6 +83,7 @@ fn asks_for_json(verb: &Verb) -> bool {
         Verb::Simulate(args) => args.json,
         Verb::Plan(args) => args.json,
         Verb::Context(args) => args.verb.json(),
+        Verb::TsigKey(args) => args.json,
         other => verbs::connection(other).is_some_and(|connection| connection.json),
     }
 }

@@ -42,13 +42,32 @@ impl fmt::Display for Problem {
             _ => write!(f, "{file}:{line}:{column}: {}", self.message)?,
         }
         if let Some(source_line) = &self.source_line {
-            write!(f, "\n    {}", underline(source_line, *column, *width))?;
+            write!(f, "\n    {}", underline(&without_secrets(source_line), *column, *width))?;
         }
         if let Some(remedy) = &self.remedy {
             write!(f, "\n    remedy: {remedy}")?;
         }
         Ok(())
     }
+}
+
+/// A line with the letters and digits of secrets in it masked: problems end on terminals and in logs.
+fn without_secrets(line: &str) -> String {
+    let mut masked = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find("secret") {
+        let (before, found) = rest.split_at(at + "secret".len());
+        masked.push_str(before);
+        // The key may be misspelt; a file's name is no secret.
+        let behind = found.trim_start_matches(|c: char| c.is_alphanumeric() || "_-\"'".contains(c));
+        let is_value = behind.trim_start().starts_with('=') && !found.starts_with("_file");
+        let end = if is_value { found.find(',').unwrap_or(found.len()) } else { 0 };
+        let (value, behind) = found.split_at(end);
+        masked.extend(value.chars().map(|c| if c.is_alphanumeric() || "+/".contains(c) { '*' } else { c }));
+        rest = behind;
+    }
+    masked.push_str(rest);
+    masked
 }
 
 /// The part of a line around its column (from 1; 0: the whole line), and carets below it.
@@ -243,6 +262,16 @@ mod tests {
             problem.to_string(),
             "zones/a.toml:2:7: no such name\n    \tns = \"ö\" # x\n    \t     ^^^\n    remedy: write another"
         );
+    }
+
+    #[test]
+    fn secrets_are_masked_and_nothing_else_is() {
+        assert_eq!(without_secrets("secret = \"aGk+/==\""), "secret = \"*****==\"");
+        assert_eq!(
+            without_secrets("k = { secret=\"a\", algorithm = \"b\" }"),
+            "k = { secret=\"*\", algorithm = \"b\" }"
+        );
+        assert_eq!(without_secrets("secret_file = \"a\""), "secret_file = \"a\"");
     }
 
     #[test]

@@ -4,13 +4,17 @@
 //! file's folder. Reads the file it is given, and nothing else.
 
 mod form;
+mod transfer;
+mod tsig;
 
 use super::findings::{Findings, Scope};
 use super::problem::{Problem, Problems, Source};
+use crate::dns::tsig::KeyRing;
 use crate::state::AnswerSettings;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+pub use transfer::TransferConfig;
 
 /// Everything `serve` needs to know before it starts.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +41,10 @@ pub struct ServerConfig {
     pub log: LogConfig,
     /// Answers that do not come from zones.
     pub answers: AnswerSettings,
+    /// Keys by which messages are signed.
+    pub keys: KeyRing,
+    /// Who may take zones.
+    pub transfer: TransferConfig,
 }
 
 /// The HTTP interface of operators.
@@ -153,6 +161,8 @@ impl Default for ServerConfig {
             limits: Limits { tcp_total: 1_000, tcp_per_client: 20, tcp_idle_ms: 10_000, udp_workers: None },
             log: LogConfig { format: LogFormat::Text, level: "info".to_owned() },
             answers: AnswerSettings::default(),
+            keys: KeyRing::default(),
+            transfer: TransferConfig::default(),
         }
     }
 }

@@ -28,6 +28,7 @@
 //! | `tidegate_store_up` | gauge | | 1 if the state store can be written |
 //! | `tidegate_store_errors_total` | counter | | store operations that failed |
 //! | `tidegate_hooks_total` | counter | hook, outcome | webhooks, by what became of them |
+//! | `tidegate_transfer_events_total` | counter | event | what became of signed queries, transfers and notifications |
 //! | `tidegate_geo_build_time_seconds` | gauge | database | when a database of networks was built, seconds since 1970 |
 //! | `tidegate_geo_age_seconds` | gauge | database | how long ago that is |
 //! | `tidegate_geo_refused` | gauge | | 1 while a newer database is refused and the last good one used |
@@ -62,6 +63,8 @@ pub struct Gauges {
     pub geo: Vec<GeoGauges>,
     /// Whether newer databases are refused.
     pub geo_refused: bool,
+    /// What happened in the room of transfers, by label.
+    pub transfers: Vec<(&'static str, u64)>,
     /// One row per kind of webhook that was called.
     pub hooks: Vec<HookCounters>,
     /// One row per switch.
@@ -340,6 +343,11 @@ fn process_families(gauges: &Gauges) -> Vec<Family> {
             one(flag(gauges.geo_refused)),
         ),
         counter("tidegate_store_errors", "Store operations that failed", vec![(Labels::new(), gauges.store_errors)]),
+        counter(
+            "tidegate_transfer_events",
+            "What became of signed queries, transfers and notifications",
+            gauges.transfers.iter().map(|(event, n)| (vec![("event", (*event).to_owned())], *n)).collect(),
+        ),
         counter("tidegate_hooks", "Webhooks, by what became of them", hook_rows(gauges)),
         gauge(
             "tidegate_start_time_seconds",

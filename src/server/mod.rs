@@ -140,7 +140,7 @@ impl Default for Settings {
 
 /// What is counted of an answer.
 #[inline]
-fn tally(chosen: &Chosen) -> Tally {
+pub(crate) fn tally(chosen: &Chosen) -> Tally {
     let seen = chosen.seen.map(|seen| Seen { seat: seen.seat, epoch: seen.epoch, client: seen.client });
     Tally { slot: chosen.slot.0, promise_s: chosen.promise_s, pinned: chosen.pinned, seen }
 }

@@ -13,6 +13,7 @@ pub mod runtime;
 pub mod serials;
 #[cfg(test)]
 mod tests;
+pub mod transfers;
 pub mod v1;
 
 pub use apply::{apply, initial_serials};
@@ -24,3 +25,4 @@ pub use compile::{Compilation, TtlCause, compile_switch};
 pub use definitions::{AnswerSettings, Definitions, ZoneDefinition};
 pub use observed::{MemberKey, Observed, PoolStatus, Seen};
 pub use runtime::{Desired, Hold, Split, SwitchState};
+pub use transfers::{Secondary, TransferRules};

@@ -55,6 +55,7 @@ mod rollouts;
 mod scripts;
 mod steered;
 mod switches;
+mod tsig;
 mod wire;
 mod world;
 mod zones;

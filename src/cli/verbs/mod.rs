@@ -24,7 +24,8 @@ pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
         | Verb::Compare(_)
         | Verb::Simulate(_)
         | Verb::Plan(_)
-        | Verb::Context(_) => None,
+        | Verb::Context(_)
+        | Verb::TsigKey(_) => None,
         Verb::Status(args) => Some(&args.connection),
         Verb::Flip(args) => Some(&args.connection),
         Verb::SetWeights(args) => Some(&args.connection),
@@ -96,7 +97,8 @@ async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         | Verb::Compare(_)
         | Verb::Simulate(_)
         | Verb::Plan(_)
-        | Verb::Context(_) => Err(Failure::usage("this verb speaks to no server")),
+        | Verb::Context(_)
+        | Verb::TsigKey(_) => Err(Failure::usage("this verb speaks to no server")),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The file form of `tidegate.toml`, and what its fields do to the defaults.
 
+use super::transfer::TransferForm;
+use super::tsig::TsigForm;
 use super::{DohConfig, DotConfig, GeoConfig, LogFormat, ServerConfig};
 use crate::config::findings::Scope;
 use crate::config::problem::{Problem, Source, nearest};
@@ -35,6 +37,10 @@ pub(super) struct ServerForm {
     log: LogForm,
     /// `[answers]`.
     answers: AnswersForm,
+    /// `[tsig]`.
+    tsig: TsigForm,
+    /// `[transfer]`.
+    transfer: TransferForm,
 }
 
 /// `[admin]`.
@@ -136,6 +142,8 @@ impl ServerForm {
         config.dot = self.dot.as_ref().and_then(|dot| dot_config(dot, folder, scope));
         let file = |field: &Field<String>| field.as_ref().map(|path| folder.join(path.get_ref()));
         config.geo = GeoConfig { country: file(&self.geo.country), asn: file(&self.geo.asn) };
+        config.keys = self.tsig.keys(folder, scope);
+        config.transfer = self.transfer.judge(&config.keys, scope);
         self.apply_limits(config, scope);
         self.apply_log(config, scope);
         config.answers.version = self.answers.version.as_ref().and_then(|text| scope.character_string("version", text));

@@ -1,8 +1,9 @@
 //! The server's file and the flags.
 
 use super::TestFolder;
-use crate::config::server::{DohConfig, DotConfig, LogFormat, RateConfig};
+use crate::config::server::{DohConfig, DotConfig, LogFormat, RateConfig, TransferConfig};
 use crate::config::{Overrides, ServerConfig};
+use crate::dns::tsig::{Algorithm, Key};
 use std::path::Path;
 
 fn read(text: &str, overrides: Overrides) -> (TestFolder, Result<ServerConfig, String>) {
@@ -146,4 +147,69 @@ fn a_missing_file_is_named() {
         .unwrap_err()
         .to_string();
     assert!(shown.starts_with("/nowhere/tidegate.toml: can't read the file: "), "{shown}");
+}
+
+#[test]
+fn keys_are_read_from_the_file_or_from_one_of_their_own() {
+    let text = r#"
+        [tsig.keys."Transfer.Example"]
+        secret = "AQIDBAUGBwg="
+        [tsig.keys."certbot."]
+        algorithm = "HMAC-SHA512."
+        secret_file = "/dev/null"
+        [transfer]
+        allow = ["192.0.2.0/24", "2001:db8::1"]
+        keys = ["transfer.example."]
+        notify = ["192.0.2.54", "[2001:db8::54]:5300 transfer.example.", "2001:db8::55"]
+        catalog = "catalog.example"
+    "#;
+    let folder = TestFolder::with(&[("secret", "AQI=\n")]);
+    let text = text.replace("/dev/null", &folder.path().join("secret").display().to_string());
+    let (_folder, config) = read(&text, Overrides::default());
+    let config = config.unwrap();
+    let name = |text: &str| text.parse::<crate::dns::Name>().unwrap();
+    let key = config.keys.find(&name("transfer.example.")).expect("the key");
+    assert_eq!(**key, Key::new(name("transfer.example."), Algorithm::HmacSha256, &[1, 2, 3, 4, 5, 6, 7, 8]));
+    let key = config.keys.find(&name("certbot.")).expect("the key");
+    assert_eq!(**key, Key::new(name("certbot."), Algorithm::HmacSha512, &[1, 2]));
+    let TransferConfig { rules, catalog } = config.transfer;
+    assert_eq!(rules.allow.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.0/24", "2001:db8::1/128"]);
+    assert_eq!((rules.keys, catalog), (vec![name("transfer.example.")], Some(name("catalog.example."))));
+    let secondaries: Vec<_> = rules.secondaries.iter().map(|s| (s.address.to_string(), s.key.clone())).collect();
+    let with_key = Some(name("transfer.example."));
+    assert_eq!(
+        secondaries,
+        [
+            ("192.0.2.54:53".to_owned(), None),
+            ("[2001:db8::54]:5300".to_owned(), with_key),
+            ("[2001:db8::55]:53".to_owned(), None)
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_keys_and_transfers_is_said_at_its_place_without_the_secret() {
+    for (text, said) in [
+        ("[tsig.keys.\"a b..\"]\nsecret = \"AQI=\"\n", "tidegate.toml:1:12: `a b..` is not a domain name: empty label"),
+        ("[tsig.keys.k]\nsecret = \"AQIx!\"\n", "tidegate.toml:2:10: the secret is not base64"),
+        ("[tsig.keys.k]\nsecret = \"\"\n", "the secret is empty"),
+        ("[tsig.keys.k]\n", "tidegate.toml:1:12: the key k has no secret"),
+        ("[tsig.keys.k]\nsecret = \"AQI=\"\nsecret_file = \"f\"\n", "the key k has two secrets"),
+        ("[tsig.keys.k]\nsecret_file = \"absent\"\n", "can't read the secret from"),
+        ("[tsig.keys.k]\nalgorithm = \"hmac-md5\"\nsecret = \"AQI=\"\n", "remedy: it is too weak: make a new key"),
+        ("[tsig.keys.k]\nsecret = \"AQI=\"\n[tsig.keys.\"K.\"]\nsecret = \"AQI=\"\n", "is there twice"),
+        ("[tsig.keys.k]\nsecrets = \"AQI=\"\n", "did you mean `secret`?"),
+        ("[transfer]\nkeys = [\"k\"]\n", "tidegate.toml:2:9: there is no key k."),
+        ("[transfer]\nnotify = [\"192.0.2.1\"]\n", "nobody may take a zone"),
+        (
+            "[transfer]\nallow = [\"127.0.0.1\"]\nnotify = [\"ns2.example\"]\n",
+            "`ns2.example` is no address of a secondary",
+        ),
+        ("[transfer]\nallow = [\"127.0.0.1\"]\nnotify = [\"192.0.2.1 k\"]\n", "there is no key k."),
+        ("[transfer]\nallow = [\"127.0.0.1/8\"]\n", "bits set behind its prefix"),
+    ] {
+        let problems = refused(text);
+        assert!(problems.contains(said), "{said} is missing in\n{problems}");
+        assert!(!problems.contains("AQI"), "the secret is shown:\n{problems}");
+    }
 }

@@ -16,7 +16,7 @@ mod server;
 mod tests;
 
 pub use client::{Expecting, ReplyError, sign_request};
-pub use key::{Algorithm, Key, KeyRing};
+pub use key::{Algorithm, Key, KeyRing, UnknownAlgorithm};
 pub use server::{Refusal, Session, Verified, verify_request};
 
 /// How far the clocks of both sides may be apart, seconds (RFC 8945 §10).

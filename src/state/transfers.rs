@@ -1,0 +1,70 @@
+//! Who may take whole zones, and who is told of their changes (§8).
+
+use crate::dns::Name;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+
+/// Who may take a zone, and its secondaries. By default nobody and none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TransferRules {
+    /// From these networks; empty: from anywhere, if a key is asked for.
+    pub allow: Vec<IpNet>,
+    /// With one of these keys; empty: without, if networks are named.
+    pub keys: Vec<Name>,
+    /// Told of each change, and waited for by drains.
+    pub secondaries: Vec<Secondary>,
+}
+
+/// A secondary.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Secondary {
+    /// Where it is told and asked.
+    pub address: SocketAddr,
+    /// The key it is spoken to with, if any.
+    pub key: Option<Name>,
+}
+
+impl TransferRules {
+    /// Whether anybody may take the zone at all.
+    #[must_use]
+    pub fn allow_somebody(&self) -> bool {
+        !self.allow.is_empty() || !self.keys.is_empty()
+    }
+
+    /// Whether this client may, whose request this key vouched for. Where networks and keys are named, both count.
+    #[must_use]
+    pub fn allows(&self, client: IpAddr, key: Option<&Name>) -> bool {
+        let client = client.to_canonical();
+        let from_there = self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&client));
+        let vouched = self.keys.is_empty() || key.is_some_and(|key| self.keys.contains(key));
+        self.allow_somebody() && from_there && vouched
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_may_unless_named_and_all_that_is_named_counts() {
+        let (inside, outside): (IpAddr, IpAddr) = ("192.0.2.9".parse().unwrap(), "198.51.100.1".parse().unwrap());
+        let key: Name = "k.example.".parse().unwrap();
+        let other: Name = "l.example.".parse().unwrap();
+        let rules = |allow: &[&str], keys: &[&Name]| TransferRules {
+            allow: allow.iter().map(|net| net.parse().unwrap()).collect(),
+            keys: keys.iter().map(|key| (*key).clone()).collect(),
+            secondaries: Vec::new(),
+        };
+        assert!(!rules(&[], &[]).allows(inside, Some(&key)));
+        let by_network = rules(&["192.0.2.0/24"], &[]);
+        assert!(by_network.allows(inside, None) && by_network.allows(inside, Some(&other)));
+        assert!(by_network.allows("::ffff:192.0.2.9".parse().unwrap(), None), "one address in two forms");
+        assert!(!by_network.allows(outside, Some(&key)));
+        let by_key = rules(&[], &[&key]);
+        assert!(by_key.allows(outside, Some(&key)));
+        assert!(!by_key.allows(inside, None) && !by_key.allows(inside, Some(&other)));
+        let both = rules(&["192.0.2.0/24"], &[&key]);
+        assert!(both.allows(inside, Some(&key)));
+        assert!(!both.allows(inside, None) && !both.allows(outside, Some(&key)));
+    }
+}

@@ -1,0 +1,77 @@
+//! What this room counts.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What may happen to what is handed over, and to what this room sends of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Happened {
+    /// A whole zone was sent.
+    Axfr,
+    /// Changes of a zone were sent.
+    Ixfr,
+    /// Changes were asked for and the whole zone was sent: they are no longer known, or are larger.
+    IxfrAsAxfr,
+    /// A secondary that asked for changes had them all.
+    UpToDate,
+    /// A transfer ended before its end: the client left, or did not read.
+    TransferCut,
+    /// A client that may not, or one transfer too many.
+    Refused,
+    /// A signed query was answered.
+    SignedQuery,
+    /// A message that cannot be read.
+    Malformed,
+    /// A key that is not known, or not with that algorithm.
+    BadKey,
+    /// A signature that is wrong.
+    BadSignature,
+    /// A signature of another time.
+    BadTime,
+    /// A signature that was cut.
+    BadTruncation,
+    /// An operation that is not offered.
+    NotOffered,
+    /// A secondary took a notification.
+    Notified,
+    /// A secondary did not take a notification, after all attempts.
+    NotifyFailed,
+}
+
+impl Happened {
+    /// All of them, with the label each is shown under.
+    pub const ALL: [(Self, &'static str); 15] = [
+        (Self::Axfr, "axfr"),
+        (Self::Ixfr, "ixfr"),
+        (Self::IxfrAsAxfr, "ixfr_as_axfr"),
+        (Self::UpToDate, "up_to_date"),
+        (Self::TransferCut, "transfer_cut"),
+        (Self::Refused, "refused"),
+        (Self::SignedQuery, "signed_query"),
+        (Self::Malformed, "malformed"),
+        (Self::BadKey, "bad_key"),
+        (Self::BadSignature, "bad_signature"),
+        (Self::BadTime, "bad_time"),
+        (Self::BadTruncation, "bad_truncation"),
+        (Self::NotOffered, "not_offered"),
+        (Self::Notified, "notified"),
+        (Self::NotifyFailed, "notify_failed"),
+    ];
+}
+
+/// Counters since the start.
+#[derive(Debug, Default)]
+pub struct TransferTotals([AtomicU64; Happened::ALL.len()]);
+
+impl TransferTotals {
+    /// Counts one.
+    pub(super) fn count(&self, happened: Happened) {
+        self.0[happened as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Every count with its label.
+    #[must_use]
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        Happened::ALL.iter().zip(&self.0).map(|((_, label), count)| (*label, count.load(Relaxed))).collect()
+    }
+}
