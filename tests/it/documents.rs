@@ -8,12 +8,14 @@ fn fences(page: &str, tag: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut lines = page.lines().enumerate();
     while let Some((number, line)) = lines.next() {
+        let indent = line.len() - line.trim_start().len();
+        let line = line.trim_start();
         if line.strip_prefix("```") == Some(tag) {
-            let body: Vec<&str> =
-                lines.by_ref().map(|(_, line)| line).take_while(|line| !line.starts_with("```")).collect();
+            let inside = lines.by_ref().map(|(_, line)| line.get(indent..).unwrap_or_default());
+            let body: Vec<&str> = inside.take_while(|line| !line.starts_with("```")).collect();
             found.push((number + 2, body.join("\n")));
         } else if line.starts_with("```") {
-            let _ = lines.by_ref().find(|(_, line)| line.starts_with("```"));
+            let _ = lines.by_ref().find(|(_, line)| line.trim_start().starts_with("```"));
         }
     }
     found
@@ -22,20 +24,31 @@ fn fences(page: &str, tag: &str) -> Vec<(usize, String)> {
 /// Whether `tidegate check` is content with a zone, without a warning; else what it says.
 fn check(text: &str) -> Result<(), String> {
     let folder = Folder::new("documents");
-    folder.write("example.test.toml", text);
+    let apex = if text.contains("ai.example.com") { "ai.example.com" } else { "example.test" };
+    folder.write(&format!("{apex}.toml"), text);
     let output = Command::new(PROGRAM).arg("check").arg("--zones").arg(folder.path()).env_clear().output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     if output.status.success() { Ok(()) } else { Err(said) }
 }
 
+/// Every TOML block of a page, which has at least so many, is a zone file that check is content with.
+fn blocks_are_zones(page: &str, at_least: usize) {
+    let text = std::fs::read_to_string(format!("{}/{page}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let blocks = fences(&text, "toml");
+    assert!(blocks.len() >= at_least, "{page} has {} TOML blocks", blocks.len());
+    for (line, text) in blocks {
+        check(&text).unwrap_or_else(|said| panic!("{page}:{line}: {said}"));
+    }
+}
+
 #[test]
 fn every_recipe_for_a_model_server_is_a_zone() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/model-servers.md")).unwrap();
-    let recipes = fences(&page, "toml");
-    assert!(recipes.len() >= 5, "{} recipes", recipes.len());
-    for (line, text) in recipes {
-        check(&text).unwrap_or_else(|said| panic!("deploy/model-servers.md:{line}: {said}"));
-    }
+    blocks_are_zones("deploy/model-servers.md", 5);
+}
+
+#[test]
+fn the_zone_of_the_delegation_walk_through_is_one() {
+    blocks_are_zones("deploy/README.md", 1);
 }
 
 #[test]
