@@ -8,14 +8,17 @@ pub mod auth;
 mod backup;
 mod changes;
 mod context;
+mod dashboard;
 mod drain;
 mod events;
 pub mod explain;
 mod flips;
 pub mod history;
 mod incoming;
+pub mod me;
 mod overrides;
 pub mod problem;
+mod recent;
 pub mod requests;
 pub mod rollouts;
 mod samples;
@@ -43,9 +46,11 @@ use problem::Problem;
 /// Every route; on loopback `/metrics` needs no token.
 fn router(context: AdminContext, on_loopback: bool) -> Router {
     let v1 = Router::new()
+        .route("/me", get(me::show))
         .route("/status", get(status::show))
         .route("/switches", get(switches::list))
         .route("/switches/{switch}", get(switches::show))
+        .route("/switches/{switch}/recent", get(recent::show))
         .route("/switches/{switch}/flip", post(flips::one))
         .route("/switches/{switch}/set-weights", post(changes::set_weights))
         .route("/switches/{switch}/undo", post(changes::undo))
@@ -75,6 +80,8 @@ fn router(context: AdminContext, on_loopback: bool) -> Router {
         .layer(from_fn_with_state(context.clone(), incoming::authenticate));
     Router::new()
         .nest("/v1", v1)
+        .route("/", get(dashboard::page))
+        .route("/dashboard/{file}", get(dashboard::file))
         .route("/metrics", get(server_health::metrics))
         .route("/healthz", get(server_health::alive))
         .route("/readyz", get(server_health::ready))

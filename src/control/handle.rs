@@ -1,6 +1,6 @@
 //! What other rooms may ask of the control task, and what they get back.
 
-use super::report::{DrainView, Happening, SamplesTaken, Status, SwitchView};
+use super::report::{DrainView, Happening, RecentView, SamplesTaken, Status, SwitchView};
 use crate::rollout::Sample;
 use crate::snapshot::Snapshot;
 use crate::state::{Rejection, Request};
@@ -129,6 +129,8 @@ pub enum Ask {
     Status(oneshot::Sender<Status>),
     /// One switch.
     Switch(String, oneshot::Sender<Result<SwitchView, Rejection>>),
+    /// One switch's last minutes.
+    Recent(String, oneshot::Sender<Result<RecentView, Rejection>>),
     /// One pool's drain verdict.
     Drain {
         /// The switch.
@@ -206,6 +208,11 @@ impl Handle {
     /// One switch.
     pub async fn switch(&self, name: &str) -> Option<Result<SwitchView, Rejection>> {
         self.ask(|reply| Ask::Switch(name.to_owned(), reply)).await
+    }
+
+    /// One switch's last minutes.
+    pub async fn recent(&self, name: &str) -> Option<Result<RecentView, Rejection>> {
+        self.ask(|reply| Ask::Recent(name.to_owned(), reply)).await
     }
 
     /// One pool's drain verdict.

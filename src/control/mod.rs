@@ -9,6 +9,7 @@ mod geo;
 pub mod handle;
 mod observe;
 mod publish;
+mod recent;
 mod release_views;
 mod releases;
 pub mod report;

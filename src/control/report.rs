@@ -221,6 +221,9 @@ pub struct PoolView {
     pub slot: u32,
     /// Answers that named it since the start, pins apart.
     pub answers: u64,
+    /// Answers that named it in the last 5 minutes; absent where they are not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers_recently: Option<u64>,
     /// Answers under its pin since the start.
     pub pin_answers: u64,
     /// May it be closed?
@@ -258,6 +261,34 @@ pub struct MemberView {
     pub seen_version: Option<String>,
     /// Days its certificate lasts.
     pub certificate_days: Option<i64>,
+}
+
+/// The last 15 minutes of a switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecentView {
+    /// The switch.
+    pub switch: String,
+    /// Seconds from one row to the next.
+    pub every_s: u32,
+    /// False where too many other switches are kept.
+    pub kept: bool,
+    /// The pools, in the order of the numbers.
+    pub pools: Vec<String>,
+    /// Oldest first.
+    pub samples: Vec<RecentSample>,
+}
+
+/// One row of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecentSample {
+    /// When it ended (RFC 3339).
+    pub at: String,
+    /// How long it was, milliseconds.
+    pub span_ms: u32,
+    /// Answers of each pool in that time, pins apart.
+    pub answers: Vec<u32>,
+    /// Mean latency of the last probes of each pool's members, microseconds.
+    pub latency_us: Vec<Option<u32>>,
 }
 
 /// One pool's drain verdict with its surroundings.

@@ -160,6 +160,7 @@ impl Start {
             first_round,
             releases: BTreeMap::new(),
             watches: super::shares::Watches::default(),
+            recent: super::recent::Recent::default(),
             intake: Intake::default(),
             evidence_wanted,
             hook_orders,

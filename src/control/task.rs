@@ -4,6 +4,7 @@ use super::event::{Event, LoadedFiles};
 use super::handle::{Ask, Caller, Refused, Reloading, Replied};
 use super::observe::Watch;
 use super::publish::Live;
+use super::recent::Recent;
 use super::releases::Release;
 use super::report::{Happening, What};
 use super::shares::Watches;
@@ -102,6 +103,8 @@ pub(super) struct Control {
     pub(super) releases: BTreeMap<Arc<str>, Release>,
     /// The switches whose clients are sketched.
     pub(super) watches: Watches,
+    /// The last minutes of switches that are answered.
+    pub(super) recent: Recent,
     /// The door of samples.
     pub(super) intake: Intake,
     pub(super) evidence_wanted: watch::Sender<Arc<[EvidenceTask]>>,
@@ -170,6 +173,7 @@ impl Control {
             Ask::Reload(reloading, reply) => self.load_files(*reloading, reply),
             Ask::Status(reply) => drop(reply.send(self.status())),
             Ask::Switch(name, reply) => drop(reply.send(self.switch_view_by_name(&name))),
+            Ask::Recent(name, reply) => drop(reply.send(self.recent_view(&name, clock::now()))),
             Ask::Drain { switch, pool, release_warm, reply } => {
                 drop(reply.send(self.drain_view(&switch, &pool, release_warm)));
             }

@@ -165,6 +165,7 @@ impl Control {
             hold: hold_on(&self.desired, &switch.name, &pool.name, None, now.unix_ms).map(|h| h.hold.clone()),
             slot,
             answers: counted.answers,
+            answers_recently: self.recent.answers(&switch.name, at),
             pin_answers: counted.pinned_answers,
             drain: self.drain_report(switch, at, false, now),
             members: pool

@@ -85,7 +85,7 @@ pub(super) fn introduction(scene: &Scene<'_>) -> String {
 Tidegate demo: model.example.test moves from blue (model v1) to green (model v2)
 
   DNS    {dns}, UDP and TCP
-  admin  http://{admin} (counters at /metrics)
+  admin  http://{admin} (dashboard; counters at /metrics)
   blue   {BLUE}:{port}, model v1, serving
   green  {GREEN}:{port}, model v2, loading for {load}
 
@@ -109,6 +109,9 @@ Try in another terminal {verbs}:
 Why, and who did what
   {program} explain model.example.test 203.0.113.7{server}
   {program} history{server}
+
+In a browser: http://{admin}/ and sign in with this token
+  {token}
 
 The same over HTTP
   TOKEN={token}

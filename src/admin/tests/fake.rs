@@ -162,6 +162,13 @@ async fn control(mut inbox: mpsc::Receiver<Ask>, memory: Arc<Mutex<Memory>>) {
             Ask::Samples { reply, .. } => drop(reply.send(Ok(crate::control::report::SamplesTaken::default()))),
             Ask::Reload(_, reply) => drop(reply.send(Err(Refused::Files(vec!["a.toml:3:1: no".into()])))),
             Ask::Status(reply) => drop(reply.send(status())),
+            Ask::Recent(name, reply) => drop(reply.send(Ok(crate::control::report::RecentView {
+                switch: name,
+                every_s: 10,
+                kept: true,
+                pools: Vec::new(),
+                samples: Vec::new(),
+            }))),
             Ask::Switch(name, reply) => {
                 let left = if memory.prepared_in_ms.len() > 1 {
                     memory.prepared_in_ms.remove(0)

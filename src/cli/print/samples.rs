@@ -57,6 +57,7 @@ fn pool(name: &str, weight: u16, drain: DrainReport, member: MemberView) -> Pool
         monitored: true,
         hold: None,
         answers: if weight > 0 { 1234 } else { 0 },
+        answers_recently: None,
         pin_answers: 0,
         drain,
         members: vec![member],
