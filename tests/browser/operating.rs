@@ -1,0 +1,165 @@
+//! Changing things: flips, guards and rollouts by mouse and by keyboard.
+
+use crate::driver::{Browser, ENTER, ESCAPE};
+use crate::harness::eventually;
+use crate::world::{World, token};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flip_by_clicking_is_seen_in_another_browser_without_reload() {
+    let world = World::start().await;
+    let other = Browser::start().await;
+    world.sign_in(&other, "").await;
+    other.shows(".c-weights .legend li", "blue 100 %").await;
+    other.run("window.before = true", json!([])).await;
+
+    world.sign_in(&world.browser, "#/s/model").await;
+    world.browser.click("[data-act=flip]").await;
+    world.browser.shows("dialog .dryrun", "before").await;
+    assert_eq!(world.answer(), [world.blue.address.to_string()], "asking what would change changes nothing");
+    world.confirm("v2 is good").await;
+    world.browser.shows(".toast", "revision 1").await;
+    world.browser.shows(".history", "v2 is good").await;
+    assert_eq!(world.answer(), [world.green.address.to_string()]);
+    let row = world.newest().await;
+    assert_eq!((&row["verb"], &row["reason"], &row["forced"]), (&json!("flip"), &json!("v2 is good"), &json!(false)));
+
+    other.shows("tr .legend li", "green 100 %").await;
+    other.shows(".c-drain", "draining").await;
+    assert_eq!(other.run("return window.before", json!([])).await, json!(true), "the page was not loaded again");
+    assert_eq!(other.complaints().await, Vec::<String>::new());
+    assert_eq!(world.browser.complaints().await, Vec::<String>::new());
+    other.quit().await;
+    world.browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollout_is_started_and_aborted_by_clicking() {
+    let world = World::start().await;
+    let browser = &world.browser;
+    world.sign_in(browser, "#/s/model").await;
+    browser.click("[data-act=start]").await;
+    world.confirm("release v2").await;
+    browser.shows(".phase", "paused").await;
+    browser.shows(".head .legend li", "green 10 %").await;
+    browser.shows(".timeline", "release v2").await;
+    browser.click("[data-act=abort]").await;
+    browser.shows("dialog .dryrun", "after").await;
+    world.confirm("enough seen").await;
+    browser.shows(".phase", "aborted").await;
+    browser.shows(".head .legend li", "blue 100 %").await;
+    eventually("everybody gets blue", || async { (world.answer() == [world.blue.address.to_string()]).then_some(()) })
+        .await;
+    world.browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guard_says_why_it_refuses_and_is_forced_with_a_reason_only() {
+    let world = World::start().await;
+    let browser = &world.browser;
+    world
+        .post(
+            "/v1/switches/model/overrides",
+            json!({ "pool": "green", "hold": "force-down", "for": "1h", "reason": "test" }),
+        )
+        .await;
+    world.sign_in(browser, "#/s/model").await;
+    browser.click("[data-act=flip]").await;
+    browser.shows("dialog .note", "not eligible").await;
+    browser.until("it cannot be confirmed", "document.querySelector('#change-confirm').disabled").await;
+    browser.click("[name=force]").await;
+    browser.shows("dialog #change-wrong", "needs a reason").await;
+    world.confirm("no other way").await;
+    assert_eq!(world.newest().await["forced"], json!(true));
+    browser.shows(".history", "forced").await;
+    world.browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn weights_are_set_by_number_and_undone() {
+    let world = World::start().await;
+    let browser = &world.browser;
+    world.sign_in(browser, "#/s/model").await;
+    browser.click("[data-act=weights]").await;
+    browser.run("document.querySelector('#weight-1').value = ''", json!([])).await;
+    browser.write("#weight-1", "12.5").await;
+    browser.shows("dialog .dryrun", "green 12.5 %").await;
+    world.confirm("a taste").await;
+    browser.shows(".head .legend li", "green 12.5 %").await;
+    browser.shows(".head .legend li", "blue 87.5 %").await;
+    browser.click("[data-act=undo]").await;
+    world.confirm("enough").await;
+    browser.shows(".head .legend li", "blue 100 %").await;
+    world.browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_by_somebody_else_meanwhile_is_shown_before_anything_is_done() {
+    let world = World::start().await;
+    let browser = &world.browser;
+    world.sign_in(browser, "#/s/model").await;
+    browser.click("[data-act=flip]").await;
+    browser.shows("dialog .dryrun", "before").await;
+    browser.write("#change-reason", "mine").await;
+    browser.until("it can be confirmed", "!document.querySelector('#change-confirm').disabled").await;
+    world.post("/v1/switches/model/set-weights", json!({ "weights": { "green": "30%" }, "reason": "theirs" })).await;
+    browser.click("#change-confirm").await;
+    browser.shows("dialog .note", "nothing was done").await;
+    browser.shows("dialog .dryrun", "green 30 %").await;
+    assert_eq!(world.newest().await["reason"], json!("theirs"));
+    browser.click("#change-confirm").await;
+    browser.until("the dialog closes", "!document.querySelector('dialog')").await;
+    assert_eq!(world.newest().await["reason"], json!("mine"));
+    world.browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_of_a_flip_can_be_done_with_the_keyboard_alone() {
+    let world = World::start().await;
+    let browser = &world.browser;
+    browser.open(&format!("http://{}/", world.server.admin)).await;
+    browser.until("the form has the focus", "document.activeElement?.id === 'token'").await;
+    browser.press(&format!("{}{ENTER}", world.server.token())).await;
+    browser.shows("#live", "live").await;
+    browser.shows(".c-name a", "model").await;
+    browser.tab_to(".c-name a[href='#/s/model']").await;
+    browser.press(ENTER).await;
+    browser.until("the switch is shown", "document.querySelector('[data-act=flip]')").await;
+    browser.tab_to("[data-act=flip]").await;
+    browser.press(ENTER).await;
+    browser.shows("dialog .dryrun", "before").await;
+    browser.press(ESCAPE).await;
+    browser
+        .until(
+            "Escape closes it and the focus is back",
+            "!document.querySelector('dialog') && document.activeElement.dataset.act === 'flip'",
+        )
+        .await;
+    browser.press(ENTER).await;
+    browser.shows("dialog .dryrun", "before").await;
+    browser.until("a choice has the focus", "document.activeElement.name === 'to'").await;
+    browser.tab_to("#change-reason").await;
+    browser.press("by hand").await;
+    browser
+        .until(
+            "it can be confirmed",
+            "!document.querySelector('#change-confirm').disabled && document.querySelector('dialog .dryrun')",
+        )
+        .await;
+    browser.tab_to("#change-confirm").await;
+    browser.press(ENTER).await;
+    browser.until("the dialog closes", "!document.querySelector('dialog')").await;
+    assert_eq!(world.newest().await["reason"], json!("by hand"));
+    assert_eq!(world.answer(), [world.green.address.to_string()]);
+    world.browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_viewer_is_offered_nothing_and_told_why() {
+    let world = World::start().await;
+    let viewer = token(&world, "a viewer", "viewer").await;
+    world.sign_in_with(&world.browser, "#/s/model", &viewer).await;
+    world.browser.shows("#no-actions", "viewer").await;
+    assert_eq!(world.browser.run("return document.querySelectorAll('[data-act]').length", json!([])).await, json!(0));
+    world.browser.quit().await;
+}
