@@ -1,10 +1,12 @@
 //! Every verb with its arguments, as clap reads them. The verbs have the API's names.
 
 mod context;
+mod import;
 mod reckoning;
 mod rollout;
 
 pub(super) use context::{ContextAddArgs, ContextArgs, ContextVerb};
+pub(super) use import::{ImportArgs, ImportSource, Route53Args};
 pub(super) use reckoning::{PlanArgs, PlanSource, SimulateArgs};
 pub(super) use rollout::{PromoteArgs, RolloutArgs, RolloutStartArgs, RolloutStatusArgs, RolloutVerb, Waiting};
 
@@ -40,6 +42,8 @@ pub(super) enum Verb {
     /// Is the canary proven worse? Tests and intervals of measurements in files
     #[command(after_help = help::COMPARE)]
     Compare(CompareArgs),
+    /// Make zone files from what another service holds
+    Import(ImportArgs),
     /// How long will a rollout take, and what can its steps show?
     #[command(after_help = help::PLAN)]
     Plan(PlanArgs),

@@ -89,6 +89,20 @@ Examples:
 
 Exit codes: 0 no regression proven, 1 regression proven, 2 usage (a file with nothing to compare, too)";
 
+/// `import route53`.
+pub(super) const IMPORT_ROUTE53: &str = "\
+Weighted sets become a switch: a pool for each SetIdentifier, with its weight. Failover becomes the
+policy failover, multivalue answers one pool, records without routing a master file. An alias of a
+name in the dump is resolved. Everything else - aliases of load balancers, latency, geolocation - is
+listed with what to do, also at the end of the zone file, and makes the exit code 1. Health checks
+are not in a dump: write a monitor. What is written has passed `tidegate check`.
+
+Examples:
+  aws route53 list-resource-record-sets --hosted-zone-id Z123 --output json > dump.json
+  tidegate import route53 dump.json --dry-run
+  tidegate import route53 dump.json --out zones --ns ns1.example.net --ns ns2.example.net
+  tidegate import route53 dump.json --zone app.example.com --ns ns1.example.net --out zones";
+
 /// `plan`.
 pub(super) const PLAN: &str = "\
 Holds are raised to two TTLs and 2 min; evidence counts from TTL + 60 s on. What a step sees, it sees

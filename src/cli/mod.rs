@@ -13,6 +13,7 @@ mod demo;
 mod destination;
 mod exit;
 mod help;
+mod import;
 mod plan;
 mod planned;
 mod print;
@@ -62,6 +63,7 @@ fn run(verb: Verb) -> Exit {
         Verb::Plan(args) => plan::run(&args),
         Verb::Context(args) => context::run(args.verb),
         Verb::TsigKey(args) => tsig_key::run(&args),
+        Verb::Import(args) => import::run(&args.from),
         Verb::Restore(args) if args.file.is_some() => restore::run(&args),
         client => verbs::run(client),
     };
@@ -84,6 +86,7 @@ fn asks_for_json(verb: &Verb) -> bool {
         Verb::Plan(args) => args.json,
         Verb::Context(args) => args.verb.json(),
         Verb::TsigKey(args) => args.json,
+        Verb::Import(args) => args.from.json(),
         other => verbs::connection(other).is_some_and(|connection| connection.json),
     }
 }

@@ -27,6 +27,7 @@ mod guards;
 mod harness;
 mod health;
 mod hooks;
+mod import;
 mod lab;
 #[path = "../../src/steering/tests/mmdb.rs"]
 mod mmdb;

@@ -129,6 +129,7 @@ fn walk(folder: &Folder) -> Vec<(String, i32)> {
         ("context show".into(), 0),
         ("context remove lab".into(), 0),
         ("context remove lab".into(), 2),
+        (format!("import route53 {path}/nothing.json"), 1),
         (format!("backup {path}/copy.db"), 0),
         (format!("backup {path}/copy.db"), 1),
         (format!("restore {path}/copy.db --state {path}/restored"), 0),
@@ -153,11 +154,11 @@ async fn every_verb_answers_programs_in_json_and_ends_with_its_exit_code() {
         if expected == 2 {
             assert!(body["detail"].is_string(), "{line}: {body}");
         }
-        let nested = matches!(words[0].as_str(), "rollout" | "token" | "context");
+        let nested = matches!(words[0].as_str(), "rollout" | "token" | "context" | "import");
         walked.insert(words[..1 + usize::from(nested)].join(" "));
     }
     let mut all: BTreeSet<String> = verbs(&[]).into_iter().filter(|verb| !NO_ANSWER.contains(&verb.as_str())).collect();
-    for group in ["rollout", "token", "context"] {
+    for group in ["rollout", "token", "context", "import"] {
         assert!(all.remove(group), "{group} is a verb");
         all.extend(verbs(&[group]).iter().filter(|verb| *verb != "help").map(|verb| format!("{group} {verb}")));
     }

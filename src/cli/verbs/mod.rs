@@ -25,7 +25,8 @@ pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
         | Verb::Simulate(_)
         | Verb::Plan(_)
         | Verb::Context(_)
-        | Verb::TsigKey(_) => None,
+        | Verb::TsigKey(_)
+        | Verb::Import(_) => None,
         Verb::Status(args) => Some(&args.connection),
         Verb::Flip(args) => Some(&args.connection),
         Verb::SetWeights(args) => Some(&args.connection),
@@ -98,7 +99,8 @@ async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         | Verb::Simulate(_)
         | Verb::Plan(_)
         | Verb::Context(_)
-        | Verb::TsigKey(_) => Err(Failure::usage("this verb speaks to no server")),
+        | Verb::TsigKey(_)
+        | Verb::Import(_) => Err(Failure::usage("this verb speaks to no server")),
     }
 }
 
