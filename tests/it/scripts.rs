@@ -130,6 +130,7 @@ fn walk(folder: &Folder) -> Vec<(String, i32)> {
         ("context remove lab".into(), 0),
         ("context remove lab".into(), 2),
         (format!("import route53 {path}/nothing.json"), 1),
+        ("tsig-key transfer.example.test".into(), 0),
         (format!("backup {path}/copy.db"), 0),
         (format!("backup {path}/copy.db"), 1),
         (format!("restore {path}/copy.db --state {path}/restored"), 0),
