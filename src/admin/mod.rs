@@ -16,6 +16,7 @@ mod flips;
 pub mod history;
 mod incoming;
 pub mod me;
+pub mod members;
 mod overrides;
 pub mod problem;
 mod recent;
@@ -40,7 +41,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use problem::Problem;
 
 /// Every route; on loopback `/metrics` needs no token.
@@ -66,6 +67,7 @@ fn router(context: AdminContext, on_loopback: bool) -> Router {
         .route("/switches/{switch}/rollout/abort", post(rollouts::abort))
         .route("/switches/{switch}/rollout/retry", post(rollouts::retry))
         .route("/switches/{switch}/samples", post(samples::push))
+        .route("/switches/{switch}/pools/{pool}/members/{id}", put(members::register).delete(members::unregister))
         .route("/rollouts", get(rollouts::list))
         .route("/flip", post(flips::several))
         .route("/explain", get(explain::show))

@@ -180,7 +180,14 @@ pub const fn status_of(rejection: &Rejection) -> (StatusCode, Option<&'static st
         R::BadPlan { .. } => (StatusCode::UNPROCESSABLE_ENTITY, Some("plan")),
         R::WhichPool { .. } => (StatusCode::UNPROCESSABLE_ENTITY, Some("to")),
         R::NamedTwice { .. } | R::NothingNamed => (StatusCode::UNPROCESSABLE_ENTITY, Some("switches")),
-        R::TooSoon { .. }
+        R::CallerNetwork { .. } => (StatusCode::FORBIDDEN, None),
+        R::BadRegistration { field, .. } => (StatusCode::UNPROCESSABLE_ENTITY, Some(field)),
+        R::NoRegistration { .. }
+        | R::MemberOfFiles { .. }
+        | R::AddressTaken { .. }
+        | R::PoolFull { .. }
+        | R::LastMember { .. }
+        | R::TooSoon { .. }
         | R::NotEligible { .. }
         | R::Unmonitored { .. }
         | R::NoEligibleWeight { .. }
@@ -291,6 +298,21 @@ mod tests {
             Rejection::RolloutPolicy { switch: switch.clone(), policy: "fixed" },
             Rejection::WhichPool { switch: switch.clone(), known: vec![] },
             Rejection::BadPlan { switch: switch.clone(), problems: vec![] },
+            Rejection::NoRegistration { switch: switch.clone(), pool: "green".into() },
+            Rejection::CallerNetwork {
+                pool: "green".into(),
+                address: std::net::Ipv4Addr::LOCALHOST.into(),
+                networks: "10.0.0.0/8".into(),
+            },
+            Rejection::BadRegistration { field: "ttl", why: "too long".into() },
+            Rejection::MemberOfFiles { pool: "green".into(), id: "a".into() },
+            Rejection::AddressTaken {
+                pool: "green".into(),
+                address: std::net::Ipv4Addr::LOCALHOST.into(),
+                member: "b".into(),
+            },
+            Rejection::PoolFull { pool: "green".into(), max: 20 },
+            Rejection::LastMember { pool: "green".into(), id: "a".into() },
             Rejection::NamedTwice { switch },
             Rejection::NothingNamed,
         ]

@@ -112,6 +112,55 @@ pub struct PlainBody {
     pub dry_run: bool,
 }
 
+/// `PUT /v1/switches/{s}/pools/{p}/members/{id}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterBody {
+    /// One address, or one of each family.
+    pub address: Addresses,
+    /// Weight inside the pool, 1 to 10000 (1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u16>,
+    /// The version it must show, where that differs from its pool's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How long it lasts without a heartbeat, such as `30s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+    /// Why; the member's address when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Answer what would change, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// An address as text, or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Addresses {
+    /// `"192.0.2.10"`.
+    One(String),
+    /// `["192.0.2.10", "2001:db8::10"]`.
+    Several(Vec<String>),
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        Self::Several(Vec::new())
+    }
+}
+
+impl Addresses {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &String> {
+        match self {
+            Self::One(text) => std::slice::from_ref(text).iter(),
+            Self::Several(texts) => texts.iter(),
+        }
+    }
+}
+
 /// `POST /v1/switches/{s}/overrides`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

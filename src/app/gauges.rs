@@ -2,13 +2,13 @@
 
 use crate::admin::MetricsText;
 use crate::control::Handle;
-use crate::control::report::{GeoView, MemberView, PoolView, Status, SwitchView};
+use crate::control::report::{GeoView, MemberView, OriginView, PoolView, Status, SwitchView};
 use crate::drain::DrainState;
 use crate::health::Health;
 use crate::hooks::{HookCounts, HookTotals};
 use crate::metrics::Registry;
 use crate::metrics::exposition::{
-    Gauges, GeoGauges, HookCounters, MemberGauges, PoolGauges, ShareGauges, SwitchGauges, expose,
+    Gauges, GeoGauges, GuestGauges, HookCounters, MemberGauges, PoolGauges, ShareGauges, SwitchGauges, expose,
 };
 use crate::rollout::share::HonestShare;
 use crate::store::Condition;
@@ -106,8 +106,25 @@ fn pool(view: &PoolView) -> PoolGauges {
         },
         drain_remaining_s: std::time::Duration::from_millis(left_ms).as_secs_f64(),
         safe_to_close: view.drain.safe_to_close,
+        guests: guests(view),
         members: view.members.iter().map(member).collect(),
     }
+}
+
+/// Members that came by themselves, where any may.
+fn guests(view: &PoolView) -> Option<GuestGauges> {
+    if view.register_max.is_none() && view.discovery.is_none() {
+        return None;
+    }
+    let count = |is: fn(&OriginView) -> bool| {
+        let came = view.members.iter().filter(|member| member.origin.as_ref().is_some_and(is));
+        u32::try_from(came.count()).unwrap_or(u32::MAX)
+    };
+    Some(GuestGauges {
+        count: count(|_| true),
+        stale: count(|origin| matches!(origin, OriginView::Registered { stale: true, .. })),
+        discovery_failing: view.discovery.as_ref().is_some_and(|discovery| discovery.failure.is_some()),
+    })
 }
 
 fn member(view: &MemberView) -> MemberGauges {

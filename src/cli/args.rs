@@ -2,11 +2,13 @@
 
 mod context;
 mod import;
+mod member;
 mod reckoning;
 mod rollout;
 
 pub(super) use context::{ContextAddArgs, ContextArgs, ContextVerb};
 pub(super) use import::{ImportArgs, ImportSource, Route53Args};
+pub(super) use member::{MemberArgs, MemberVerb};
 pub(super) use reckoning::{PlanArgs, PlanSource, SimulateArgs};
 pub(super) use rollout::{PromoteArgs, RolloutArgs, RolloutStartArgs, RolloutStatusArgs, RolloutVerb, Waiting};
 
@@ -89,6 +91,9 @@ pub(super) enum Verb {
     /// Forget what was set at run time: back to the files
     #[command(after_help = help::RESET)]
     Reset(OneSwitchArgs),
+    /// Members that come by themselves: list, register, remove
+    #[command(after_help = help::MEMBER)]
+    Member(MemberArgs),
     /// Which servers there are to talk to, and which one verbs go to
     #[command(after_help = help::CONTEXT)]
     Context(ContextArgs),

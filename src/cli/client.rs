@@ -55,9 +55,17 @@ impl Call {
     /// # Errors
     /// When the body has no JSON form.
     pub(super) fn post(path: &[&str], body: &impl Serialize) -> Result<Self, Failure> {
+        Self::with_body(Method::POST, path, body)
+    }
+
+    /// A request with a body.
+    ///
+    /// # Errors
+    /// When the body has no JSON form.
+    pub(super) fn with_body(method: Method, path: &[&str], body: &impl Serialize) -> Result<Self, Failure> {
         let body = serde_json::to_value(body)
             .map_err(|error| Failure::failed(format!("the request has no JSON form: {error}")))?;
-        Ok(Self { body: Some(body), ..Self::new(Method::POST, path) })
+        Ok(Self { body: Some(body), ..Self::new(method, path) })
     }
 
     /// Adds a query parameter, if there is one.

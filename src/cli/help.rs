@@ -248,6 +248,16 @@ Examples:
   tidegate reset model --dry-run              what do the files say?
   tidegate reset model --reason 'files are right again'";
 
+/// `member`.
+pub(super) const MEMBER: &str = "\
+Examples:
+  tidegate member list workers
+  tidegate member register workers blue gpu-7 --ip 10.0.0.7 --ip 2001:db8:7::7 --ttl 30s
+  tidegate member remove workers blue gpu-7 --reason 'back to the pool of spares'
+
+Registering takes `register = { max = 20, networks = [...] }` in the pool's files. The same again is a heartbeat;
+without one the member goes when its time is over. A member is answered only once its probes pass.";
+
 /// `token`.
 pub(super) const TOKEN: &str = "\
 Examples:

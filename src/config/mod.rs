@@ -4,6 +4,7 @@
 //! that is wrong in any file is found in one go and shown with line, column and caret; a folder with
 //! a problem loads nothing. Reads files; never a clock, a socket or a store.
 
+mod arrivals;
 mod check;
 mod claims;
 mod findings;
@@ -172,7 +173,30 @@ fn judge_together(zones: &[ReadZone], findings: &mut Findings) {
             }
         }
     }
+    refuse_own_sources(zones, &apexes, findings);
     warn_static_addresses(zones, findings);
+}
+
+/// Members are never looked up in a zone of ours: answers would follow from answers.
+fn refuse_own_sources(zones: &[ReadZone], apexes: &HashSet<&Name>, findings: &mut Findings) {
+    for zone in zones {
+        let Some(source) = &zone.settings else { continue };
+        for marked in &zone.switches {
+            for (pool, span) in marked.switch.pools.iter().zip(&marked.pools) {
+                let Some(dns) = &pool.discover else { continue };
+                let mut above = std::iter::successors(Some(dns.name.clone()), Name::parent);
+                if let Some(apex) = above.find(|name| apexes.contains(name)) {
+                    let message = format!(
+                        "members are looked up at `{}`, which lies in the zone `{}` of this server",
+                        switch::bare(&dns.name),
+                        switch::bare(&apex)
+                    );
+                    let remedy = "name a service of another server: answers that follow from our own go in circles";
+                    Scope { source, findings }.refuse(span, message, remedy);
+                }
+            }
+        }
+    }
 }
 
 /// A served zone between an owner and its own zone's apex.

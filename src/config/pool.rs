@@ -83,9 +83,12 @@ impl Scope<'_> {
         apex: &Name,
         folder: &Folder,
     ) -> (Pool, Vec<Range<usize>>) {
-        let (members, places) = self.members(&form.members);
-        let records = self.records(name, &form.records, ttl_s, apex, !form.members.is_empty());
-        if form.members.is_empty() && form.records.is_empty() {
+        let (members, places) = self.members(form.members.list());
+        let register = self.register(form.register.as_ref());
+        let discover = self.discover(form.members.dns(), &name.span());
+        let has_members = !form.members.list().is_empty() || form.members.dns().is_some() || register.is_some();
+        let records = self.records(name, &form.records, ttl_s, apex, has_members);
+        if !has_members && form.records.is_empty() {
             let remedy = "add `members = [\"192.0.2.10\"]`, or other records with `records = { TXT = [\"on\"] }`";
             self.refuse(&name.span(), format!("pool `{}` has nothing to answer", name.get_ref()), remedy);
         }
@@ -97,6 +100,8 @@ impl Scope<'_> {
             expect_version: form.expect_version.as_ref().map(|v| v.get_ref().clone()),
             monitors: self.monitors(form.monitor.as_ref(), form.monitors.as_ref(), folder),
             idle: self.idle(form.idle.as_ref(), folder),
+            register,
+            discover,
         };
         let pool = Pool::new(name.get_ref().as_str().into(), self.pool_weight(&form.weight), members, extras);
         (pool, places)

@@ -238,7 +238,8 @@ pub(super) fn advise(scope: &mut Scope<'_>, marked: &Marked, form: &SwitchForm) 
     advise_versions(scope, marked);
     let types: Vec<HashSet<RecordType>> = switch.pools.iter().map(super::pool::types_of).collect();
     let all: HashSet<RecordType> = types.iter().flatten().copied().collect();
-    for (index, have) in types.iter().enumerate() {
+    let comes = |pool: &crate::steering::Pool| pool.register.is_some() || pool.discover.is_some();
+    for (index, have) in types.iter().enumerate().filter(|(at, _)| !comes(&switch.pools[*at])) {
         let mut missing: Vec<RecordType> = all.difference(have).filter(|t| **t != RecordType::CNAME).copied().collect();
         missing.sort_unstable();
         for rtype in missing.into_iter().filter(|_| !have.contains(&RecordType::CNAME)) {

@@ -5,6 +5,7 @@
 
 use super::findings::Scope;
 use super::v1::{Field, Scalar, Texts};
+use crate::steering::is_answerable;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::{Range, RangeInclusive};
@@ -165,7 +166,7 @@ impl Scope<'_> {
                     };
                     self.refuse(span, format!("`{word}` is no address"), remedy);
                 }
-                Ok(address) if !answerable(address) => {
+                Ok(address) if !is_answerable(address) => {
                     self.refuse(
                         span,
                         format!("`{address}` is no address that a client could connect to"),
@@ -195,7 +196,7 @@ impl Scope<'_> {
     ) {
         let Some(field) = field else { return };
         match field.get_ref().parse::<T>() {
-            Ok(address) if answerable(address.into()) => {
+            Ok(address) if is_answerable(address.into()) => {
                 let family = if key == "ipv4" { "IPv4" } else { "IPv6" };
                 self.take_family(&field.span(), slot, address, family);
             }
@@ -218,14 +219,6 @@ impl Scope<'_> {
                 self.refuse(&field.span(), message, remedy);
             }
         }
-    }
-}
-
-/// Whether an answer may carry this address.
-fn answerable(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_multicast() && !v4.is_broadcast(),
-        IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast() && v6.to_ipv4_mapped().is_none(),
     }
 }
 

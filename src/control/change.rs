@@ -12,6 +12,7 @@ use crate::snapshot::Superseded;
 use crate::state::{Change, Command, Desired, RolloutVerb, Split, SwitchState, apply, compile, v1};
 use crate::store::{AuditRow, Commit, IdempotencyRow};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -59,6 +60,7 @@ impl Control {
         if asked.dry_run {
             return Ok(Decided::Done(Box::new(replied)));
         }
+        self.renew(&asked.request.command, now);
         if unchanged && asked.idempotency.is_none() {
             return Ok(Decided::Recalled(Box::new(replied)));
         }
@@ -109,16 +111,18 @@ impl Control {
     /// Takes the committed change in and swaps the snapshot.
     fn absorb_and_publish(&mut self, change: &Change, now: Moment) -> Superseded {
         let reprobe = change.definitions.is_some() || self.changes_versions(change);
+        let moved = self.desired.moved_guests(change);
         self.desired.absorb(change);
         let names: Vec<Arc<str>> = change.switches.iter().map(|(name, _)| name.clone()).collect();
         self.follow_rollouts(if change.definitions.is_some() { None } else { Some(&names) });
         if change.definitions.is_some() {
             self.catalogue = crate::state::Catalogue::build(&self.desired.definitions);
+            self.follow_guests(None);
+        } else if !moved.is_empty() {
+            self.follow_guests(Some(&moved));
         }
         if reprobe {
-            self.watch.rebuild(&self.catalogue, &self.desired, &BTreeMap::new(), now);
-            self.watch.judge_all(&mut self.observed);
-            self.targets.send_replace(self.watch.targets());
+            self.reprobe(now);
         }
         if change.definitions.is_some() {
             return self.publish_all(now);
@@ -130,6 +134,14 @@ impl Control {
             .filter_map(|(apex, serial)| self.catalogue.zone_by_apex.get(apex).map(|zone| (*zone, *serial)))
             .collect();
         self.publish(&touched, &serials, now)
+    }
+
+    /// Sets the probes anew: other members, or other versions they must show.
+    pub(super) fn reprobe(&mut self, now: Moment) {
+        self.watch.rebuild(&self.catalogue, &self.desired, &BTreeMap::new(), now);
+        self.watch.judge_all(&mut self.observed);
+        self.targets.send_replace(self.watch.targets());
+        self.idle_wanted.send_replace(self.idle_wanted_now());
     }
 
     /// Whether members must show other versions than before, which makes other probes of theirs.
@@ -272,7 +284,7 @@ impl Control {
             from: asked.caller.from.clone(),
             verb: verb(&asked.request.command).to_owned(),
             switch: switch.map(ToString::to_string),
-            reason: asked.request.reason.clone(),
+            reason: asked.request.reason.clone().or_else(|| members_named(&asked.request.command)),
             forced: asked.request.force,
             before,
             after,
@@ -388,8 +400,42 @@ fn verb(command: &Command) -> &'static str {
             RolloutVerb::Abort => "rollout-abort",
             RolloutVerb::Tick(_) | RolloutVerb::Hook(_) => "rollout-step",
         },
+        Command::Register { .. } => "register",
+        Command::Unregister { .. } => "unregister",
+        Command::Expire { .. } => "expire",
+        Command::Discovered { .. } => "discover",
         Command::Reload(_) => "reload",
     }
+}
+
+/// Whom a command about members concerns, for an audit row without a reason.
+fn members_named(command: &Command) -> Option<String> {
+    match command {
+        Command::Register { pool, member, .. } => {
+            let addresses = member.ipv4.map(IpAddr::V4).into_iter().chain(member.ipv6.map(IpAddr::V6));
+            let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
+            Some(format!("{pool}: {} at {}", member.id, addresses.join(" ")))
+        }
+        Command::Unregister { pool, id, .. } => Some(format!("{pool}: {id} left")),
+        Command::Expire { over, .. } => {
+            let named: Vec<String> = over.iter().map(|(pool, id)| format!("{pool}: {id}")).collect();
+            Some(format!("no heartbeat came in time: {}", named.join(", ")))
+        }
+        Command::Discovered { pool, members, .. } => {
+            let named: Vec<String> = members.iter().map(|member| member.name().into_owned()).collect();
+            Some(format!("DNS has for {pool}: {}", named.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+/// How many members of each pool came by themselves.
+fn guests_of(state: &SwitchState) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for guest in &state.guests {
+        *counts.entry(&*guest.pool).or_default() += 1;
+    }
+    counts
 }
 
 /// One switch's run-time state for the audit.
@@ -402,6 +448,7 @@ fn describe(desired: &Desired, name: &str) -> serde_json::Value {
         "overrides": state.map(|s| s.holds.iter().map(|h| serde_json::json!({
             "pool": h.pool, "member": h.member, "hold": h.hold, "by": h.by,
         })).collect::<Vec<_>>()),
+        "guests": state.map(guests_of),
         "prepared_until_unix_ms": state.and_then(|s| s.prepared_until_unix_ms),
         "rollout": state.and_then(|s| s.rollout.as_ref()).map(|rollout| serde_json::json!({
             "id": rollout.id, "phase": rollout.phase, "stage": rollout.stage, "step": rollout.step,

@@ -4,7 +4,7 @@ use super::handle::{Ask, Refused, Reloading, Replied};
 use crate::health::{IdleReport, ProbeReport};
 use crate::rollout::{EvidenceReport, HookReport};
 use crate::state::Definitions;
-use crate::steering::{GeoDatabases, GeoReport};
+use crate::steering::{DiscoveryReport, GeoDatabases, GeoReport};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -23,6 +23,8 @@ pub enum Event {
     GeoSearched(Box<GeoSearched>),
     /// A query of a rollout came back.
     EvidenceRead(EvidenceReport),
+    /// Members were looked up in DNS.
+    Discovered(DiscoveryReport),
     /// A hook that a rollout waits for has answered.
     HookAnswered(HookReport),
     /// The files were read for a reload.

@@ -8,7 +8,6 @@ use super::report::GeoView;
 use super::task::Control;
 use super::view::rfc3339;
 use crate::moment::Moment;
-use crate::state::Definitions;
 use crate::steering::{GeoDatabases, GeoReport};
 use std::sync::Arc;
 
@@ -26,8 +25,8 @@ impl Control {
     fn search(&self, databases: GeoDatabases) {
         let (definitions, events) = (self.desired.definitions.clone(), self.events.clone());
         tokio::spawn(async move {
-            let (zones, of) = (definitions.zones.clone(), databases.clone());
-            let found = tokio::task::spawn_blocking(move || Definitions::with_databases(zones, &of)).await;
+            let (zones, of) = (definitions.clone(), databases.clone());
+            let found = tokio::task::spawn_blocking(move || zones.with_databases(&of)).await;
             let outcome = match found {
                 Ok(found) => found.map(Arc::new).map_err(|error| error.to_string()),
                 Err(panic) => Err(format!("searching the databases failed: {panic}")),

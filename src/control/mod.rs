@@ -3,6 +3,7 @@
 //! Only that task commits to the store and publishes snapshots. Others hold a [`Handle`]: they ask,
 //! and are answered once the change is durable and no reader answers from an older snapshot.
 
+mod arrivals;
 mod change;
 pub mod event;
 mod geo;

@@ -125,14 +125,22 @@ impl Watch {
     /// Fills `observed` anew after the catalogue changed.
     pub(super) fn judge_all(&self, observed: &mut Observed) {
         observed.members.clear();
+        observed.proven.retain(|member| self.of_member.contains_key(member));
         for member in self.of_member.keys() {
-            observed.members.insert(member.clone(), self.seen(member));
+            let seen = self.seen(member);
+            if seen.health == Health::Up {
+                observed.proven.insert(member.clone());
+            }
+            observed.members.insert(member.clone(), seen);
         }
     }
 
     /// Judges one member; `Some` when its health changed.
     fn judge(&self, member: &MemberKey, observed: &mut Observed) -> Option<Moved> {
         let seen = self.seen(member);
+        if seen.health == Health::Up && !observed.proven.contains(member) {
+            observed.proven.insert(member.clone());
+        }
         let before = observed.members.insert(member.clone(), seen.clone()).unwrap_or_default();
         (before.health != seen.health).then(|| Moved {
             member: member.clone(),

@@ -302,7 +302,7 @@ impl Control {
     }
 
     /// Which idle readings the definitions ask for.
-    fn idle_wanted_now(&self) -> Arc<[IdleTask]> {
+    pub(super) fn idle_wanted_now(&self) -> Arc<[IdleTask]> {
         let mut wanted = Vec::new();
         for placed in &self.catalogue.switches {
             for pool in &placed.switch.pools {

@@ -228,8 +228,44 @@ pub struct PoolView {
     pub pin_answers: u64,
     /// May it be closed?
     pub drain: DrainReport,
+    /// How many members may register with it, when any may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register_max: Option<u16>,
+    /// How looking up its members in DNS goes, when it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<DiscoveryView>,
     /// Its members.
     pub members: Vec<MemberView>,
+}
+
+/// How looking up members in DNS goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscoveryView {
+    /// The name.
+    pub name: String,
+    /// When it last gave members (RFC 3339).
+    pub last_good_at: Option<String>,
+    /// Why it does not; the last good members stay.
+    pub failure: Option<String>,
+}
+
+/// How a member came that the files do not name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum OriginView {
+    /// It registered.
+    Registered {
+        /// How long a registration lasts, milliseconds.
+        ttl_ms: u64,
+        /// How long it still lasts without a heartbeat, milliseconds.
+        expires_in_ms: u64,
+        /// It is over, and the member stays since its pool would be left with nobody.
+        stale: bool,
+        /// The token it was made with.
+        by: String,
+    },
+    /// A name in DNS has its address.
+    Discovered,
 }
 
 /// One member.
@@ -261,6 +297,9 @@ pub struct MemberView {
     pub seen_version: Option<String>,
     /// Days its certificate lasts.
     pub certificate_days: Option<i64>,
+    /// How it came, when the files do not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<OriginView>,
 }
 
 /// The last 15 minutes of a switch.

@@ -1,5 +1,6 @@
 //! From stored state and files to a running control task.
 
+use super::arrivals::Arrivals;
 use super::event::Event;
 use super::handle::Handle;
 use super::observe::Watch;
@@ -13,7 +14,7 @@ use crate::moment::Moment;
 use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};
 use crate::state::{Catalogue, Definitions, Desired, Observed, Rejection, apply, initial_serials, serials, v1};
-use crate::steering::GeoReport;
+use crate::steering::{DiscoveryReport, DiscoveryTask, GeoReport};
 use crate::store::{Commit, Loaded, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -60,6 +61,10 @@ pub struct Started {
     pub evidence_wanted: watch::Receiver<Arc<[EvidenceTask]>>,
     /// Which hooks to call.
     pub hook_orders: mpsc::Receiver<HookOrder>,
+    /// For what is looked up in DNS.
+    pub discovery: mpsc::Sender<DiscoveryReport>,
+    /// Which pools' members to look up.
+    pub discovery_wanted: watch::Receiver<Arc<[DiscoveryTask]>>,
     /// For what called hooks answer.
     pub hook_reports: mpsc::Sender<HookReport>,
     /// What to probe.
@@ -112,6 +117,8 @@ impl Start {
         let (evidence_in, evidence) = mpsc::channel(256);
         let (hook_reports, hooks) = mpsc::channel(64);
         let (hook_orders, orders_out) = mpsc::channel(1024);
+        let (discovery_in, discovery) = mpsc::channel(64);
+        let (discovery_wanted, discovery_out) = watch::channel(Arc::from([]));
         let (evidence_wanted, evidence_out) = watch::channel(Arc::from([]));
         let snapshots = Arc::new(SnapshotCell::new(Arc::new(Snapshot {
             settings: Arc::new(self.settings.clone()),
@@ -164,10 +171,12 @@ impl Start {
             intake: Intake::default(),
             evidence_wanted,
             hook_orders,
+            arrivals: Arrivals::default(),
+            discovery_wanted,
         };
         let control = control.pick_up(&loaded, now);
         let handle = Handle::new(asks_in, happenings, snapshots.clone());
-        let task = tokio::spawn(control.run(Inputs { asks, events, probes, idle, geo, evidence, hooks }));
+        let task = tokio::spawn(control.run(Inputs { asks, events, probes, idle, geo, evidence, hooks, discovery }));
         Ok(Started {
             handle,
             events: events_in,
@@ -178,6 +187,8 @@ impl Start {
             evidence_wanted: evidence_out,
             hook_orders: orders_out,
             hook_reports,
+            discovery: discovery_in,
+            discovery_wanted: discovery_out,
             targets: targets_out,
             idle_wanted: idle_out,
             first_round: first_round_out,
@@ -222,6 +233,7 @@ impl Control {
         self.ledger = self.inherit(now);
         self.publish_all(now);
         self.follow_rollouts(None);
+        self.follow_guests(None);
         self
     }
 
@@ -250,7 +262,7 @@ impl Control {
             stored = loaded.revision,
             "the store has another revision than this process: taking it over"
         );
-        let (desired, _) = desired_from(&loaded, self.desired.definitions.clone())
+        let (desired, _) = desired_from(&loaded, Arc::new(self.desired.definitions.as_written().into_owned()))
             .map_err(|error| StoreError::Failed(error.to_string()))?;
         self.in_doubt = false;
         let ours = std::mem::replace(&mut self.desired, desired).serials;
@@ -261,6 +273,7 @@ impl Control {
         self.watch.judge_all(&mut self.observed);
         self.publish_all(now);
         self.follow_rollouts(None);
+        self.follow_guests(None);
         Ok(())
     }
 
@@ -352,14 +365,15 @@ fn desired_from(loaded: &Loaded, definitions: Arc<Definitions>) -> Result<(Desir
     let mut desired = Desired { revision: loaded.revision, definitions, ..Desired::default() };
     desired.serials = loaded.serials.iter().cloned().collect();
     let mut notes = Vec::new();
+    let mut switches = BTreeMap::new();
     for (name, text) in &loaded.switches {
         let state = v1::decode_switch(text).map_err(|source| StartError::Decode { switch: name.clone(), source })?;
         if let Some(kept) = apply::adopt(&desired.definitions, name, &state, clock::now(), &mut notes) {
-            desired.switches.insert(name.as_str().into(), kept);
+            switches.insert(name.as_str().into(), kept);
         }
     }
     for note in &notes {
         tracing::warn!("{note}");
     }
-    Ok((desired, notes))
+    Ok((desired.with_switches(switches), notes))
 }

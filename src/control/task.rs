@@ -1,5 +1,6 @@
 //! The control task: takes events in order, owns all mutable state.
 
+use super::arrivals::Arrivals;
 use super::event::{Event, LoadedFiles};
 use super::handle::{Ask, Caller, Refused, Reloading, Replied};
 use super::observe::Watch;
@@ -17,7 +18,7 @@ use crate::moment::Moment;
 use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{SnapshotCell, Superseded};
 use crate::state::{Catalogue, Command, Definitions, Desired, Observed, Request};
-use crate::steering::GeoReport;
+use crate::steering::{DiscoveryReport, DiscoveryTask, GeoReport};
 use crate::store::{AuditRow, Commit, Condition, Store, StoreError, TokenRow};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub(super) struct Inputs {
     pub(super) geo: mpsc::Receiver<GeoReport>,
     pub(super) evidence: mpsc::Receiver<EvidenceReport>,
     pub(super) hooks: mpsc::Receiver<HookReport>,
+    pub(super) discovery: mpsc::Receiver<DiscoveryReport>,
 }
 
 /// Everything the control task owns.
@@ -109,6 +111,9 @@ pub(super) struct Control {
     pub(super) intake: Intake,
     pub(super) evidence_wanted: watch::Sender<Arc<[EvidenceTask]>>,
     pub(super) hook_orders: mpsc::Sender<HookOrder>,
+    /// Members that come by themselves.
+    pub(super) arrivals: Arrivals,
+    pub(super) discovery_wanted: watch::Sender<Arc<[DiscoveryTask]>>,
 }
 
 impl Control {
@@ -127,6 +132,7 @@ impl Control {
                 Some(report) = inputs.geo.recv() => Event::GeoReplaced(report),
                 Some(report) = inputs.evidence.recv() => Event::EvidenceRead(report),
                 Some(report) = inputs.hooks.recv() => Event::HookAnswered(report),
+                Some(report) = inputs.discovery.recv() => Event::Discovered(report),
             };
             if let Event::Shutdown(done) = event {
                 self.fold_all();
@@ -150,6 +156,7 @@ impl Control {
             Event::GeoSearched(searched) => self.geo_searched(*searched, clock::now()).await,
             Event::EvidenceRead(read) => self.evidence_read(&read),
             Event::HookAnswered(report) => self.hook_answered(report).await,
+            Event::Discovered(report) => self.discovered(report, clock::now()).await,
             Event::Loaded(loaded) => self.loaded(*loaded).await,
             Event::Quiet { view, touched } => self.quiet(view, touched.as_deref()),
             Event::Answering(done) => {

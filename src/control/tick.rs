@@ -29,6 +29,7 @@ impl Control {
         self.ledger.heartbeat(now.boot_ms);
         self.tell_drain_changes(now);
         self.look_at_recent(now);
+        self.tick_arrivals(now).await;
         self.publish_health_if_due().await;
         self.drive_rollouts().await;
         let timed: Vec<u32> = self.timed.iter().copied().collect();

@@ -1,7 +1,9 @@
 //! What the control task shows of itself: reports built from state, health, promises and counters.
 
 use super::observe::LastSeen;
-use super::report::{DrainView, MemberDrain, MemberView, PoolView, Status, SwitchView, ZoneView};
+use super::report::{
+    DiscoveryView, DrainView, MemberDrain, MemberView, OriginView, PoolView, Status, SwitchView, ZoneView,
+};
 use super::task::Control;
 use crate::clock;
 use crate::drain::DrainReport;
@@ -76,6 +78,23 @@ impl Control {
                 let why = pool.why.as_deref().unwrap_or("down");
                 alarms
                     .push(format!("switch {}: pool {} has weight and is not eligible: {why}", switch.name, pool.name));
+            }
+        }
+        for (switch, pool) in switches.iter().flat_map(|s| s.pools.iter().map(move |p| (s, p))) {
+            let is_stale =
+                |member: &&MemberView| matches!(member.origin, Some(OriginView::Registered { stale: true, .. }));
+            let stale: Vec<&str> = pool.members.iter().filter(is_stale).map(|member| member.name.as_str()).collect();
+            if !stale.is_empty() {
+                alarms.push(format!(
+                    "switch {}, pool {}: no heartbeat of {}; kept, marked stale, since the pool would be left with nobody",
+                    switch.name, pool.name, stale.join(", ")
+                ));
+            }
+            if let Some(DiscoveryView { name, failure: Some(why), .. }) = &pool.discovery {
+                alarms.push(format!(
+                    "switch {}, pool {}: members cannot be looked up at {name}, the last good ones stay: {why}",
+                    switch.name, pool.name
+                ));
             }
         }
         if let Some(why) = &self.geo_trouble {
@@ -168,6 +187,8 @@ impl Control {
             answers_recently: self.recent.answers(&switch.name, at),
             pin_answers: counted.pinned_answers,
             drain: self.drain_report(switch, at, false, now),
+            register_max: pool.register.as_ref().map(|terms| terms.max),
+            discovery: self.discovery_view(switch, pool),
             members: pool
                 .members
                 .iter()
@@ -197,6 +218,7 @@ impl Control {
             probes_failed: failed,
             seen_version: version,
             certificate_days,
+            origin: self.origin_view(switch, pool, member, now),
         }
     }
 

@@ -17,6 +17,9 @@
 //! | `tidegate_rollout_share_p` | gauge | switch | sample-ratio test: small when the split is not what was asked for |
 //! | `tidegate_weight` | gauge | switch, pool | weight in force |
 //! | `tidegate_pool_eligible` | gauge | switch, pool | 1 if the pool may be answered with |
+//! | `tidegate_pool_guest_members` | gauge | switch, pool | members that came by themselves, where any may |
+//! | `tidegate_pool_stale_members` | gauge | switch, pool | of those: without a heartbeat, kept since the pool would be left with nobody |
+//! | `tidegate_pool_discovery_failing` | gauge | switch, pool | 1 while members cannot be looked up in DNS and the last good ones stay |
 //! | `tidegate_drain_state` | gauge | switch, pool, state | 1 for the state, 0 for the others |
 //! | `tidegate_drain_remaining_seconds` | gauge | switch, pool | until the last promise has expired |
 //! | `tidegate_safe_to_close` | gauge | switch, pool | 1 if the pool may be closed |
@@ -146,8 +149,21 @@ pub struct PoolGauges {
     pub drain_remaining_s: f64,
     /// Whether it may be closed.
     pub safe_to_close: bool,
+    /// Members that come by themselves; `None` where none may.
+    pub guests: Option<GuestGauges>,
     /// Its members.
     pub members: Vec<MemberGauges>,
+}
+
+/// Members of a pool that come by themselves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GuestGauges {
+    /// How many there are.
+    pub count: u32,
+    /// How many of them are kept without a heartbeat.
+    pub stale: u32,
+    /// Whether the last look in DNS failed.
+    pub discovery_failing: bool,
 }
 
 /// One member.
@@ -439,9 +455,28 @@ fn pool_families(gauges: &Gauges) -> Vec<Family> {
             .into_iter()
             .map(move |state| (with(of_pool(switch, pool), "state", state), flag(pool.drain_state == state)))
     });
+    let of_guests = |value: &dyn Fn(GuestGauges) -> f64| {
+        let hosts = pools(gauges).filter_map(|(switch, pool)| Some((of_pool(switch, pool), pool.guests?)));
+        hosts.map(|(labels, guests)| (labels, value(guests))).collect::<Vec<_>>()
+    };
     vec![
         gauge("tidegate_weight", "Weight in force", each(|pool| f64::from(pool.weight))),
         gauge("tidegate_pool_eligible", "1 if the pool may be answered with", each(|pool| flag(pool.eligible))),
+        gauge(
+            "tidegate_pool_guest_members",
+            "Members that came by themselves, where any may",
+            of_guests(&|guests| f64::from(guests.count)),
+        ),
+        gauge(
+            "tidegate_pool_stale_members",
+            "Of those: without a heartbeat, kept since the pool would be left with nobody",
+            of_guests(&|guests| f64::from(guests.stale)),
+        ),
+        gauge(
+            "tidegate_pool_discovery_failing",
+            "1 while members cannot be looked up in DNS and the last good ones stay",
+            of_guests(&|guests| flag(guests.discovery_failing)),
+        ),
         gauge("tidegate_drain_state", "1 for the state, 0 for the others", states.collect()),
         gauge(
             "tidegate_drain_remaining_seconds",

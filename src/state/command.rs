@@ -5,7 +5,9 @@ use super::runtime::Split;
 use crate::health::OverrideKind;
 use crate::rollout::v1::PlanForm;
 use crate::rollout::{HookAnswer, PlanProblem, Refusal, Signals};
+use crate::steering::Member;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// A change that is asked for.
@@ -64,6 +66,42 @@ pub enum Command {
         /// What.
         verb: RolloutVerb,
     },
+    /// Registers a member, or renews its registration (§2.5).
+    Register {
+        /// The switch.
+        switch: String,
+        /// The pool.
+        pool: String,
+        /// The member.
+        member: Registration,
+        /// Where the caller is, when its token may only register members.
+        from: Option<IpAddr>,
+    },
+    /// Ends a registration.
+    Unregister {
+        /// The switch.
+        switch: String,
+        /// The pool.
+        pool: String,
+        /// The member.
+        id: String,
+    },
+    /// Registrations whose time is over (the server's own).
+    Expire {
+        /// The switch.
+        switch: String,
+        /// Pool and name of each member.
+        over: Vec<(Arc<str>, Arc<str>)>,
+    },
+    /// What DNS has for a pool (the server's own).
+    Discovered {
+        /// The switch.
+        switch: String,
+        /// The pool.
+        pool: String,
+        /// The members.
+        members: Vec<Member>,
+    },
     /// Replaces the definitions.
     Reload(Arc<Definitions>),
 }
@@ -103,6 +141,23 @@ pub struct RolloutStart {
     pub plan: Option<PlanForm>,
     /// A fresh salt, so that other users than last time are the first.
     pub reshuffle: Option<String>,
+}
+
+/// A member that registers itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Its name, unique in the pool.
+    pub id: String,
+    /// Answered to A.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Answered to AAAA.
+    pub ipv6: Option<Ipv6Addr>,
+    /// Weight inside the pool, 1 to 10000.
+    pub weight: u16,
+    /// The version it must show, where that differs from its pool's.
+    pub version: Option<String>,
+    /// How long it lasts without a heartbeat, milliseconds.
+    pub ttl_ms: u64,
 }
 
 /// One switch of a flip.
@@ -211,6 +266,26 @@ pub enum Rejection {
     WhichPool { switch: String, known: Vec<String> },
     #[error("the plan for switch `{switch}` cannot be followed: {}", joined(.problems))]
     BadPlan { switch: String, problems: Vec<PlanProblem> },
+    #[error(
+        "pool `{pool}` of switch `{switch}` takes no registrations: its files would have to say `register = {{ max = 20, networks = [...] }}`"
+    )]
+    NoRegistration { switch: String, pool: String },
+    #[error("members of pool `{pool}` register from {networks}, and this request comes from {address}")]
+    CallerNetwork { pool: String, address: IpAddr, networks: String },
+    #[error("{why}")]
+    BadRegistration { field: &'static str, why: String },
+    #[error("pool `{pool}` has a member `{id}` in its files: register under another id")]
+    MemberOfFiles { pool: String, id: String },
+    #[error("{address} is already in pool `{pool}`, as member `{member}`: a pool has each address once")]
+    AddressTaken { pool: String, address: IpAddr, member: String },
+    #[error(
+        "pool `{pool}` has {max} registered members, which is its maximum: remove one, or raise `max` in its files"
+    )]
+    PoolFull { pool: String, max: u16 },
+    #[error(
+        "without `{id}` no member of pool `{pool}` would be healthy, and clients are answered from it: move its traffic first, or force with a reason"
+    )]
+    LastMember { pool: String, id: String },
     #[error("a flip names switch `{switch}` twice")]
     NamedTwice { switch: String },
     #[error("a flip needs at least one switch")]
@@ -231,6 +306,7 @@ impl Rejection {
                 | Self::PoolHasWeight { .. }
                 | Self::RemovesServing { .. }
                 | Self::RolloutRunning { .. }
+                | Self::LastMember { .. }
         )
     }
 
@@ -263,6 +339,13 @@ impl Rejection {
             Self::RolloutPolicy { .. } => "rollout-policy",
             Self::WhichPool { .. } => "which-pool",
             Self::BadPlan { .. } => "bad-plan",
+            Self::NoRegistration { .. } => "no-registration",
+            Self::CallerNetwork { .. } => "caller-network",
+            Self::BadRegistration { .. } => "bad-registration",
+            Self::MemberOfFiles { .. } => "member-of-files",
+            Self::AddressTaken { .. } => "address-taken",
+            Self::PoolFull { .. } => "pool-full",
+            Self::LastMember { .. } => "last-member",
             Self::NamedTwice { .. } => "named-twice",
             Self::NothingNamed => "nothing-named",
         }

@@ -1,11 +1,13 @@
 //! What the operator's files say, checked: the static half of the desired state.
 
 use super::catalogue::steered_names;
+use super::guests::{Guest, seated};
 use crate::dns::Name;
 use crate::rollout::Plan;
 use crate::steering::{GeoDatabases, GeoError, GeoNetworks, GeoWanted, NetworkRules, RuleMatch, Switch};
 use crate::zone::{SteerId, Zone, ZoneText};
 use ipnet::IpNet;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ pub struct Definitions {
     networks: HashMap<Arc<str>, Arc<NetworkRules>>,
     /// Where each switch stands, sorted by name: index of its zone, and of itself in there.
     places: Box<[(u32, u32)]>,
+    /// Switches that stand in `zones` with their guests, as the files have them.
+    written: HashMap<Arc<str>, Arc<Switch>>,
 }
 
 /// One zone: `zones/<name>.zone` and `zones/<name>.toml` together.
@@ -65,14 +69,15 @@ impl Definitions {
         Self::with_networks(zones, Arc::default())
     }
 
-    /// Gathers zones, sorted by apex, and searches databases for what their rules name.
+    /// The same zones, with what other databases have of what their rules name.
     ///
     /// # Errors
     /// A database turns out to be damaged.
-    pub fn with_databases(zones: Vec<Arc<ZoneDefinition>>, databases: &GeoDatabases) -> Result<Self, GeoError> {
+    pub fn with_databases(&self, databases: &GeoDatabases) -> Result<Self, GeoError> {
         let mut wanted = GeoWanted::default();
-        zones.iter().flat_map(|zone| &zone.switches).for_each(|switch| wanted.add(switch));
-        Ok(Self::with_networks(zones, Arc::new(GeoNetworks::search(databases, &wanted)?)))
+        self.zones.iter().flat_map(|zone| &zone.switches).for_each(|switch| wanted.add(switch));
+        let networks = Arc::new(GeoNetworks::search(databases, &wanted)?);
+        Ok(Self { written: self.written.clone(), ..Self::with_networks(self.zones.clone(), networks) })
     }
 
     /// Gathers zones, sorted by apex, with the networks that were found for their rules.
@@ -84,7 +89,7 @@ impl Definitions {
         let mut places: Box<[(u32, u32)]> = (0..).zip(&zones).flat_map(of_zone).collect();
         places.sort_by_key(|(zone, index)| zones[*zone as usize].switches[*index as usize].name.clone());
         let networks = network_rules(&zones, &geo);
-        Self { zones, geo, networks, places }
+        Self { zones, geo, networks, places, written: HashMap::new() }
     }
 
     /// Whom the rules of this switch concern, if any goes by network.
@@ -104,6 +109,40 @@ impl Definitions {
     fn at(&self, (zone, index): (u32, u32)) -> Option<(&Arc<ZoneDefinition>, &Arc<Switch>)> {
         let zone = self.zones.get(zone as usize)?;
         Some((zone, zone.switches.get(index as usize)?))
+    }
+
+    /// The switch of this name as the files have it, without guests.
+    #[must_use]
+    pub fn written(&self, name: &str) -> Option<&Arc<Switch>> {
+        self.written.get(name).or_else(|| self.switch(name).map(|(_, switch)| switch))
+    }
+
+    /// Everything as the files have it.
+    #[must_use]
+    pub fn as_written(&self) -> Cow<'_, Self> {
+        if self.written.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut plain = self.clone();
+        for name in self.written.keys() {
+            plain.seat(name, &[]);
+        }
+        Cow::Owned(plain)
+    }
+
+    /// Puts a switch with these guests where it stands; without any, as the files have it.
+    pub(super) fn seat(&mut self, name: &str, guests: &[Guest]) {
+        let Some(written) = self.written(name).cloned() else { return };
+        let found = |place: &(u32, u32)| self.at(*place).map(|(_, switch)| &*switch.name);
+        let Ok(at) = self.places.binary_search_by(|place| found(place).cmp(&Some(name))) else { return };
+        let (zone, index) = self.places[at];
+        let zone = Arc::make_mut(&mut self.zones[zone as usize]);
+        zone.switches[index as usize] = seated(&written, guests);
+        if guests.is_empty() {
+            self.written.remove(name);
+        } else {
+            self.written.insert(written.name.clone(), written);
+        }
     }
 
     /// The plan the files give a switch.

@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod command;
 pub mod compile;
 pub mod definitions;
+pub mod guests;
 pub mod observed;
 pub mod runtime;
 pub mod serials;
@@ -19,10 +20,11 @@ pub mod v1;
 pub use apply::{apply, initial_serials};
 pub use catalogue::{Catalogue, Placed};
 pub use command::{
-    Change, Command, FlipTarget, Rejection, Request, RolloutStart, RolloutVerb, SplitChange, WeightChange,
+    Change, Command, FlipTarget, Registration, Rejection, Request, RolloutStart, RolloutVerb, SplitChange, WeightChange,
 };
 pub use compile::{Compilation, TtlCause, compile_switch};
 pub use definitions::{AnswerSettings, Definitions, ZoneDefinition};
+pub use guests::{Guest, Lease, Origin};
 pub use observed::{MemberKey, Observed, PoolStatus, Seen};
 pub use runtime::{Desired, Hold, Split, SwitchState};
 pub use transfers::{Secondary, TransferRules};

@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub struct Observed {
     /// By switch, then pool, then member. Members without monitors are absent.
     pub members: HashMap<MemberKey, Seen>,
+    /// Members that have been up: until then a guest counts for nothing (§2.5).
+    pub proven: HashSet<MemberKey>,
     /// Switches that are prepared, draining or in a rollout.
     pub moving: HashSet<Arc<str>>,
 }
@@ -115,8 +117,7 @@ pub fn pool_status(
     for (member, up) in pool.members.iter().zip(&mut members) {
         *up &= out.is_none_or(|out| **out != member.name());
     }
-    let quorum =
-        health::pool_eligible(pool.members.iter().map(|m| m.weight).zip(members.iter().copied()), switch.min_healthy);
+    let quorum = has_quorum(desired, observed, switch, pool, &members);
     let hold = hold_on(desired, &switch.name, &pool.name, None, now_unix_ms);
     match hold.map(|h| (h.hold.kind, &h.hold.reason)) {
         Some((OverrideKind::ForceUp, reason)) => {
@@ -137,6 +138,23 @@ pub fn pool_status(
     }
 }
 
+/// Whether enough of a pool is eligible. A guest that has never been up counts neither way, or members
+/// that come would take their pool out of service.
+fn has_quorum(desired: &Desired, observed: &Observed, switch: &Switch, pool: &Pool, members: &[bool]) -> bool {
+    let guests = desired.switches.get(&switch.name).map_or(&[][..], |state| &state.guests);
+    let is_new = |member: &Member, up: bool| {
+        !up && guests.iter().any(|guest| guest.pool == pool.name && guest.member.name() == member.name())
+            && !observed.proven.contains(&MemberKey::new(switch, pool, member))
+    };
+    let takes_guests = pool.register.is_some() || pool.discover.is_some();
+    if takes_guests && pool.records.is_empty() && !members.contains(&true) {
+        return false;
+    }
+    let counted = pool.members.iter().zip(members.iter().copied());
+    let counted = counted.filter(|(member, up)| guests.is_empty() || !is_new(member, *up));
+    health::pool_eligible(counted.map(|(member, up)| (member.weight, up)), switch.min_healthy)
+}
+
 /// How many members are missing, and what the first of them says.
 fn explain_down(
     desired: &Desired,
@@ -146,6 +164,9 @@ fn explain_down(
     members: &[bool],
     now_unix_ms: u64,
 ) -> String {
+    if members.is_empty() {
+        return "no member has come yet".to_owned();
+    }
     let up = members.iter().filter(|up| **up).count();
     let first = pool.members.iter().zip(members).find(|(_, up)| !**up).map(|(member, _)| {
         if hold_on(desired, &switch.name, &pool.name, Some(&member.name()), now_unix_ms).is_some() {

@@ -1,6 +1,7 @@
 //! The run-time half of the desired state: what operators set since the files were written.
 
 use super::Definitions;
+use super::guests::Guest;
 use crate::dns::Name;
 use crate::health::Override;
 use crate::moment::Moment;
@@ -48,6 +49,8 @@ pub struct SwitchState {
     pub changed_at: Option<Moment>,
     /// The rollout that runs, or the last one.
     pub rollout: Option<Arc<Rollout>>,
+    /// Members that came by themselves.
+    pub guests: Vec<Guest>,
     /// The revision that last touched this switch.
     pub revision: u64,
 }
@@ -83,13 +86,46 @@ impl Desired {
         if let Some(definitions) = &change.definitions {
             self.definitions = definitions.clone();
         }
+        let mut moved = self.moved_guests(change);
         for (name, state) in &change.switches {
             match state {
                 Some(state) => self.switches.insert(name.clone(), state.clone()),
                 None => self.switches.remove(name),
             };
         }
+        if change.definitions.is_some() {
+            moved = self.switches.iter().filter(|(_, s)| !s.guests.is_empty()).map(|(name, _)| name.clone()).collect();
+        }
+        self.seat(&moved);
         self.serials.extend(change.serials.iter().cloned());
+    }
+
+    /// The switches whose guests a change that is not taken in yet changes.
+    #[must_use]
+    pub fn moved_guests(&self, change: &super::Change) -> Vec<Arc<str>> {
+        let guests = |state: Option<&SwitchState>| state.map_or_else(Vec::new, |state| state.guests.clone());
+        let moved = |(name, state): &&(Arc<str>, Option<SwitchState>)| {
+            guests(self.switches.get(name)) != guests(state.as_ref())
+        };
+        change.switches.iter().filter(moved).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Puts the guests of these switches into the definitions.
+    fn seat(&mut self, names: &[Arc<str>]) {
+        for name in names {
+            let guests = self.switches.get(name).map_or(&[][..], |state| &state.guests);
+            Arc::make_mut(&mut self.definitions).seat(name, guests);
+        }
+    }
+
+    /// State of switches under definitions that know no guests yet.
+    #[must_use]
+    pub fn with_switches(mut self, switches: BTreeMap<Arc<str>, SwitchState>) -> Self {
+        let names: Vec<Arc<str>> =
+            switches.iter().filter(|(_, s)| !s.guests.is_empty()).map(|(n, _)| n.clone()).collect();
+        self.switches = switches;
+        self.seat(&names);
+        self
     }
 
     /// The last rollout of a switch.

@@ -3,12 +3,14 @@
 //! Formats on disk are frozen here; live types may change freely. A row of a newer version is
 //! refused by name, so that an older program never half-reads newer state.
 
-use super::{Hold, Split, SwitchState};
+use super::{Guest, Hold, Lease, Origin, Split, SwitchState};
 use crate::health::Override;
 use crate::moment::Moment;
 use crate::rollout::record::{RecordError, RolloutV1};
+use crate::steering::{Given, Member};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// The version number rows carry.
@@ -54,7 +56,55 @@ struct SwitchV1 {
     changed_at: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rollout: Option<RolloutV1>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    guests: Vec<GuestV1>,
     revision: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct GuestV1 {
+    pool: Arc<str>,
+    ipv4: Option<Ipv4Addr>,
+    ipv6: Option<Ipv6Addr>,
+    weight: u16,
+    /// Absent: found in DNS.
+    registered: Option<RegisteredV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RegisteredV1 {
+    id: String,
+    version: Option<String>,
+    ttl_ms: u64,
+    by: String,
+    stale: bool,
+}
+
+impl GuestV1 {
+    fn of(guest: &Guest) -> Self {
+        let member = &guest.member;
+        let registered = guest.lease().map(|lease| RegisteredV1 {
+            id: member.name().into_owned(),
+            version: member.expect_version().map(str::to_owned),
+            ttl_ms: lease.ttl_ms,
+            by: lease.by.clone(),
+            stale: lease.stale,
+        });
+        Self { pool: guest.pool.clone(), ipv4: member.ipv4, ipv6: member.ipv6, weight: member.weight, registered }
+    }
+
+    fn restore(self) -> Guest {
+        let (given, origin) = match self.registered {
+            None => (Given::default(), Origin::Discovered),
+            Some(RegisteredV1 { id, version, ttl_ms, by, stale }) => (
+                Given { name: Some(id.into()), expect_version: version.map(Into::into) },
+                Origin::Registered(Lease { ttl_ms, by, stale }),
+            ),
+        };
+        let mut member = Member::new(self.ipv4, self.ipv6, given);
+        member.weight = self.weight;
+        Guest { pool: self.pool, member, origin }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +133,7 @@ pub fn encode_switch(state: &SwitchState) -> String {
         recent: state.recent.clone(),
         changed_at: state.changed_at,
         rollout: state.rollout.as_ref().map(|rollout| RolloutV1::of(rollout)),
+        guests: state.guests.iter().map(GuestV1::of).collect(),
         revision: state.revision,
     };
     let body = serde_json::to_value(form).expect("plain data");
@@ -114,6 +165,7 @@ pub fn decode_switch(text: &str) -> Result<SwitchState, DecodeError> {
         recent: form.recent,
         changed_at: form.changed_at,
         rollout: form.rollout.map(RolloutV1::restore).transpose()?.map(Arc::new),
+        guests: form.guests.into_iter().map(GuestV1::restore).collect(),
         revision: form.revision,
     })
 }

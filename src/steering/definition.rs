@@ -1,5 +1,6 @@
 //! Switches as the operator defines them, checked, with defaults filled in.
 
+use super::arrivals::{DnsSource, Register};
 use super::country::CountryCode;
 use crate::dns::{Name, Rrset};
 use crate::health::{IdleReading, Monitor};
@@ -95,6 +96,10 @@ pub struct Extras {
     pub monitors: Option<Vec<Arc<Monitor>>>,
     /// Idle reading instead of the switch's.
     pub idle: Option<Arc<IdleReading>>,
+    /// Who may register members with it.
+    pub register: Option<Register>,
+    /// A name whose addresses are its members.
+    pub discover: Option<Arc<DnsSource>>,
 }
 
 impl Pool {
@@ -110,7 +115,14 @@ impl Deref for Pool {
     type Target = Extras;
 
     fn deref(&self) -> &Extras {
-        static NONE: Extras = Extras { records: Vec::new(), expect_version: None, monitors: None, idle: None };
+        static NONE: Extras = Extras {
+            records: Vec::new(),
+            expect_version: None,
+            monitors: None,
+            idle: None,
+            register: None,
+            discover: None,
+        };
         self.extras.as_deref().unwrap_or(&NONE)
     }
 }

@@ -3,6 +3,7 @@
 //! `definition` is what the operator wrote; `compiled` is what a query reads. Pure: the draw comes
 //! in as an argument. Never looks at a clock, a socket or a log.
 
+mod arrivals;
 mod capped;
 mod compile;
 mod compiled;
@@ -25,6 +26,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use arrivals::{DiscoveryReport, DiscoveryTask, DnsSource, Register, is_answerable};
 pub use compile::{MemberHealth, PoolInput, SwitchInput, compile};
 pub use compiled::{Choice, CompiledPool, CompiledSwitch, Seen, Sets, Watch};
 pub use country::CountryCode;

@@ -33,7 +33,7 @@ async fn ask(
 }
 
 /// As [`ask`] with a bearer token.
-async fn with(server: &Server, token: &str, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+pub async fn with(server: &Server, token: &str, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
     ask(server, Some(&format!("Bearer {token}")), method, path, body).await
 }
 

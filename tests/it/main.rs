@@ -16,6 +16,7 @@ mod cli;
 mod compare;
 mod delegation;
 mod dig;
+mod discovery;
 mod documents;
 mod doh;
 mod draining;
@@ -29,6 +30,7 @@ mod health;
 mod hooks;
 mod import;
 mod lab;
+mod members;
 #[path = "../../src/steering/tests/mmdb.rs"]
 mod mmdb;
 mod monitors;

@@ -40,6 +40,7 @@ fn member(address: &str, health: Health) -> MemberView {
         certificate_days: None,
         probes_passed: 40,
         probes_failed: 2,
+        origin: None,
     }
 }
 
@@ -60,6 +61,8 @@ fn pool(name: &str, weight: u16, drain: DrainReport, member: MemberView) -> Pool
         answers_recently: None,
         pin_answers: 0,
         drain,
+        register_max: None,
+        discovery: None,
         members: vec![member],
     }
 }

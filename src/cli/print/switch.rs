@@ -2,7 +2,7 @@
 
 use super::status::{remarks, up_count};
 use super::{Cell, Page, Table, Tone, split, times};
-use crate::admin::report::{DrainReport, MemberView, PoolView, SwitchView};
+use crate::admin::report::{DiscoveryView, DrainReport, MemberView, OriginView, PoolView, SwitchView};
 use crate::drain::DrainState;
 use crate::health::{Health, Override, OverrideKind};
 use crate::steering::Policy;
@@ -80,8 +80,57 @@ fn members(page: &mut Page, switch: &SwitchView) {
         if let Some(failure) = &member.failure {
             page.paragraph(Tone::Bad, &lead, failure);
         }
+        if let Some(OriginView::Registered { stale: true, .. }) = &member.origin {
+            page.paragraph(
+                Tone::Bad,
+                &lead,
+                "no heartbeat; kept, marked stale, since its pool would be left with nobody",
+            );
+        }
         if let Some(hold) = &member.hold {
             page.paragraph(Tone::Warn, &lead, &hold_words(hold, member.health, page.now_unix_ms()));
+        }
+    }
+}
+
+/// Every member, and how it came.
+pub(in crate::cli) fn show_members(page: &mut Page, switch: &SwitchView) {
+    let mut table =
+        Table::new(0, &["POOL", "MEMBER", "CAME FROM", "LASTS", "HEALTH", "ANSWERED", "WEIGHT", "ADDRESSES"]);
+    for (pool, member) in each_member(switch) {
+        let (from, lasts) = match &member.origin {
+            None => ("files".to_owned(), Cell::from("-")),
+            Some(OriginView::Discovered) => ("DNS".to_owned(), Cell::from("-")),
+            Some(OriginView::Registered { stale: true, by, .. }) => (by.clone(), Cell::toned(Tone::Bad, "stale")),
+            Some(OriginView::Registered { expires_in_ms, by, .. }) => (by.clone(), times::brief(*expires_in_ms).into()),
+        };
+        table.row(vec![
+            pool.name.as_str().into(),
+            member.name.as_str().into(),
+            from.into(),
+            lasts,
+            health(member),
+            if member.eligible { "yes" } else { "no" }.into(),
+            Cell::from(member.weight.to_string()).right(),
+            member.addresses.join(" ").into(),
+        ]);
+    }
+    page.table(&table);
+    for pool in &switch.pools {
+        if let Some(max) = pool.register_max {
+            let came = pool.members.iter().filter(|m| matches!(m.origin, Some(OriginView::Registered { .. }))).count();
+            page.line(Tone::Faint, &format!("{}: {came} of at most {max} are registered", pool.name));
+        }
+        if let Some(DiscoveryView { name, failure, .. }) = &pool.discovery {
+            let lead = format!("{}: ", pool.name);
+            match failure {
+                Some(why) => page.paragraph(
+                    Tone::Bad,
+                    &lead,
+                    &format!("{name} cannot be looked up, the last good members stay: {why}"),
+                ),
+                None => page.paragraph(Tone::Faint, &lead, &format!("looked up at {name}")),
+            }
         }
     }
 }

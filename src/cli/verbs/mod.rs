@@ -3,6 +3,7 @@
 mod change;
 mod drain;
 mod look;
+mod member;
 mod rollout;
 mod token;
 mod waiting;
@@ -33,6 +34,7 @@ pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
         Verb::Undo(args) | Verb::Prepare(args) => Some(&args.connection),
         Verb::Reset(args) => Some(&args.connection),
         Verb::Rollout(args) => Some(args.verb.connection()),
+        Verb::Member(args) => Some(args.verb.connection()),
         Verb::Override(args) => Some(&args.connection),
         Verb::ExpectVersion(args) => Some(&args.connection),
         Verb::Drain(args) => Some(&args.connection),
@@ -85,6 +87,7 @@ async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Prepare(args) => change::prepare(session, args).await,
         Verb::Reset(args) => change::plain(session, &["reset"], "reset to the files", args).await,
         Verb::Rollout(args) => rollout::run(session, args.verb).await,
+        Verb::Member(args) => member::run(session, args.verb).await,
         Verb::Override(args) => change::hold(session, args).await,
         Verb::ExpectVersion(args) => change::expect_version(session, args).await,
         Verb::Reload(args) => change::reload(session, args).await,

@@ -16,7 +16,9 @@ pub use monitor::{IdleForm, MonitorForm};
 pub use places::Places;
 pub use read::{Table, Tables, read_tables, read_value, syntax_problem};
 pub use scalar::{List, Scalar, Texts};
-pub use switch::{MemberForm, MemberTable, PoolForm, RuleForm, SwitchForm, ZoneForm};
+pub use switch::{
+    DnsForm, MemberForm, MemberTable, MembersForm, PoolForm, RegisterForm, RuleForm, SwitchForm, ZoneForm,
+};
 
 use std::collections::BTreeMap;
 use std::ops::Range;

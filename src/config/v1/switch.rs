@@ -3,8 +3,8 @@
 use super::{Entries, Field, IdleForm, List, MonitorForm, Scalar, Texts};
 use crate::rollout::v1::PlanForm;
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use toml::Spanned;
 
@@ -84,9 +84,11 @@ pub struct SwitchForm {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PoolForm {
-    /// Addresses, or tables.
+    /// Addresses, or tables; or where they are looked up.
     #[serde(default)]
-    pub members: Vec<Spanned<MemberForm>>,
+    pub members: MembersForm,
+    /// Who may register members.
+    pub register: Option<Spanned<RegisterForm>>,
     /// 0 to 10000.
     pub weight: Field<Scalar>,
     /// What its members must say they are.
@@ -122,6 +124,94 @@ pub struct RuleForm {
     pub pool: Field<String>,
     /// The weights they get.
     pub weights: Field<Entries<Spanned<i64>>>,
+}
+
+/// `register = { ... }`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterForm {
+    /// How many at a time.
+    pub max: Field<i64>,
+    /// Where they come from, and where their addresses lie.
+    pub networks: Option<Texts>,
+    /// The longest time without a heartbeat.
+    pub ttl_max: Field<Scalar>,
+}
+
+/// `members = { dns = ... }`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsForm {
+    /// The name.
+    pub dns: Field<String>,
+    /// Ask for SRV records instead of addresses.
+    pub srv: Field<bool>,
+    /// Time between two looks.
+    pub every: Field<Scalar>,
+    /// Time limit of a query.
+    pub timeout: Field<Scalar>,
+    /// Who is asked.
+    pub resolver: Field<String>,
+    /// The most members.
+    pub max: Field<i64>,
+}
+
+/// The members of a pool: a list, or a table that says where they are looked up.
+#[derive(Debug, Clone)]
+pub enum MembersForm {
+    /// Each of them.
+    List(Vec<Spanned<MemberForm>>),
+    /// A name in DNS.
+    Dns(Box<DnsForm>),
+}
+
+impl Default for MembersForm {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl MembersForm {
+    /// Those the file names.
+    pub fn list(&self) -> &[Spanned<MemberForm>] {
+        match self {
+            Self::List(list) => list,
+            Self::Dns(_) => &[],
+        }
+    }
+
+    /// Where they are looked up.
+    pub fn dns(&self) -> Option<&DnsForm> {
+        match self {
+            Self::List(_) => None,
+            Self::Dns(form) => Some(form),
+        }
+    }
+}
+
+/// Reads a [`MembersForm`].
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = MembersForm;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of members, or a table such as { dns = \"blue.service.consul\" }")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<MembersForm, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(MembersForm::List)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MembersForm, A::Error> {
+        DnsForm::deserialize(MapAccessDeserializer::new(map)).map(|form| MembersForm::Dns(Box::new(form)))
+    }
+}
+
+impl<'de> Deserialize<'de> for MembersForm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MembersVisitor)
+    }
 }
 
 /// One member: its addresses, or a table.

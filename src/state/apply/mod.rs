@@ -4,6 +4,7 @@
 //! the guards against it, number it. Nothing here mutates; the caller commits and absorbs.
 
 mod guards;
+pub mod guests;
 mod holds;
 mod reload;
 mod rollouts;
@@ -44,6 +45,10 @@ pub fn apply(desired: &Desired, observed: &Observed, request: &Request, now: Mom
         }
         Command::ExpectVersion { switch, pool, version } => decide.expect_version(switch, pool, version.as_deref()),
         Command::Rollout { switch, verb } => rollouts::decide(&decide, switch, verb),
+        Command::Register { switch, pool, member, from } => guests::register(&decide, (switch, pool), member, *from),
+        Command::Unregister { switch, pool, id } => guests::unregister(&decide, switch, pool, id),
+        Command::Expire { switch, over } => guests::expire(&decide, switch, over),
+        Command::Discovered { switch, pool, members } => guests::discovered(&decide, switch, pool, members),
         Command::Reload(definitions) => reload::reload(&decide, definitions),
     }
 }

@@ -8,14 +8,14 @@ use crate::state::command::{Change, Rejection, SplitChange};
 use crate::state::definitions::{Definitions, ZoneDefinition};
 use crate::state::runtime::{Desired, Split, SwitchState};
 use crate::state::serials;
-use crate::steering::Switch;
+use crate::steering::{Member, Pool, Switch};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Replaces the definitions; what was set at run time stays, and edits it hides are named.
 pub(super) fn reload(decide: &Decide<'_>, new: &Arc<Definitions>) -> Result<Change, Rejection> {
-    let old = &decide.desired.definitions;
-    if **old == **new {
+    let old = &*decide.desired.definitions.as_written();
+    if *old == **new {
         return Ok(decide.unchanged());
     }
     let fresh: HashMap<&str, &Arc<Switch>> =
@@ -29,6 +29,9 @@ pub(super) fn reload(decide: &Decide<'_>, new: &Arc<Definitions>) -> Result<Chan
         let after = fresh.get(&*switch.name).copied();
         decide.guard(removes_serving(decide.desired, switch, &before, after))?;
         let state = decide.desired.switches.get(&switch.name);
+        if after.is_none() && state.is_some_and(|state| !state.guests.is_empty()) {
+            notes.push(format!("switch `{}` is gone, and the members that came by themselves with it", switch.name));
+        }
         let Some(after) = after else {
             removed.extend(state.map(|_| switch.name.clone()));
             continue;
@@ -163,12 +166,43 @@ fn keep(state: &SwitchState, after: &Switch, now: Moment, notes: &mut Vec<String
             ));
         }
     }
+    keep_guests(&mut kept, after, notes);
+    let guests = &kept.guests;
+    let is_member = |pool: &Pool, name: &str| {
+        let mut came = guests.iter().filter(|guest| guest.pool == pool.name);
+        pool.members.iter().any(|member| member.name() == name) || came.any(|guest| guest.member.name() == name)
+    };
     kept.holds.retain(|hold| {
-        after
-            .pool(&hold.pool)
-            .is_some_and(|(_, pool)| hold.member.as_ref().is_none_or(|m| pool.members.iter().any(|x| x.name() == **m)))
+        after.pool(&hold.pool).is_some_and(|(_, pool)| hold.member.as_ref().is_none_or(|name| is_member(pool, name)))
     });
     kept
+}
+
+/// Guests stay where the files still let them come, and are no member of the files by now.
+fn keep_guests(kept: &mut SwitchState, after: &Switch, notes: &mut Vec<String>) {
+    kept.guests.retain(|guest| {
+        let name = guest.member.name();
+        let gone = match after.pool(&guest.pool) {
+            None => "the files no longer have its pool",
+            Some((_, pool)) if guest.lease().is_some() && pool.register.is_none() => {
+                "the files no longer let members register with it"
+            }
+            Some((_, pool)) if guest.lease().is_none() && pool.discover.is_none() => {
+                "the files no longer look for members in DNS"
+            }
+            Some((_, pool)) if pool.members.iter().any(|member| clashes(member, &guest.member)) => {
+                "the files have it as a member of their own"
+            }
+            Some(_) => return true,
+        };
+        notes.push(format!("switch `{}`, pool `{}`: member `{name}` goes: {gone}", after.name, guest.pool));
+        false
+    });
+}
+
+/// Whether two members have a name or an address in common.
+fn clashes(one: &Member, other: &Member) -> bool {
+    one.name() == other.name() || one.addresses().any(|address| other.addresses().any(|a| a == address))
 }
 
 /// Zones that are new or differ, or whose rules concern other networks.

@@ -69,6 +69,7 @@ pub(super) fn reset(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection
     decide.guard(decide.rollout_runs(switch))?;
     let mut fresh = SwitchState {
         rollout: state.rollout.clone(),
+        guests: state.guests.clone(),
         previous: state.previous.clone(),
         changed_at: state.changed_at,
         recent: state.recent.clone(),

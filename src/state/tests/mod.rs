@@ -8,6 +8,7 @@ mod compiling;
 mod expected_versions;
 mod flips;
 mod guards;
+mod guests;
 mod overrides;
 mod percentages;
 mod rejections;

@@ -27,6 +27,25 @@ fn held() -> impl Strategy<Value = Hold> {
     })
 }
 
+fn guest() -> impl Strategy<Value = Guest> {
+    let lease = (any::<u64>(), name(), any::<bool>()).prop_map(|(ttl_ms, by, stale)| Lease {
+        ttl_ms,
+        by: by.to_string(),
+        stale,
+    });
+    let registered = (name(), prop::option::of(name()), lease).prop_map(|(id, version, lease)| {
+        let given = Given { name: Some((*id).into()), expect_version: version.map(|version| (*version).into()) };
+        (given, Origin::Registered(lease))
+    });
+    let origin = prop_oneof![registered, Just((Given::default(), Origin::Discovered))];
+    let (ipv4, ipv6) = (prop::option::of(any::<std::net::Ipv4Addr>()), prop::option::of(any::<std::net::Ipv6Addr>()));
+    (name(), ipv4, ipv6, 1..=10_000u16, origin).prop_map(|(pool, ipv4, ipv6, weight, (given, origin))| {
+        let mut member = Member::new(ipv4, ipv6, given);
+        member.weight = weight;
+        Guest { pool, member, origin }
+    })
+}
+
 prop_compose! {
     fn any_state()(
         weights in prop::option::of(split()),
@@ -38,9 +57,10 @@ prop_compose! {
         salt in prop::option::of(".{0,8}"),
         recent in prop::collection::vec(name(), 0..3),
         changed_at in prop::option::of(moment()),
+        guests in prop::collection::vec(guest(), 0..3),
         revision in any::<u64>(),
     ) -> SwitchState {
-        SwitchState { weights, file_weights, previous, versions, holds, prepared_until_unix_ms, salt, recent, changed_at, revision, rollout: None }
+        SwitchState { weights, file_weights, previous, versions, holds, prepared_until_unix_ms, salt, recent, changed_at, revision, guests, rollout: None }
     }
 }
 
