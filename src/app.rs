@@ -17,7 +17,7 @@ use crate::server::{self, BindError, Bound, Certificate, CertificateError, Encry
 use crate::snapshot::Settings;
 use crate::store::{Store, StoreError};
 use crate::transfer::{self, TransferTotals};
-use crate::{evidence, geo, hooks, probe};
+use crate::{discovery, evidence, geo, hooks, probe};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -141,6 +141,11 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     workers.push(tokio::spawn(geo::watch(files, look, started.geo.clone(), until(stopped.clone()))));
     first_round(&mut started).await;
     begin_promises(&started).await?;
+    workers.push(tokio::spawn(discovery::run(
+        started.discovery_wanted.clone(),
+        started.discovery.clone(),
+        until(stopped.clone()),
+    )));
     let hook_totals = Arc::new(HookTotals::default());
     workers.push(tokio::spawn(evidence::queries::run(
         started.evidence_wanted.clone(),

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod discovery;
 pub mod dns;
 pub mod drain;
 pub mod evidence;

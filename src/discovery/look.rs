@@ -1,0 +1,150 @@
+//! One look at a source: its resolvers in turn, its records to members.
+
+use super::ask::{Found, Question, ask};
+use crate::dns::{Name, RecordType};
+use crate::steering::{DnsSource, Given, MAX_WEIGHT, Member, is_answerable};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// Where the system names its resolvers, and how many are asked.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+const MAX_RESOLVERS: usize = 3;
+
+/// How often a resolver is asked: a datagram may be lost.
+const ATTEMPTS: usize = 2;
+
+/// The members a source has, at least one, in a fixed order.
+pub(super) async fn look(source: &DnsSource) -> Result<Vec<Member>, String> {
+    let resolvers = match source.resolver {
+        Some(resolver) => vec![resolver],
+        None => of_system().await?,
+    };
+    let asker = Asker { resolvers, limit: Duration::from_millis(source.timeout_ms) };
+    let found = if source.srv { by_service(&asker, source).await? } else { by_address(&asker, source).await? };
+    if found.len() > usize::from(source.max) {
+        return Err(format!("{} members were found; at most {} are taken (`max`)", found.len(), source.max));
+    }
+    if found.is_empty() {
+        return Err(format!("{} has no address", source.name));
+    }
+    Ok(found)
+}
+
+/// The resolvers the system names.
+async fn of_system() -> Result<Vec<SocketAddr>, String> {
+    let text = tokio::fs::read_to_string(RESOLV_CONF).await.map_err(|error| format!("{RESOLV_CONF}: {error}"))?;
+    let resolvers = named(&text);
+    if resolvers.is_empty() { Err(format!("{RESOLV_CONF} names no resolver: give `resolver`")) } else { Ok(resolvers) }
+}
+
+/// The `nameserver` lines of a resolv.conf.
+fn named(text: &str) -> Vec<SocketAddr> {
+    let addresses = text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        words.next().filter(|word| *word == "nameserver")?;
+        words.next()?.parse::<IpAddr>().ok()
+    });
+    addresses.take(MAX_RESOLVERS).map(|address| SocketAddr::new(address, 53)).collect()
+}
+
+/// Whom to ask, and how long.
+struct Asker {
+    resolvers: Vec<SocketAddr>,
+    limit: Duration,
+}
+
+impl Asker {
+    /// The records of a name; the next resolver is asked when one has no good answer.
+    async fn ask(&self, name: &Name, rtype: RecordType) -> Result<Vec<Found>, String> {
+        let mut trouble = String::new();
+        for resolver in self.resolvers.iter().flat_map(|resolver| [resolver; ATTEMPTS]) {
+            match ask(*resolver, Question { name, rtype }, self.limit / 2).await {
+                Ok(found) => return Ok(found),
+                Err(why) => trouble = why,
+            }
+        }
+        Err(trouble)
+    }
+
+    /// The addresses of a name, of both families.
+    async fn addresses(&self, name: &Name) -> Result<BTreeSet<IpAddr>, String> {
+        let mut addresses = BTreeSet::new();
+        for rtype in [RecordType::A, RecordType::AAAA] {
+            for found in self.ask(name, rtype).await? {
+                let Found::Address(address) = found else { continue };
+                if !is_answerable(address) {
+                    return Err(format!("{name} has {address}, which is no address that a client could connect to"));
+                }
+                addresses.insert(address);
+            }
+        }
+        Ok(addresses)
+    }
+}
+
+/// Each address a member.
+async fn by_address(asker: &Asker, source: &DnsSource) -> Result<Vec<Member>, String> {
+    Ok(asker.addresses(&source.name).await?.into_iter().map(|address| member(address, 1)).collect())
+}
+
+/// The targets of the first priority (RFC 2782) with their weights; ports are of no use in A and AAAA.
+async fn by_service(asker: &Asker, source: &DnsSource) -> Result<Vec<Member>, String> {
+    let services = asker.ask(&source.name, RecordType::SRV).await?;
+    let services: Vec<(u16, u16, Name)> = services
+        .into_iter()
+        .filter_map(|found| match found {
+            Found::Service { priority, weight, target } => Some((priority, weight, target)),
+            Found::Address(_) => None,
+        })
+        .collect();
+    let first = services.iter().map(|(priority, ..)| *priority).min();
+    let mut targets: Vec<(Name, u16)> = Vec::new();
+    for (_, weight, target) in services.into_iter().filter(|(priority, ..)| Some(*priority) == first) {
+        let weight = weight.clamp(1, MAX_WEIGHT);
+        if target == Name::root() {
+            return Err(format!("{} says that the service is not offered", source.name));
+        }
+        match targets.iter_mut().find(|(known, _)| *known == target) {
+            // A target on several ports is one server.
+            Some((_, known)) => *known = (*known).max(weight),
+            None => targets.push((target, weight)),
+        }
+    }
+    if targets.len() > usize::from(source.max) {
+        return Err(format!("{} targets were found; at most {} are taken (`max`)", targets.len(), source.max));
+    }
+    let mut members: Vec<Member> = Vec::new();
+    for (target, weight) in targets {
+        for address in asker.addresses(&target).await? {
+            if !members.iter().any(|known| known.addresses().any(|taken| taken == address)) {
+                members.push(member(address, weight));
+            }
+        }
+    }
+    members.sort_by_key(|member| member.addresses().next());
+    Ok(members)
+}
+
+/// A member of one address, named by it.
+fn member(address: IpAddr, weight: u16) -> Member {
+    let mut member = match address {
+        IpAddr::V4(v4) => Member::new(Some(v4), None, Given::default()),
+        IpAddr::V6(v6) => Member::new(None, Some(v6), Given::default()),
+    };
+    member.weight = weight;
+    member
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resolvers_are_those_the_system_names() {
+        let text =
+            "# made by hand\nsearch lan\nnameserver 192.0.2.53\nnameserver ::1 # local\noptions edns0\nnameserver x\n";
+        let shown: Vec<String> = named(text).iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["192.0.2.53:53", "[::1]:53"]);
+    }
+}
