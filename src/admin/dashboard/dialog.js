@@ -122,6 +122,7 @@ async function ask(change, dialog) {
 
 /** Somebody else changed something since: looks again, and asks again. */
 async function stale(change, dialog, committing = false) {
+  change.trial = null;
   try {
     await look(change);
   } catch (problem) {

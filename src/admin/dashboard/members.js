@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { swatch } from "./pools.js";
 import { age } from "./state.js";
-import { count, drainWords, isDraining, latency, percent, roughly, when } from "./words.js";
+import { count, drainWords, isDraining, latency, percent, plural, roughly, when } from "./words.js";
 
 const HEALTH = { up: ["✓", "up", "good"], down: ["✕", "down", "bad"], unknown: ["?", "unknown", "plain"] };
 
@@ -26,7 +26,7 @@ function poolView(pool, look) {
       pool.monitored ? null : h("span", { class: "mark warn" }, "not monitored"),
       pool.expect_version ? h("span", { class: "muted" }, "expects ", h("code", {}, pool.expect_version)) : null,
       h("span", { class: "space" }),
-      h("span", { class: "muted small" }, `${count(pool.answers)} answers`)),
+      h("span", { class: "muted small" }, plural(pool.answers, "answer"))),
     pool.why ? h("p", { class: "small why" }, pool.why) : null,
     pool.hold ? hold(pool.hold) : null,
     drain ? h("p", { class: "small drainline" },
