@@ -53,6 +53,9 @@ async fn every_view_passes_axe_in_light_dark_and_narrow() {
     let browser = &world.browser;
     browser.open(&format!("http://{}/", world.server.admin)).await;
     browser.until("the form is there", "document.querySelector('#token')").await;
+    browser.run("document.body.append(document.createElement('img'))", json!([])).await;
+    assert!(violations(browser).await.iter().any(|line| line.contains("image-alt")), "axe finds a fault that is there");
+    browser.run("document.querySelector('body > img').remove()", json!([])).await;
     inspect(browser, "sign-in").await;
     world.post("/v1/switches/model/flip", json!({ "to": "green", "reason": "a first change" })).await;
     world.post("/v1/switches/model/undo", json!({ "reason": "and back" })).await;

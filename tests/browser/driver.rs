@@ -137,12 +137,6 @@ impl Browser {
         self.until(&format!("{css} shows {text:?}"), &expression).await;
     }
 
-    /// The text of the first element.
-    pub async fn text(&self, css: &str) -> String {
-        let text = self.run("return document.querySelector(arguments[0])?.textContent ?? ''", json!([css])).await;
-        text.as_str().unwrap_or_default().to_owned()
-    }
-
     async fn find(&self, css: &str) -> String {
         self.until(&format!("{css} is there and enabled"), &format!("document.querySelector({})?.disabled === false || document.querySelector({0}) && !('disabled' in document.querySelector({0}))", json!(css))).await;
         let found = self.post("/element", json!({ "using": "css selector", "value": css })).await;
@@ -211,7 +205,6 @@ impl Browser {
     }
 
     /// Keeps a picture, and says where.
-    #[allow(clippy::print_stdout)]
     pub async fn picture(&self, path: &Path) {
         let reply = self.client.get(format!("{}/screenshot", self.session)).send().await.expect("chromedriver answers");
         let reply: Value = reply.json().await.expect("JSON");

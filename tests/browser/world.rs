@@ -14,7 +14,7 @@ pub struct World {
 }
 
 /// Probes that a busy machine does not upset.
-const CALM: &str = r#"interval = "1s", timeout = "5s", fall = 20, rise = 1"#;
+const CALM: &str = r#"interval = "2s", timeout = "2s", fall = 20, rise = 1"#;
 
 /// A plan that stays at 10 % until somebody does something.
 const PLAN: &str = r#"rollout = { steps = [{ weight = "10%", hold = "1s", pause = true }, "100%"], min_hold = "1s", settle = "100ms", look_every = "200ms", gates = [] }"#;

@@ -116,9 +116,9 @@ function health(pool) {
   const up = pool.members.filter((member) => member.eligible).length;
   const all = pool.members.length;
   const held = pool.hold ? ` ⚑ ${pool.hold.kind}` : pool.members.some((member) => member.hold) ? " ⚑ held" : "";
-  const kind = !pool.monitored ? "plain" : !pool.eligible ? "bad" : up < all ? "warn" : "good";
+  const kind = !pool.eligible ? "bad" : !pool.monitored ? "plain" : up < all ? "warn" : "good";
   const mark = { plain: "?", bad: "✕", warn: "△", good: "✓" }[kind];
-  const words = !pool.monitored ? "not monitored" : `${up}/${all} up`;
+  const words = !pool.monitored ? (pool.eligible ? "not monitored" : "not eligible") : `${up}/${all} up`;
   return h("div", { class: "line", title: pool.why ?? "" }, h("span", { class: `mark ${kind}` }, h("span", { "aria-hidden": "true" }, `${mark} `), words), h("span", { class: "muted name" }, pool.name), held ? h("span", { class: "mark warn" }, held) : null);
 }
 
