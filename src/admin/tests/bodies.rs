@@ -77,7 +77,10 @@ async fn a_body_past_the_limit_is_413_however_it_is_sent() {
 async fn paths_and_methods_that_do_not_exist_are_problems_too() {
     let running = start().await;
     for (line, status) in [
-        ("GET /", 404),
+        // The page itself is at `/`; other paths beside it are problems.
+        ("GET /index.html", 404),
+        ("GET /dashboard/nothing.js", 404),
+        ("POST /", 405),
         ("GET /v1", 404),
         ("GET /v1/nothing", 404),
         ("GET /v1/switches/model/flip", 405),
