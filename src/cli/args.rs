@@ -5,12 +5,14 @@ mod import;
 mod member;
 mod reckoning;
 mod rollout;
+mod writings;
 
 pub(super) use context::{ContextAddArgs, ContextArgs, ContextVerb};
 pub(super) use import::{ImportArgs, ImportSource, Route53Args};
 pub(super) use member::{MemberArgs, MemberVerb};
 pub(super) use reckoning::{PlanArgs, PlanSource, SimulateArgs};
 pub(super) use rollout::{PromoteArgs, RolloutArgs, RolloutStartArgs, RolloutStatusArgs, RolloutVerb, Waiting};
+pub(super) use writings::{CompletionsArgs, ManArgs};
 
 use super::help;
 use clap::{Args, Parser, Subcommand};
@@ -103,6 +105,12 @@ pub(super) enum Verb {
     /// Make, list and revoke API tokens
     #[command(after_help = help::TOKEN)]
     Token(TokenArgs),
+    /// Print completions for a shell
+    #[command(hide = true, after_help = help::COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Write a manual page for each verb
+    #[command(hide = true, after_help = help::MAN)]
+    Man(ManArgs),
     /// Write a backup of the state on the server
     #[command(after_help = help::BACKUP)]
     Backup(BackupArgs),

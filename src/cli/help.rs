@@ -19,7 +19,20 @@ is given, then TIDEGATE_TOKEN, then TIDEGATE_TOKEN_FILE, then what was found bes
 
 Tables fit the terminal; in a pipe nothing is cut (COLUMNS sets a width). --json prints the API's
 answer, and on a failure a problem object with `detail`.
+Completions: tidegate completions bash|zsh|fish. Manual pages: tidegate man DIR.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 timed out, 4 server unreachable";
+
+/// `completions`.
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  tidegate completions bash > /etc/bash_completion.d/tidegate
+  tidegate completions zsh > \"${fpath[1]}/_tidegate\"
+  tidegate completions fish > ~/.config/fish/completions/tidegate.fish";
+
+/// `man`.
+pub(super) const MAN: &str = "\
+Examples:
+  tidegate man /usr/local/share/man/man1 && man tidegate-flip";
 
 /// `context`.
 pub(super) const TSIG_KEY: &str = "\

@@ -23,6 +23,7 @@ mod simulate;
 mod terminal;
 mod tsig_key;
 mod verbs;
+mod writings;
 
 pub use exit::{Exit, Failure};
 
@@ -64,6 +65,8 @@ fn run(verb: Verb) -> Exit {
         Verb::Context(args) => context::run(args.verb),
         Verb::TsigKey(args) => tsig_key::run(&args),
         Verb::Import(args) => import::run(&args.from),
+        Verb::Completions(args) => Ok(writings::completions(&args)),
+        Verb::Man(args) => writings::man(&args),
         Verb::Restore(args) if args.file.is_some() => restore::run(&args),
         client => verbs::run(client),
     };
@@ -79,7 +82,7 @@ fn run(verb: Verb) -> Exit {
 /// Whether the answer is for a program.
 fn asks_for_json(verb: &Verb) -> bool {
     match verb {
-        Verb::Serve(_) | Verb::Demo(_) => false,
+        Verb::Serve(_) | Verb::Demo(_) | Verb::Completions(_) | Verb::Man(_) => false,
         Verb::Check(args) => args.json,
         Verb::Compare(args) => args.json,
         Verb::Simulate(args) => args.json,

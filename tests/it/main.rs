@@ -58,6 +58,7 @@ mod rollouts;
 mod scripts;
 mod steered;
 mod switches;
+mod terminal;
 mod tsig;
 mod wire;
 mod world;

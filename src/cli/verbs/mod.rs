@@ -27,7 +27,9 @@ pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
         | Verb::Plan(_)
         | Verb::Context(_)
         | Verb::TsigKey(_)
-        | Verb::Import(_) => None,
+        | Verb::Import(_)
+        | Verb::Completions(_)
+        | Verb::Man(_) => None,
         Verb::Status(args) => Some(&args.connection),
         Verb::Flip(args) => Some(&args.connection),
         Verb::SetWeights(args) => Some(&args.connection),
@@ -103,7 +105,9 @@ async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         | Verb::Plan(_)
         | Verb::Context(_)
         | Verb::TsigKey(_)
-        | Verb::Import(_) => Err(Failure::usage("this verb speaks to no server")),
+        | Verb::Import(_)
+        | Verb::Completions(_)
+        | Verb::Man(_) => Err(Failure::usage("this verb speaks to no server")),
     }
 }
 

@@ -1,0 +1,165 @@
+//! What people see: colour in a real terminal (tmux), completions, manual pages.
+
+use crate::harness::{Folder, LIMIT, PROGRAM, Server};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+/// Names long enough to need room.
+const ZONE: &str = r#"
+[zone]
+ns = ["ns1.example.test"]
+glue = { "ns1.example.test" = ["192.0.2.53"] }
+
+[switch.model]
+owners = ["model.example.test"]
+min_interval = "0s"
+pool.blue = { members = ["192.0.2.10"], weight = 10000, expect_version = "2026-11-01-stable" }
+pool.green = { members = ["192.0.2.20 2001:db8::20"], weight = 0, expect_version = "2026-11-20-release-candidate-7" }
+
+[switch.a-switch-with-a-rather-long-name-for-a-narrow-terminal]
+owners = ["long.example.test", "*.long.example.test"]
+min_interval = "0s"
+pool.europe-frankfurt = { members = ["192.0.2.30"], weight = 5000 }
+pool.america-oregon = { members = ["192.0.2.40"], weight = 5000 }
+"#;
+
+/// Commands so far.
+static COMMANDS: AtomicU32 = AtomicU32::new(0);
+
+/// A terminal of tmux, on a server of its own.
+struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    /// Opens one in which commands go to this server.
+    fn open(server: &Server, width: u16) -> Self {
+        let socket = server.folder.path().join(format!("tmux-{width}")).display().to_string();
+        let (address, token) = (format!("TIDEGATE_ADDRESS=http://{}", server.admin), server.token());
+        let token = format!("TIDEGATE_TOKEN={token}");
+        let terminal = Self { socket };
+        let size = width.to_string();
+        let started = terminal.tmux(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            &size,
+            "-y",
+            "50",
+            "-e",
+            &address,
+            "-e",
+            &token,
+            "-e",
+            "PS1=ready> ",
+            "sh",
+        ]);
+        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+        terminal
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new("tmux");
+        command.args(["-S", &self.socket]).args(arguments).env_remove("TMUX").env("LC_ALL", "C.UTF-8");
+        command.output().expect("tmux is installed (Debian: tmux)")
+    }
+
+    /// What a command leaves on an empty screen; the terminal's own line breaks are none here (-J).
+    fn run(&self, words: &str) -> String {
+        // A number of its own, since the screen may still show how the command before it ended.
+        let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
+        let line = format!("clear; {PROGRAM} {words}; echo \"ended with $? ({number})\"");
+        let end = format!("({number})");
+        assert!(self.tmux(&["send-keys", "-l", &line]).status.success());
+        assert!(self.tmux(&["send-keys", "Enter"]).status.success());
+        let begun = Instant::now();
+        loop {
+            let screen = String::from_utf8(self.tmux(&["capture-pane", "-p", "-J"]).stdout).expect("text");
+            if screen.lines().any(|line| line.starts_with("ended with ") && line.trim_end().ends_with(&end)) {
+                return screen;
+            }
+            assert!(begun.elapsed() < LIMIT, "the command does not end:\n{screen}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+#[tokio::test]
+async fn a_terminal_has_colour_unless_no_color_is_set() {
+    let server = Server::start(&[("example.test.toml", ZONE)]).await;
+    let terminal = Terminal::open(&server, 80);
+    terminal.run("status");
+    let coloured = |terminal: &Terminal| {
+        String::from_utf8(terminal.tmux(&["capture-pane", "-p", "-e"]).stdout).expect("text").contains('\u{1b}')
+    };
+    assert!(coloured(&terminal), "{}", terminal.run("status"));
+    terminal.run("status --color never");
+    assert!(!coloured(&terminal));
+    assert!(terminal.tmux(&["send-keys", "export NO_COLOR=1", "Enter"]).status.success());
+    terminal.run("status");
+    assert!(!coloured(&terminal));
+}
+
+#[test]
+fn bash_completes_verbs_and_flags() {
+    let folder = Folder::new("completions");
+    let script = Command::new(PROGRAM).args(["completions", "bash"]).output().unwrap();
+    assert!(script.status.success());
+    std::fs::write(folder.path().join("tidegate.bash"), &script.stdout).unwrap();
+    let ask = "source tidegate.bash
+COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1))
+_tidegate tidegate \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"
+printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let complete = |words: &[&str]| {
+        let output = Command::new("bash")
+            .args(["--norc", "-c", ask, "bash", "tidegate"])
+            .args(words)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(complete(&["stat"]), ["status"]);
+    assert_eq!(complete(&["rollout", "pro"]), ["promote"]);
+    assert!(complete(&["flip", "--re"]).contains(&"--reason".to_owned()));
+    for shell in ["zsh", "fish"] {
+        let script = Command::new(PROGRAM).args(["completions", shell]).output().unwrap();
+        assert!(script.status.success() && String::from_utf8_lossy(&script.stdout).contains("set-weights"), "{shell}");
+    }
+}
+
+#[test]
+fn manual_pages_render_without_complaint_and_name_every_flag() {
+    let folder = Folder::new("man");
+    let pages = folder.path().join("man1");
+    assert!(Command::new(PROGRAM).arg("man").arg(&pages).status().unwrap().success());
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&pages).unwrap() {
+        let path = entry.unwrap().path();
+        let rendered = Command::new("man")
+            .args(["--warnings", "-l"])
+            .arg(&path)
+            .env("MANWIDTH", "80")
+            .env("LC_ALL", "C.UTF-8")
+            .output()
+            .expect("man is installed (Debian: man-db)");
+        let (text, said) = (String::from_utf8_lossy(&rendered.stdout), String::from_utf8_lossy(&rendered.stderr));
+        assert!(rendered.status.success() && said.is_empty(), "{}: {said}", path.display());
+        assert!(text.contains("tidegate") && text.contains("SYNOPSIS"), "{}: {text}", path.display());
+        if path.ends_with("tidegate-flip.1") {
+            assert!(text.contains("--prepare") && text.contains("--idempotency-key"), "{text}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 20, "{seen} pages");
+}
