@@ -121,6 +121,10 @@ fn walk(folder: &Folder) -> Vec<(String, i32)> {
         ("token list".into(), 0),
         ("token revoke walk".into(), 0),
         ("token revoke walk".into(), 1),
+        ("member list model".into(), 0),
+        ("member list nobody".into(), 1),
+        ("member register model blue extra --ip 192.0.2.99".into(), 1),
+        ("member remove model blue extra".into(), 1),
         ("context list".into(), 0),
         ("context add lab --address 127.0.0.1:1".into(), 0),
         ("context add lab --address 127.0.0.1:1".into(), 1),
@@ -155,11 +159,11 @@ async fn every_verb_answers_programs_in_json_and_ends_with_its_exit_code() {
         if expected == 2 {
             assert!(body["detail"].is_string(), "{line}: {body}");
         }
-        let nested = matches!(words[0].as_str(), "rollout" | "token" | "context" | "import");
+        let nested = matches!(words[0].as_str(), "rollout" | "token" | "context" | "import" | "member");
         walked.insert(words[..1 + usize::from(nested)].join(" "));
     }
     let mut all: BTreeSet<String> = verbs(&[]).into_iter().filter(|verb| !NO_ANSWER.contains(&verb.as_str())).collect();
-    for group in ["rollout", "token", "context", "import"] {
+    for group in ["rollout", "token", "context", "import", "member"] {
         assert!(all.remove(group), "{group} is a verb");
         all.extend(verbs(&[group]).iter().filter(|verb| *verb != "help").map(|verb| format!("{group} {verb}")));
     }
@@ -198,6 +202,9 @@ fn every_verb_of_a_server_exits_4_when_nobody_is_there_and_2_when_it_makes_no_se
         "token create n --role viewer",
         "token list",
         "token revoke n",
+        "member list m",
+        "member register m p i --ip 192.0.2.1",
+        "member remove m p i",
         "restore --accept-copy",
         &format!("backup {path}/x.db"),
     ] {
