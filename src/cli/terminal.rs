@@ -50,8 +50,14 @@ pub(super) fn print(text: &str) {
 
 /// Says on standard error what went wrong.
 pub(super) fn complain(sentence: &str) {
-    let painted = if coloured(&std::io::stderr()) { "\u{1b}[31merror:\u{1b}[0m" } else { "error:" };
-    remark(&format!("{painted} {}", clean(sentence)));
+    let err = std::io::stderr();
+    let painted = if coloured(&err) { "\u{1b}[31merror:\u{1b}[0m" } else { "error:" };
+    let sentence = clean(sentence);
+    // Words stay whole on a terminal; a log gets the sentence on one line. Carets stay below their characters.
+    match limit(&err).filter(|_| err.is_terminal() && !sentence.contains('^')) {
+        Some(width) => remark(&super::print::folded(painted, "error: ", &sentence, width)),
+        None => remark(&format!("{painted} {sentence}")),
+    }
 }
 
 /// Says something beside the answer.

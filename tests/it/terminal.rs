@@ -1,9 +1,10 @@
-//! What people see: colour in a real terminal (tmux), completions, manual pages.
+//! What people see: the tables in a real terminal (tmux) of 80 and of 200 columns, completions, manual pages.
 
 use crate::harness::{Folder, LIMIT, PROGRAM, Server};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
+use unicode_width::UnicodeWidthStr;
 
 /// Names long enough to need room.
 const ZONE: &str = r#"
@@ -30,6 +31,7 @@ static COMMANDS: AtomicU32 = AtomicU32::new(0);
 /// A terminal of tmux, on a server of its own.
 struct Terminal {
     socket: String,
+    width: u16,
 }
 
 impl Terminal {
@@ -38,7 +40,7 @@ impl Terminal {
         let socket = server.folder.path().join(format!("tmux-{width}")).display().to_string();
         let (address, token) = (format!("TIDEGATE_ADDRESS=http://{}", server.admin), server.token());
         let token = format!("TIDEGATE_TOKEN={token}");
-        let terminal = Self { socket };
+        let terminal = Self { socket, width };
         let size = width.to_string();
         let started = terminal.tmux(&[
             "-f",
@@ -85,11 +87,57 @@ impl Terminal {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
+
+    /// The same; no line may be longer than the terminal.
+    fn fits(&self, words: &str, facts: &[&str]) -> String {
+        let screen = self.run(words);
+        for line in screen.lines() {
+            assert!(
+                line.trim_end().width() <= usize::from(self.width),
+                "{words}: a line of {}:\n{screen}",
+                line.width()
+            );
+        }
+        for fact in facts {
+            assert!(screen.contains(fact), "{words} at {} does not say {fact}:\n{screen}", self.width);
+        }
+        screen
+    }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.tmux(&["kill-server"]);
+    }
+}
+
+#[tokio::test]
+async fn tables_fit_terminals_of_80_and_of_200_columns_and_use_their_room() {
+    let server = Server::start(&[("example.test.toml", ZONE)]).await;
+    server.short(&["model.example.test"]);
+    let reason = "the new release was seen to be good in all of the regions that were asked, so everybody moves";
+    let flipped = server.cli(&["flip", "model", "green", "--force", "--reason", reason]);
+    assert!(flipped.status.success(), "{}", String::from_utf8_lossy(&flipped.stderr));
+    let started =
+        server.cli(&["rollout", "start", "model", "--to", "blue", "--force", "--reason", "back again, slowly"]);
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    for width in [80, 200] {
+        let terminal = Terminal::open(&server, width);
+        let status = terminal
+            .fits("status", &["SWITCH", "model", "green", "100.00%", "serving", "a-switch-with", "ended with 0"]);
+        assert_eq!(status.contains("2026-11-20-release-candidate-7"), width == 200, "{status}");
+        assert_eq!(status.contains("*.long.example.test"), width == 200, "{status}");
+        terminal.fits("status model", &["ANSWERS", "192.0.2.10", "undo returns to", "ended with 0"]);
+        let history = terminal.fits("history", &["flip", "the new release was seen", "blue 10000 → 0", "ended with 0"]);
+        assert_eq!(history.contains("REVISION"), width == 200, "{history}");
+        terminal.fits("explain model.example.test 203.0.113.7", &["POOL", "ECS scope", "ended with 0"]);
+        terminal.fits("rollout status model", &["green -> blue", "started by first", "ended with 0"]);
+        terminal.fits("rollout list", &["PHASE", "1/4", "ended with 0"]);
+        terminal
+            .fits("drain model green", &["may not be closed", "it has weight", "error: model/green", "ended with 1"]);
+        terminal.fits("token list", &["ROLE", "admin", "ended with 0"]);
+        terminal.fits("plan model", &["STEP", "ended with 0"]);
+        terminal.fits("statsu", &["status", "ended with 2"]);
     }
 }
 

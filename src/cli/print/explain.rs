@@ -11,13 +11,18 @@ pub(in crate::cli) fn show(page: &mut Page, explained: &Explained) {
     page.paragraph(Tone::Strong, "", &format!("{} for {}: {pool}", explained.owner, explained.client));
     page.paragraph(if why.by_fallback { Tone::Bad } else { Tone::Plain }, "  ", &why.why);
     if let Some(rule) = &why.rule {
-        page.line(Tone::Plain, &format!("  rule: {rule}"));
+        page.paragraph(Tone::Plain, "  ", &format!("rule: {rule}"));
     }
-    page.line(
+    page.paragraph(
         Tone::Plain,
-        &format!("  switch {}, {}, key {}, ECS scope /{}", why.switch, policy(why.policy), why.key, why.scope),
+        "  ",
+        &format!("switch {}, {}, key {}, ECS scope /{}", why.switch, policy(why.policy), why.key, why.scope),
     );
-    page.line(Tone::Plain, &format!("  TTL {} s ({}), revision {}", why.ttl_s, why.ttl_cause, explained.revision));
+    page.paragraph(
+        Tone::Plain,
+        "  ",
+        &format!("TTL {} s ({}), revision {}", why.ttl_s, why.ttl_cause, explained.revision),
+    );
     page.gap();
     let mut table = Table::new(2, &["POOL", "WEIGHT", "TOOK PART", "SCORE", "ELIGIBLE"]);
     for entry in &why.pools {

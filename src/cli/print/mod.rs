@@ -150,6 +150,23 @@ pub(super) fn shorten(text: &str, most: usize) -> String {
     kept
 }
 
+/// Lines behind a lead that may be painted, each broken at spaces to fit `width`; later ones begin at the left.
+pub(super) fn folded(painted: &str, lead: &str, text: &str, width: usize) -> String {
+    let mut rows = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let first = if index == 0 { columns(lead) } else { 0 };
+        let broken = wrap(line, width.saturating_sub(first).max(20));
+        rows.extend(
+            broken.into_iter().enumerate().map(
+                |(row, text)| {
+                    if index == 0 && row == 0 { format!("{painted} {text}") } else { text }
+                },
+            ),
+        );
+    }
+    rows.join("\n")
+}
+
 /// Rows of at most `width` columns, broken at spaces; a longer word is broken where the row ends.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
@@ -249,6 +266,12 @@ mod tests {
         let text = page.finish();
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("      word")), "{text}");
+    }
+
+    #[test]
+    fn an_error_is_broken_between_words_and_keeps_its_own_lines() {
+        let text = folded("error:", "error: ", "one two three four five\nto do it all the same: --force", 27);
+        assert_eq!(text, "error: one two three four\nfive\nto do it all the same:\n--force");
     }
 
     #[test]

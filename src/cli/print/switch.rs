@@ -10,17 +10,18 @@ use crate::steering::Policy;
 /// The switch.
 pub(in crate::cli) fn show(page: &mut Page, switch: &SwitchView) {
     page.paragraph(Tone::Strong, &format!("{}  ", switch.name), &switch.owners.join(", "));
-    page.line(
+    page.paragraph(
         Tone::Plain,
+        "  ",
         &format!(
-            "  {}, TTL {} s ({}), revision {}",
+            "{}, TTL {} s ({}), revision {}",
             policy(switch.policy),
             switch.ttl_s,
             switch.ttl_cause,
             switch.revision
         ),
     );
-    page.line(Tone::Plain, &format!("  fallback: {}", switch.fallback));
+    page.paragraph(Tone::Plain, "  ", &format!("fallback: {}", switch.fallback));
     if let Some(at) = &switch.changed_at {
         page.line(Tone::Plain, &format!("  weights changed {}", times::both_of(at, page.now_unix_ms())));
     }
