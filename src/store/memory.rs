@@ -4,7 +4,7 @@
 //! "restart" is a second `load`. Never touches a disk except for `backup`.
 
 use super::{
-    AUDIT_KEPT_MS, AuditRow, Commit, Condition, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow, Loaded,
+    AUDIT_KEPT_MS, AuditRow, Commit, Condition, CookieRow, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow, Loaded,
     REPLIES_KEPT_MS, Seen, Store, StoreError, TokenRow,
 };
 use crate::dns::Name;
@@ -40,6 +40,7 @@ struct Inner {
     audit: Vec<AuditRow>,
     replies: BTreeMap<(String, String), IdempotencyRow>,
     tokens: BTreeMap<String, TokenRow>,
+    cookies: Option<CookieRow>,
     ledger: Option<String>,
     promises: BTreeMap<String, String>,
     health: BTreeMap<String, String>,
@@ -222,6 +223,17 @@ impl Store for MemoryStore {
         let mut inner = self.inner();
         inner.writable()?;
         Ok(inner.tokens.remove(id).is_some())
+    }
+
+    async fn cookie_secrets(&self) -> Result<Option<CookieRow>, StoreError> {
+        Ok(self.inner().cookies.clone())
+    }
+
+    async fn put_cookie_secrets(&self, secrets: CookieRow) -> Result<(), StoreError> {
+        let mut inner = self.inner();
+        inner.writable()?;
+        inner.cookies = Some(secrets);
+        Ok(())
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {

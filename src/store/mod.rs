@@ -126,6 +126,17 @@ pub struct TokenRow {
     pub expires_unix_ms: Option<u64>,
 }
 
+/// What DNS cookies are made with; nodes that share a store accept each other's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CookieRow {
+    /// Makes cookies: 32 hexadecimal digits.
+    pub secret: String,
+    /// The one before, which is still accepted.
+    pub previous: Option<String>,
+    /// Wall clock, milliseconds.
+    pub made_unix_ms: u64,
+}
+
 /// Which audit rows are asked for, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HistoryQuery {
@@ -245,6 +256,10 @@ pub trait Store: Send + Sync + 'static {
     async fn put_token(&self, token: TokenRow) -> Result<(), StoreError>;
     /// Removes a token; false when there was none.
     async fn remove_token(&self, id: &str) -> Result<bool, StoreError>;
+    /// The secrets of DNS cookies, if there are any yet.
+    async fn cookie_secrets(&self) -> Result<Option<CookieRow>, StoreError>;
+    /// Replaces the secrets of DNS cookies.
+    async fn put_cookie_secrets(&self, secrets: CookieRow) -> Result<(), StoreError>;
     /// Writes a consistent backup file.
     async fn backup(&self, to: &Path) -> Result<(), StoreError>;
     /// Deletes audit rows and remembered replies past their time.

@@ -1,8 +1,8 @@
 //! What every store must do, written once and run against each of them.
 
 use super::{
-    AUDIT_KEPT_MS, AuditRow, Commit, Condition, HistoryQuery, IdempotencyRow, REPLIES_KEPT_MS, Seen, Store, StoreError,
-    TokenRow,
+    AUDIT_KEPT_MS, AuditRow, Commit, Condition, CookieRow, HistoryQuery, IdempotencyRow, REPLIES_KEPT_MS, Seen, Store,
+    StoreError, TokenRow,
 };
 use crate::dns::Name;
 use serde_json::json;
@@ -71,6 +71,7 @@ pub(super) async fn run<S: Store>(mut new: impl FnMut() -> S) {
     history_pages_newest_first(&new()).await;
     a_page_never_splits_a_revision(&new()).await;
     tokens_come_and_go(&new()).await;
+    cookie_secrets_are_replaced(&new()).await;
     what_was_seen_is_merged(&new()).await;
     old_rows_are_pruned(&new()).await;
     of_many_commits_on_one_revision_one_wins(&std::sync::Arc::new(new())).await;
@@ -178,6 +179,15 @@ async fn a_page_never_splits_a_revision(store: &impl Store) {
     let wanted: Vec<(u64, String)> =
         [3, 2, 1].iter().flat_map(|r| ["c", "b", "a"].map(|s| (*r, s.to_owned()))).collect();
     assert_eq!(seen, wanted);
+}
+
+async fn cookie_secrets_are_replaced(store: &impl Store) {
+    assert_eq!(store.cookie_secrets().await.unwrap(), None);
+    for (secret, previous) in [("aa", None), ("bb", Some("aa"))] {
+        let row = CookieRow { secret: secret.to_owned(), previous: previous.map(str::to_owned), made_unix_ms: 7 };
+        store.put_cookie_secrets(row.clone()).await.unwrap();
+        assert_eq!(store.cookie_secrets().await.unwrap(), Some(row));
+    }
 }
 
 async fn tokens_come_and_go(store: &impl Store) {

@@ -28,7 +28,9 @@ use self::conditions::{Conditions, Part};
 use self::folder::Folder;
 use self::write::Write;
 use self::writer::Job;
-use super::{AuditRow, Commit, Condition, HistoryQuery, IdempotencyRow, Loaded, Seen, Store, StoreError, TokenRow};
+use super::{
+    AuditRow, Commit, Condition, CookieRow, HistoryQuery, IdempotencyRow, Loaded, Seen, Store, StoreError, TokenRow,
+};
 use async_trait::async_trait;
 use std::path::Path;
 use std::sync::Arc;
@@ -155,6 +157,14 @@ impl Store for SqliteStore {
 
     async fn remove_token(&self, id: &str) -> Result<bool, StoreError> {
         self.write(Write::RemoveToken(id.to_owned()), true).await.map(|rows| rows > 0)
+    }
+
+    async fn cookie_secrets(&self) -> Result<Option<CookieRow>, StoreError> {
+        self.ask(Job::Cookies).await
+    }
+
+    async fn put_cookie_secrets(&self, secrets: CookieRow) -> Result<(), StoreError> {
+        self.write(Write::PutCookies(secrets), false).await.map(|_| ())
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {

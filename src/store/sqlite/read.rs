@@ -3,7 +3,9 @@
 use super::fault::Fault;
 use super::rows::{self, check_row};
 use crate::dns::Name;
-use crate::store::{AuditRow, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow, Loaded, REPLIES_KEPT_MS, Seen, TokenRow};
+use crate::store::{
+    AuditRow, CookieRow, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow, Loaded, REPLIES_KEPT_MS, Seen, TokenRow,
+};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
@@ -39,6 +41,16 @@ pub(super) fn state(conn: &Connection) -> Result<Loaded, Fault> {
         Ok(())
     })?;
     Ok(loaded)
+}
+
+/// The secrets of DNS cookies.
+pub(super) fn cookies(conn: &Connection) -> Result<Option<CookieRow>, Fault> {
+    let mut found = None;
+    rows::read(conn, &rows::COOKIE, |row| {
+        found = Some(CookieRow { secret: row.get(1)?, previous: row.get(2)?, made_unix_ms: unsigned(row, 3)? });
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// The serial of each zone.

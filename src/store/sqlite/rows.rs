@@ -43,6 +43,8 @@ pub(super) const IDEMPOTENCY: Table =
 /// API tokens.
 pub(super) const TOKEN: Table =
     Table { name: "token", columns: &["id", "name", "hash", "role", "switches", "created_unix_ms", "expires_unix_ms"] };
+/// Secrets of DNS cookies, one row.
+pub(super) const COOKIE: Table = Table { name: "cookie", columns: &["id", "secret", "previous", "made_unix_ms"] };
 /// The head of the drain ledger, one row.
 pub(super) const LEDGER: Table = Table { name: "seen_ledger", columns: &["id", "body"] };
 /// The drain ledger's promises of each switch.

@@ -23,12 +23,14 @@ pub(super) struct Kind {
     application: i32,
     tables: &'static [&'static Table],
     ddl: &'static str,
+    /// Tables of later programs of the same format: made where they are missing.
+    later: &'static str,
 }
 
 /// `state.db` and its copy.
 pub(super) const STATE_KIND: Kind = Kind {
     application: 0x5469_6465, // "Tide"
-    tables: &[&rows::META, &rows::SWITCH, &rows::SERIAL, &rows::AUDIT, &rows::IDEMPOTENCY, &rows::TOKEN],
+    tables: &[&rows::META, &rows::SWITCH, &rows::SERIAL, &rows::AUDIT, &rows::IDEMPOTENCY, &rows::TOKEN, &rows::COOKIE],
     ddl: "
 CREATE TABLE meta (
     id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, change INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
@@ -49,6 +51,11 @@ CREATE TABLE token (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL, role TEXT NOT NULL, switches TEXT NOT NULL,
     created_unix_ms INTEGER NOT NULL, expires_unix_ms INTEGER, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ",
+    later: "
+CREATE TABLE IF NOT EXISTS cookie (
+    id INTEGER PRIMARY KEY CHECK (id = 1), secret TEXT NOT NULL, previous TEXT, made_unix_ms INTEGER NOT NULL,
+    sum INTEGER NOT NULL) STRICT;
+",
 };
 
 /// `seen.db`.
@@ -60,6 +67,7 @@ CREATE TABLE seen_ledger (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT N
 CREATE TABLE promises (switch TEXT PRIMARY KEY, body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE health (target TEXT PRIMARY KEY, body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ",
+    later: "",
 };
 
 /// Who else may open the file.
@@ -111,6 +119,7 @@ pub(super) fn create(folder: &Folder, name: &str, kind: &Kind) -> Result<(), Fau
     let mut conn = connect(&path, Sharing::Alone)?;
     let tx = conn.transaction()?;
     tx.execute_batch(kind.ddl)?;
+    tx.execute_batch(kind.later)?;
     if kind.application == STATE_KIND.application {
         rows::put(&tx, &rows::META, [vec![rows::number(1), rows::number(0), rows::number(0)]])?;
     }
@@ -180,12 +189,13 @@ fn open_and_check(path: &Path, kind: &Kind, sharing: Sharing) -> Result<Result<C
     Ok(Ok(conn))
 }
 
-/// Checks structure (`quick_check`) and every row's sum.
+/// Checks structure (`quick_check`) and every row's sum; makes tables that an earlier program did not.
 pub(super) fn check(conn: &Connection, kind: &Kind) -> Result<(), Fault> {
     let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
         return Err(Fault::Damaged(verdict));
     }
+    conn.execute_batch(kind.later)?;
     for table in kind.tables {
         rows::read(conn, table, |_| Ok(()))?;
     }

@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::read::{self, Mark};
 use super::rows::{self, number, optional, text};
 use crate::dns::Name;
-use crate::store::{AUDIT_KEPT_MS, AuditRow, Commit, IdempotencyRow, REPLIES_KEPT_MS, TokenRow};
+use crate::store::{AUDIT_KEPT_MS, AuditRow, Commit, CookieRow, IdempotencyRow, REPLIES_KEPT_MS, TokenRow};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -20,6 +20,8 @@ pub(super) enum Write {
     PutToken(TokenRow),
     /// A token removed, by id.
     RemoveToken(String),
+    /// The secrets of DNS cookies replaced.
+    PutCookies(CookieRow),
     /// One batch of rows past their time.
     Prune { now_unix_ms: u64 },
 }
@@ -45,6 +47,7 @@ pub(super) fn apply(conn: &mut Connection, write: &Write) -> Result<Applied, Fau
         }
         Write::PutToken(token) => put_token(&tx, token)?,
         Write::RemoveToken(id) => tx.prepare_cached("DELETE FROM token WHERE id = ?1")?.execute([id])?,
+        Write::PutCookies(secrets) => put_cookies(&tx, secrets)?,
         Write::Prune { now_unix_ms } => {
             prune(&tx, "audit", "seq", now_unix_ms.saturating_sub(AUDIT_KEPT_MS))?
                 + prune(&tx, "idempotency", "token, key", now_unix_ms.saturating_sub(REPLIES_KEPT_MS))?
@@ -110,6 +113,12 @@ fn put_token(conn: &Connection, token: &TokenRow) -> Result<usize, Fault> {
         token.expires_unix_ms.map_or(Value::Null, number),
     ];
     Ok(rows::put(conn, &rows::TOKEN, [values])?)
+}
+
+fn put_cookies(conn: &Connection, secrets: &CookieRow) -> Result<usize, Fault> {
+    let CookieRow { secret, previous, made_unix_ms } = secrets;
+    let values = vec![number(1), text(secret), optional(previous.as_deref()), number(*made_unix_ms)];
+    Ok(rows::put(conn, &rows::COOKIE, [values])?)
 }
 
 fn audit_values(row: &AuditRow) -> Vec<Value> {

@@ -12,7 +12,7 @@ use super::schema::{self, Sharing};
 use super::start::{self, Started};
 use super::write::{self, Applied, Write};
 use crate::clock;
-use crate::store::{AuditRow, Condition, HistoryQuery, IdempotencyRow, Loaded, StoreError};
+use crate::store::{AuditRow, Condition, CookieRow, HistoryQuery, IdempotencyRow, Loaded, StoreError};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub(super) enum Job {
         now_unix_ms: u64,
         reply: Reply<Option<IdempotencyRow>>,
     },
+    /// The secrets of DNS cookies.
+    Cookies(Reply<Option<CookieRow>>),
     /// A backup of a file that nobody can read beside this thread.
     Backup(PathBuf, Reply<()>),
     AcceptCopy(Reply<()>),
@@ -113,6 +115,7 @@ impl Writer {
             Job::Recall { token, key, now_unix_ms, reply } => {
                 drop(reply.send(self.said(read::recall(&self.active, &token, &key, now_unix_ms))));
             }
+            Job::Cookies(reply) => drop(reply.send(self.said(read::cookies(&self.active)))),
             Job::Backup(to, reply) => drop(reply.send(super::backup::write(&self.active, &to))),
             Job::AcceptCopy(reply) => drop(reply.send(self.accept_copy())),
             Job::Mend => self.mend(),
