@@ -97,6 +97,10 @@ fn of_a_pool<'a>(
         return None;
     }
     let choice = choose(switch, asker, subnet, None);
+    // That the fallback answers is said beside the records, which takes more than a copy.
+    if choice.by_fallback {
+        return None;
+    }
     let pool = switch.pools.get(choice.pool?)?;
     let set = pool.set(qtype)?;
     if set.rtype == RecordType::CNAME {
@@ -107,7 +111,7 @@ fn of_a_pool<'a>(
         slot: pool.slot,
         promise_s: set.promise_s,
         pinned: false,
-        by_fallback: choice.by_fallback,
+        by_fallback: false,
         seen: switch.seen(&choice, || Client { address: asker.client, subnet, label: None }),
     };
     Some(AtHand { wire, count, choice: Some(chosen), scope: choice.scope, zone: located.index })

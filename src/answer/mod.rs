@@ -188,7 +188,16 @@ fn respond_reusing<const DEFER: bool>(
     query_len: usize,
 ) -> Outcome {
     let mut edns = None;
-    let Some(query) = query::read(message, query_len, qname, &mut edns) else { return Outcome::SILENCE };
+    let Some(mut query) = query::read(message, query_len, qname, &mut edns) else { return Outcome::SILENCE };
+    let mut knows_us = false;
+    if let (Some(cookies), Some(sent)) = (cookies, edns.as_ref().and_then(|edns| edns.cookie.as_ref())) {
+        knows_us = cookies.accepts(sent, asker.client);
+        let lacks_one = cookies.required && !knows_us && asker.transport == Transport::Udp;
+        // A query without a question asks for nothing but the cookie (RFC 7873 §5.4).
+        if lacks_one && query.rcode == Rcode::NOERROR && query.question_end > HEADER_LEN {
+            query.rcode = Rcode::BADCOOKIE;
+        }
+    }
     #[allow(clippy::manual_map)] // a closure would keep what it borrows in memory
     let mut opt = match &edns {
         Some(edns) => Some(reply_opt(snapshot, asker.client, asker.transport, cookies, edns)),
@@ -197,9 +206,7 @@ fn respond_reusing<const DEFER: bool>(
     let limit = reply_limit(asker.transport, edns.as_ref());
     let gives_cookies = cookies.is_some();
     let mut outcome = answer::<DEFER>(snapshot, asker, &query, limit, gives_cookies, qname, message, opt.as_mut());
-    if let (Some(cookies), Some(sent)) = (cookies, edns.as_ref().and_then(|edns| edns.cookie.as_ref())) {
-        outcome.knows_us = cookies.accepts(sent, asker.client);
-    }
+    outcome.knows_us = knows_us;
     outcome
 }
 

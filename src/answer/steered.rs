@@ -83,6 +83,9 @@ impl<'a> Answering<'a, '_> {
         };
         if !self.reply.is_truncated() {
             let Picked { pinned, by_fallback, seen, .. } = *picked;
+            if by_fallback {
+                self.error = Some(ExtendedError::Fallback);
+            }
             self.choice = Some(Chosen { slot: pool.slot, promise_s: set.promise_s, pinned, by_fallback, seen });
         }
         next

@@ -38,6 +38,9 @@ pub struct Cookies {
     pub previous: Option<[u8; 16]>,
     /// Seconds since 1970, modulo 2^32.
     pub now_s: u32,
+    /// Whether a client that sends cookies has to show one of ours before it gets an answer in a
+    /// datagram (RFC 7873 §5.2.3). Those that send none are answered as ever (§5.2.1).
+    pub required: bool,
 }
 
 impl SentCookie {
@@ -103,7 +106,7 @@ mod tests {
 
     fn cookies(now_s: u32) -> Cookies {
         let secret = 0xe5e9_73e5_a6b2_a43f_48e7_dc84_9e37_bfcf_u128.to_be_bytes();
-        Cookies { secret, previous: None, now_s }
+        Cookies { secret, previous: None, now_s, required: false }
     }
 
     #[test]
@@ -136,7 +139,7 @@ mod tests {
         let address = "2001:db8::1".parse().unwrap();
         let old = cookies(1000);
         let sent = SentCookie { client: [1; 8], server: Some(old.make([1; 8], address)) };
-        let rolled = Cookies { secret: [9; 16], previous: Some(old.secret), now_s: 1001 };
+        let rolled = Cookies { secret: [9; 16], previous: Some(old.secret), now_s: 1001, required: false };
         assert!(rolled.accepts(&sent, address));
         assert!(!Cookies { previous: None, ..rolled }.accepts(&sent, address));
     }

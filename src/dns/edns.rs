@@ -77,6 +77,8 @@ pub struct SentSubnet {
 /// A reason beside the RCODE (RFC 8914 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExtendedError {
+    /// 0: what no code says: nobody is eligible, and the fallback names whom it would otherwise not.
+    Fallback = 0,
     /// 14: the pool that was asked for by name is not eligible.
     NotReady = 14,
     /// 18: this client may not ask this.
@@ -102,6 +104,20 @@ pub struct ReplyOpt<'a> {
     pub error: Option<ExtendedError>,
     /// Whether the message is to be padded, as far as there is room.
     pub padded: bool,
+}
+
+impl ExtendedError {
+    /// EXTRA-TEXT: for people, and short, since it makes the reply larger (RFC 8914 §2).
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Fallback => "no pool is eligible: the fallback answers",
+            Self::NotReady => "this pool is not eligible",
+            Self::Prohibited => "not for this network",
+            // The code says it all, and who asks for names of others gets no more octets than need be.
+            Self::NotAuthoritative => "",
+        }
+    }
 }
 
 impl Edns {
@@ -178,7 +194,7 @@ impl ReplyOpt<'_> {
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
-        let error = if self.error.is_some() { OPTION_HEAD + 2 } else { 0 };
+        let error = self.error.map_or(0, |error| OPTION_HEAD + 2 + error.text().len());
         let cookie = self.cookie.map_or(0, |cookie| OPTION_HEAD + cookie.len());
         let nsid = self.nsid.map_or(0, |nsid| OPTION_HEAD + nsid.len());
         OPT_LEN + self.subnet.as_ref().map_or(0, |(sent, _)| sent.len()) + cookie + nsid + error
@@ -215,7 +231,14 @@ impl ReplyOpt<'_> {
             options = write_option(options, OPTION_NSID, nsid)?;
         }
         if let Some(error) = self.error {
-            options = write_option(options, OPTION_EXTENDED_ERROR, &[0, error as u8])?;
+            let text = error.text().as_bytes();
+            let (option, rest) = options.split_at_mut_checked(OPTION_HEAD + 2 + text.len())?;
+            let (head, place) = option.split_first_chunk_mut::<{ OPTION_HEAD + 2 }>()?;
+            let [code_high, code_low] = OPTION_EXTENDED_ERROR.to_be_bytes();
+            let [len_high, len_low] = u16::try_from(2 + text.len()).ok()?.to_be_bytes();
+            *head = [code_high, code_low, len_high, len_low, 0, error as u8];
+            place.copy_from_slice(text);
+            options = rest;
         }
         if let Some(zeroes) = options.len().checked_sub(OPTION_HEAD) {
             let rest = write_option(options, OPTION_PADDING, &[])?;
@@ -318,16 +341,17 @@ mod tests {
             error: Some(ExtendedError::NotReady),
             ..ReplyOpt::default()
         };
-        let mut space = [0xff; 64];
-        assert_eq!(opt.write(40, &mut space), Some(28));
-        assert_eq!(opt.len(), 28);
+        let mut space = [0xff; 80];
+        assert_eq!(opt.write(40, &mut space), Some(53));
+        assert_eq!(opt.len(), 53);
         let expected = [
-            &[0, 0, 41, 4, 208, 1, 0, 0x80, 0, 0, 17][..],
+            &[0, 0, 41, 4, 208, 1, 0, 0x80, 0, 0, 42][..],
             &[0, 8, 0, 7, 0, 1, 20, 16, 192, 0, 0x20],
-            &[0, 15, 0, 2, 0, 14],
+            &[0, 15, 0, 27, 0, 14],
+            b"this pool is not eligible",
         ];
-        assert_eq!(space[..28], expected.concat());
-        assert_eq!(opt.write(40, &mut space[..27]), None);
+        assert_eq!(space[..53], expected.concat());
+        assert_eq!(opt.write(40, &mut space[..52]), None);
     }
 
     #[test]

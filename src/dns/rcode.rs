@@ -23,6 +23,8 @@ impl Rcode {
     pub const NOTAUTH: Self = Self(9);
     /// An EDNS version we do not speak (RFC 6891 §9).
     pub const BADVERS: Self = Self(16);
+    /// A server cookie is missing or not ours (RFC 7873 §5.2.3).
+    pub const BADCOOKIE: Self = Self(23);
 
     /// The four bits of the header.
     #[must_use]

@@ -205,7 +205,7 @@ fn rfc6891_7_a_malformed_option_is_a_format_error_with_opt() {
 #[test]
 fn rfc7873_5_2_a_client_with_a_cookie_gets_ours_and_is_known_by_it_next_time() {
     let world = world(&[]);
-    let cookies = Cookies { secret: [3; 16], previous: None, now_s: 1_000_000 };
+    let cookies = Cookies { secret: [3; 16], previous: None, now_s: 1_000_000, required: false };
     let send = |option: &[u8]| {
         let wire = edns_query(
             "www.example.test",
