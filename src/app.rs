@@ -4,6 +4,7 @@
 //! every member was probed once (bounded by the probes' own time limits).
 
 mod gauges;
+mod guards;
 
 use crate::admin::{self, AdminContext, Exposure};
 use crate::config::{self, ServerConfig};
@@ -31,9 +32,6 @@ const FIRST_ROUND_LIMIT: Duration = Duration::from_secs(30);
 
 /// Open files wanted: connections, probes and sockets of a busy server.
 const OPEN_FILES: u64 = 65_536;
-
-/// Responses of all kinds to one network, as a multiple of the limit of equal ones.
-const ALL_RATE: u32 = 25;
 
 /// A server that answers.
 pub struct Running {
@@ -119,7 +117,11 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         tracing::warn!("{warning}");
     }
     let certificates = Certificates::load(config)?;
-    let (settings, deferred) = with_desk(server_settings(config, &certificates), config);
+    let (mut settings, deferred) = with_desk(server_settings(config, &certificates), config);
+    let cookies = guards::Cookies::open(config.cookies, &store).await?;
+    settings.cookies = cookies.as_ref().map(guards::Cookies::offer);
+    let tap = config.dnstap.as_ref().map(guards::tap);
+    settings.tap = tap.as_ref().map(|tap| tap.tap.clone());
     let bound = Bound::bind(settings)?;
     let admin_listener = TcpListener::bind(config.admin.listen)
         .await
@@ -158,6 +160,10 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         hook_totals.clone(),
         until(stopped.clone()),
     )));
+    if let Some(cookies) = cookies {
+        workers.push(tokio::spawn(cookies.keep(until(stopped.clone()))));
+    }
+    let taps = tap.map(|tap| tap.spawn(&mut workers, until(stopped.clone())));
     let transfer_totals = Arc::new(TransferTotals::default());
     if let Some(deferred) = deferred {
         let room = transfer::Room::new(
@@ -178,6 +184,7 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         cells,
         hook_totals,
         transfer_totals,
+        taps,
         started_s,
         listening.connection_gauge(),
     );
@@ -274,12 +281,6 @@ fn server_settings(config: &ServerConfig, certificates: &Certificates) -> server
         .as_ref()
         .zip(certificates.dot.as_ref())
         .map(|(dot, certificate)| encrypted(&dot.listen, certificate));
-    let rate_limit = Some(config.rate.responses_per_second).filter(|rate| *rate > 0).map(|rate| server::RateLimit {
-        responses_per_s: rate,
-        all_per_s: rate.saturating_mul(ALL_RATE),
-        exempt: config.rate.unlimited.clone(),
-        ..server::RateLimit::default()
-    });
     let defaults = server::Settings::default();
     server::Settings {
         addresses: config.listen.clone(),
@@ -290,7 +291,7 @@ fn server_settings(config: &ServerConfig, certificates: &Certificates) -> server
             idle: Duration::from_millis(config.limits.tcp_idle_ms),
             ..StreamLimits::default()
         },
-        rate_limit,
+        rate_limit: guards::rate_limit(&config.rate),
         tls,
         https,
         ..defaults

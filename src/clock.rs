@@ -36,6 +36,14 @@ pub fn unix_ms() -> u64 {
     now.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// Nanoseconds of the wall clock since 1970 (UTC).
+#[must_use]
+pub fn unix_ns() -> u64 {
+    #[allow(clippy::disallowed_methods)] // this is the room that may
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+}
+
 /// The identity of this boot (`/proc/sys/kernel/random/boot_id`): boot-clock readings of different
 /// boots cannot be compared.
 #[must_use]

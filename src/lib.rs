@@ -16,6 +16,7 @@ pub mod control;
 pub mod demo;
 pub mod discovery;
 pub mod dns;
+pub mod dnstap;
 pub mod drain;
 pub mod evidence;
 pub mod geo;

@@ -32,6 +32,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("hooks", &["health", "drain", "rollout", "stats", "clock", "metrics"]),
     ("server", &["dns", "answer", "snapshot", "clock", "metrics"]),
     ("control", &["dns", "state", "rollout", "steering", "health", "drain", "snapshot", "store", "clock", "metrics"]),
+    ("dnstap", &["server", "answer", "clock", "metrics"]),
     ("transfer", &["server", "answer", "control", "state", "snapshot", "dnssec", "zone", "dns", "clock", "metrics"]),
     (
         "admin",
@@ -67,6 +68,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "server",
             "control",
             "transfer",
+            "dnstap",
             "admin",
         ],
     ),

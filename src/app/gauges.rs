@@ -8,13 +8,16 @@ use crate::health::Health;
 use crate::hooks::{HookCounts, HookTotals};
 use crate::metrics::Registry;
 use crate::metrics::exposition::{
-    Gauges, GeoGauges, GuestGauges, HookCounters, MemberGauges, PoolGauges, ShareGauges, SwitchGauges, expose,
+    DnstapGauges, Gauges, GeoGauges, GuestGauges, HookCounters, MemberGauges, PoolGauges, ShareGauges, SwitchGauges,
+    expose,
 };
 use crate::rollout::share::HonestShare;
+use crate::server::TapTotals;
 use crate::store::Condition;
 use crate::transfer::TransferTotals;
 use futures_util::FutureExt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Joins counters and reports into one scrape. While control ends there is nothing to report but
 /// the counters.
@@ -23,22 +26,33 @@ pub(super) fn metrics_text(
     cells: Arc<Registry>,
     hooks: Arc<HookTotals>,
     transfers: Arc<TransferTotals>,
+    taps: Option<Arc<TapTotals>>,
     started_s: u64,
     connections: Arc<dyn Fn() -> usize + Send + Sync>,
 ) -> MetricsText {
     Arc::new(move |format| {
         let (handle, cells, connections) = (handle.clone(), cells.clone(), connections.clone());
-        let (hooks, transfers) = (hooks.clone(), transfers.clone());
+        let (hooks, transfers, taps) = (hooks.clone(), transfers.clone(), taps.clone());
         async move {
             let mut gauges = handle.status().await.map(|status| from_status(&status)).unwrap_or_default();
             gauges.start_time_s = started_s;
             gauges.connections = connections();
             gauges.hooks = hook_counters(&hooks);
             gauges.transfers = transfers.counts();
+            gauges.dnstap = taps.as_deref().map(taps_seen);
             expose(&cells, &gauges, format)
         }
         .boxed()
     })
+}
+
+/// What became of copies.
+fn taps_seen(totals: &TapTotals) -> DnstapGauges {
+    DnstapGauges {
+        sent: totals.sent.load(Relaxed),
+        dropped: totals.dropped.load(Relaxed),
+        connected: totals.connected.load(Relaxed),
+    }
 }
 
 /// The kinds of webhooks that were called.

@@ -30,7 +30,7 @@ mod tests;
 
 pub use check::{Information, Report, check, check_with};
 pub use problem::{Problem, Problems, nearest};
-pub use server::{Overrides, ServerConfig};
+pub use server::{CookieMode, DnstapConfig, DnstapTarget, Overrides, RateConfig, ServerConfig};
 
 use crate::dns::{Name, RecordType};
 use crate::state::{Definitions, ZoneDefinition};

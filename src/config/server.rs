@@ -4,6 +4,7 @@
 //! file's folder. Reads the file it is given, and nothing else.
 
 mod form;
+mod protection;
 mod transfer;
 mod tsig;
 
@@ -11,7 +12,7 @@ use super::findings::{Findings, Scope};
 use super::problem::{Problem, Problems, Source};
 use crate::dns::tsig::KeyRing;
 use crate::state::AnswerSettings;
-use ipnet::IpNet;
+pub use protection::{CookieMode, DnstapConfig, DnstapTarget, RateConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 pub use transfer::TransferConfig;
@@ -37,6 +38,10 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// Response rate limiting.
     pub rate: RateConfig,
+    /// DNS cookies.
+    pub cookies: CookieMode,
+    /// Copies of queries and answers, when wanted.
+    pub dnstap: Option<DnstapConfig>,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Answers that do not come from zones.
@@ -87,15 +92,6 @@ pub struct DotConfig {
     pub cert: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
-}
-
-/// How many responses leave over UDP (response rate limiting).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RateConfig {
-    /// Equal responses per second to one client network; 0: no limit.
-    pub responses_per_second: u32,
-    /// Networks without a limit, such as those of proxies in front.
-    pub unlimited: Vec<IpNet>,
 }
 
 /// How much is let in.
@@ -154,10 +150,9 @@ impl Default for ServerConfig {
             doh: None,
             dot: None,
             geo: GeoConfig::default(),
-            rate: RateConfig {
-                responses_per_second: 200,
-                unlimited: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a literal network")).to_vec(),
-            },
+            rate: RateConfig::default(),
+            cookies: CookieMode::Offered,
+            dnstap: None,
             limits: Limits { tcp_total: 1_000, tcp_per_client: 20, tcp_idle_ms: 10_000, udp_workers: None },
             log: LogConfig { format: LogFormat::Text, level: "info".to_owned() },
             answers: AnswerSettings::default(),

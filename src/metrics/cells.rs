@@ -36,6 +36,8 @@ pub enum Count {
     RateLimited,
     /// Replies cut down to TC because of the rate limit.
     Slipped,
+    /// Replies over the rate limit that were sent, since it is only told.
+    RateNoted,
     /// Replies that the kernel would not take.
     SendFailed,
     /// Receive calls that failed, other than by time-out.
@@ -74,13 +76,14 @@ pub enum Count {
 
 impl Count {
     /// All of them, with the label each is shown under.
-    pub const ALL: [(Self, &'static str); 23] = [
+    pub const ALL: [(Self, &'static str); 24] = [
         (Self::Received, "received"),
         (Self::Dropped, "dropped"),
         (Self::Oversize, "oversize"),
         (Self::Truncated, "truncated"),
         (Self::RateLimited, "rate_limited"),
         (Self::Slipped, "slipped"),
+        (Self::RateNoted, "rate_noted"),
         (Self::SendFailed, "send_failed"),
         (Self::ReceiveFailed, "receive_failed"),
         (Self::Panicked, "panicked"),

@@ -31,6 +31,8 @@
 //! | `tidegate_store_up` | gauge | | 1 if the state store can be written |
 //! | `tidegate_store_errors_total` | counter | | store operations that failed |
 //! | `tidegate_hooks_total` | counter | hook, outcome | webhooks, by what became of them |
+//! | `tidegate_dnstap_total` | counter | outcome | copies for dnstap: `sent` to the reader, `dropped` because it was slow or away |
+//! | `tidegate_dnstap_connected` | gauge | | 1 while a reader of dnstap is connected |
 //! | `tidegate_transfer_events_total` | counter | event | what became of signed queries, transfers and notifications |
 //! | `tidegate_geo_build_time_seconds` | gauge | database | when a database of networks was built, seconds since 1970 |
 //! | `tidegate_geo_age_seconds` | gauge | database | how long ago that is |
@@ -68,10 +70,23 @@ pub struct Gauges {
     pub geo_refused: bool,
     /// What happened in the room of transfers, by label.
     pub transfers: Vec<(&'static str, u64)>,
+    /// Copies for dnstap, where that is on.
+    pub dnstap: Option<DnstapGauges>,
     /// One row per kind of webhook that was called.
     pub hooks: Vec<HookCounters>,
     /// One row per switch.
     pub switches: Vec<SwitchGauges>,
+}
+
+/// What became of copies for dnstap.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DnstapGauges {
+    /// Messages written to the reader.
+    pub sent: u64,
+    /// Messages lost.
+    pub dropped: u64,
+    /// Whether a reader is connected.
+    pub connected: bool,
 }
 
 /// One database of networks.
@@ -370,8 +385,22 @@ fn process_families(gauges: &Gauges) -> Vec<Family> {
             "Start of this process, seconds since 1970",
             one(gauges.start_time_s as f64),
         ),
+        counter(
+            "tidegate_dnstap",
+            "Copies of queries and responses for dnstap",
+            gauges.dnstap.iter().flat_map(|tap| [("sent", tap.sent), ("dropped", tap.dropped)]).map(outcome).collect(),
+        ),
+        gauge(
+            "tidegate_dnstap_connected",
+            "1 while a reader of dnstap is connected",
+            gauges.dnstap.iter().map(|tap| (Labels::new(), flag(tap.connected))).collect(),
+        ),
         gauge("tidegate_build_info", "Always 1", vec![(vec![("version", gauges.version.clone())], 1.0)]),
     ]
+}
+
+fn outcome((outcome, count): (&str, u64)) -> (Labels, u64) {
+    (vec![("outcome", outcome.to_owned())], count)
 }
 
 fn hook_rows(gauges: &Gauges) -> Vec<(Labels, u64)> {

@@ -12,6 +12,7 @@ mod https;
 mod inherited;
 mod rate_limit;
 mod stream;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod udp;
@@ -21,6 +22,7 @@ pub use certificate::{Certificate, CertificateError};
 pub use deferred::{Deferred, Desk, Gone, ReplyHandle, desk};
 pub use rate_limit::RateLimit;
 pub use stream::table::StreamLimits;
+pub use tap::{Copies, Exchange, Tap, TapTotals, tap};
 pub(crate) use udp::{return_free_memory, spare_memory, stand_back};
 
 use crate::answer::Chosen;
@@ -28,8 +30,10 @@ use crate::clock;
 use crate::dns::cookie::Cookies;
 use crate::metrics::{Registry, Seen, Tally};
 use crate::snapshot::SnapshotCell;
+use arc_swap::ArcSwap;
 use bind::BoundAddress;
 use inherited::Inherited;
+use rate_limit::summary;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -38,7 +42,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use stream::table::Table;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
 /// How long a stopping server waits for connections to finish what they were asked.
@@ -58,20 +62,22 @@ pub struct Settings {
     pub limits: StreamLimits,
     /// Response rate limiting of UDP; `None`: off.
     pub rate_limit: Option<RateLimit>,
-    /// Secrets of DNS cookies; `None`: none are given. Servers behind one address share them.
-    pub cookies: Option<CookieSecrets>,
+    /// DNS cookies; `None`: none are given. Servers behind one address share their secrets.
+    pub cookies: Option<CookieOffer>,
     /// DNS over TLS, if it is offered (RFC 7858).
     pub tls: Option<Encrypted>,
     /// DNS over HTTPS, if it is offered (RFC 8484).
     pub https: Option<Https>,
     /// Who takes updates, notifications, transfers and signed queries; `None`: nobody, and they are refused.
     pub desk: Option<Desk>,
+    /// Takes copies of queries and replies; `None`: nobody watches.
+    pub tap: Option<Tap>,
     /// Share the addresses with a predecessor that still answers.
     pub takeover: bool,
 }
 
 /// What server cookies are made with (RFC 9018 §5).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CookieSecrets {
     /// Makes cookies, and accepts them.
     pub secret: [u8; 16],
@@ -89,11 +95,38 @@ impl CookieSecrets {
         Self { secret, previous: None }
     }
 
+    /// The next: a fresh secret, and cookies of the one before are still accepted.
+    #[must_use]
+    pub fn rolled(self) -> Self {
+        Self { previous: Some(self.secret), ..Self::random() }
+    }
+}
+
+/// Cookies as they are offered: workers read the secrets in force once a second, without a lock.
+#[derive(Debug, Clone)]
+pub struct CookieOffer {
+    secrets: Arc<ArcSwap<CookieSecrets>>,
+    required: bool,
+}
+
+impl CookieOffer {
+    /// Offers cookies; `required`: clients that know of cookies need one of ours for a datagram.
+    #[must_use]
+    pub fn new(secrets: CookieSecrets, required: bool) -> Self {
+        Self { secrets: Arc::new(ArcSwap::from_pointee(secrets)), required }
+    }
+
+    /// Puts other secrets in force, within a second.
+    pub fn replace(&self, secrets: CookieSecrets) {
+        self.secrets.store(Arc::new(secrets));
+    }
+
     /// As the answer path takes them, at the time of now.
-    fn at_present(self) -> Cookies {
+    fn at_present(&self) -> Cookies {
         // Cookies count seconds modulo 2^32 (RFC 9018 §4.3).
         let now_s = u32::try_from((clock::unix_ms() / 1000) & u64::from(u32::MAX)).unwrap_or(0);
-        Cookies { secret: self.secret, previous: self.previous, now_s }
+        let CookieSecrets { secret, previous } = **self.secrets.load();
+        Cookies { secret, previous, now_s, required: self.required }
     }
 }
 
@@ -129,10 +162,11 @@ impl Default for Settings {
             workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             limits: StreamLimits::default(),
             rate_limit: Some(RateLimit::default()),
-            cookies: Some(CookieSecrets::random()),
+            cookies: Some(CookieOffer::new(CookieSecrets::random(), false)),
             tls: None,
             https: None,
             desk: None,
+            tap: None,
             takeover: false,
         }
     }
@@ -217,13 +251,21 @@ impl Bound {
             listeners: tokio::task::JoinSet::new(),
         };
         let cookies = self.settings.cookies;
+        let (notes, noted) = mpsc::channel(summary::WAITING);
+        listening.listeners.spawn(summary::tell(noted, stop.clone()));
         let mut tcp = Vec::new();
         for bound in self.plain {
             let with_local = bound.address.ip().is_unspecified();
             for socket in bound.udp {
                 let writer = registry.sole_writer("udp");
                 let desk = self.settings.desk.clone();
-                let policy = udp::Policy { rate_limit: self.settings.rate_limit.clone(), cookies, desk };
+                let policy = udp::Policy {
+                    rate_limit: self.settings.rate_limit.clone(),
+                    cookies: cookies.clone(),
+                    notes: notes.clone(),
+                    desk,
+                    tap: self.settings.tap.clone().zip(socket.local_addr().ok()),
+                };
                 let (cell, stop) = (Arc::clone(cell), Arc::clone(&listening.stop_workers));
                 let worker = udp::Worker::new(socket, with_local, cell, stop, writer, policy);
                 listening.workers.push(std::thread::Builder::new().name("udp".to_owned()).spawn(|| worker.run())?);
@@ -235,8 +277,9 @@ impl Bound {
             cell: Arc::clone(cell),
             writer: registry.shared_writer(name),
             table: Arc::clone(&listening.table),
-            cookies,
+            cookies: cookies.clone(),
             desk: self.settings.desk.clone(),
+            tap: self.settings.tap.clone(),
             tls,
         };
         let tcp_service = service(stream::Protocol::Tcp, "tcp", None);

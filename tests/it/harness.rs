@@ -225,6 +225,36 @@ impl Server {
         (status, reply.json().await.unwrap_or(Value::Null))
     }
 
+    /// The value of one row of `/metrics`, by its name and labels; 0 when it is not there.
+    pub async fn metric(&self, row: &str) -> f64 {
+        let request = self.client.get(format!("http://{}/metrics", self.admin)).bearer_auth(self.token());
+        let text = request.send().await.expect("a reply").text().await.expect("text");
+        let value = text.lines().find_map(|line| line.strip_prefix(row)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or(0.0)
+    }
+
+    /// Starts a server with this file of its own.
+    pub async fn start_configured(zones: &[(&str, &str)], file: &str) -> Self {
+        let mut server = Self::prepare(zones, &[]);
+        server.configure(file);
+        server.spawn();
+        server.ready().await;
+        server
+    }
+
+    /// Writes the server's own file.
+    pub fn configure(&mut self, file: &str) {
+        self.folder.write("tidegate.toml", file);
+        self.extra = vec!["--config".to_owned(), self.folder.path().join("tidegate.toml").display().to_string()];
+    }
+
+    /// Resident memory of the process, KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.split_whitespace().next().expect("a number").parse().expect("a number")
+    }
+
     /// Runs the program as a client of this server.
     pub fn cli(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(PROGRAM);

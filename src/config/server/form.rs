@@ -1,5 +1,6 @@
 //! The file form of `tidegate.toml`, and what its fields do to the defaults.
 
+use super::protection::{CookieForm, DnstapForm, RateForm};
 use super::transfer::TransferForm;
 use super::tsig::TsigForm;
 use super::{DohConfig, DotConfig, GeoConfig, LogFormat, ServerConfig};
@@ -33,6 +34,12 @@ pub(super) struct ServerForm {
     geo: GeoForm,
     /// `[limits]`.
     limits: LimitsForm,
+    /// `[rate_limit]`.
+    rate_limit: RateForm,
+    /// `[cookies]`.
+    cookies: CookieForm,
+    /// `[dnstap]`.
+    dnstap: Option<Spanned<DnstapForm>>,
     /// `[log]`.
     log: LogForm,
     /// `[answers]`.
@@ -88,8 +95,10 @@ struct LimitsForm {
     tcp_per_client: Field<i64>,
     tcp_idle: Field<Scalar>,
     udp_workers: Field<i64>,
-    responses_per_second: Field<i64>,
-    unlimited: Option<Texts>,
+    /// Stands in `[rate_limit]`; said with a remedy.
+    responses_per_second: Option<Spanned<toml::Value>>,
+    /// The same.
+    unlimited: Option<Spanned<toml::Value>>,
 }
 
 /// `[log]`.
@@ -144,6 +153,9 @@ impl ServerForm {
         config.geo = GeoConfig { country: file(&self.geo.country), asn: file(&self.geo.asn) };
         config.keys = self.tsig.keys(folder, scope);
         config.transfer = self.transfer.judge(&config.keys, scope);
+        config.rate = self.rate_limit.judge(scope);
+        config.cookies = self.cookies.judge(scope);
+        config.dnstap = self.dnstap.as_ref().and_then(|form| form.get_ref().judge(&form.span(), folder, scope));
         self.apply_limits(config, scope);
         self.apply_log(config, scope);
         config.answers.version = self.answers.version.as_ref().and_then(|text| scope.character_string("version", text));
@@ -161,11 +173,14 @@ impl ServerForm {
         limits.tcp_idle_ms = scope.duration_ms("tcp_idle", &form.tcp_idle, limits.tcp_idle_ms, 100..=3_600_000);
         // 0 says what leaving it out says, so that the commented file can show the key.
         limits.udp_workers = Some(scope.number("udp_workers", &form.udp_workers, 0, 0..=1024)).filter(|n| *n > 0);
-        let rate = &mut config.rate;
-        rate.responses_per_second =
-            scope.number("responses_per_second", &form.responses_per_second, rate.responses_per_second, 0..=1_000_000);
-        if let Some(texts) = &form.unlimited {
-            rate.unlimited = scope.networks(texts);
+        for (old, key, new) in [
+            (&form.responses_per_second, "responses_per_second", "responses_per_second"),
+            (&form.unlimited, "unlimited", "exempt"),
+        ] {
+            if let Some(old) = old {
+                let message = format!("`{key}` does not stand in `[limits]`");
+                scope.refuse(&old.span(), message, format!("write it in `[rate_limit]`, as `{new} = ...`"));
+            }
         }
     }
 

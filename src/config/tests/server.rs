@@ -1,7 +1,9 @@
 //! The server's file and the flags.
 
 use super::TestFolder;
-use crate::config::server::{DohConfig, DotConfig, LogFormat, RateConfig, TransferConfig};
+use crate::config::server::{
+    CookieMode, DnstapConfig, DnstapTarget, DohConfig, DotConfig, LogFormat, RateConfig, TransferConfig,
+};
 use crate::config::{Overrides, ServerConfig};
 use crate::dns::tsig::{Algorithm, Key};
 use std::path::Path;
@@ -64,8 +66,16 @@ fn every_key_arrives_and_relative_paths_start_at_the_file() {
         tcp_per_client = 2
         tcp_idle = "3s"
         udp_workers = 4
-        responses_per_second = 0
-        unlimited = ["198.51.100.0/24"]
+        [rate_limit]
+        responses_per_second = 50
+        errors_per_second = 0
+        exempt = ["198.51.100.0/24"]
+        log_only = true
+        [cookies]
+        mode = "required"
+        [dnstap]
+        socket = "tap.sock"
+        sample = "1/2"
         [dot]
         listen = ["192.0.2.53:853"]
         cert = "cert.pem"
@@ -94,8 +104,24 @@ fn every_key_arrives_and_relative_paths_start_at_the_file() {
         key: "/k.pem".into(),
     };
     assert_eq!(config.dot, Some(dot));
-    let rate = RateConfig { responses_per_second: 0, unlimited: vec!["198.51.100.0/24".parse().unwrap()] };
+    let rate = RateConfig {
+        responses_per_second: 50,
+        nxdomains_per_second: 50,
+        referrals_per_second: 50,
+        errors_per_second: 0,
+        all_per_second: 1250,
+        slip: 2,
+        exempt: vec!["198.51.100.0/24".parse().unwrap()],
+        log_only: true,
+    };
     assert_eq!(config.rate, rate);
+    assert_eq!(config.cookies, CookieMode::Required);
+    let dnstap = DnstapConfig {
+        target: DnstapTarget::Unix(folder.path().join("tap.sock")),
+        chance: 1 << 31,
+        identity: "tidegate".to_owned(),
+    };
+    assert_eq!(config.dnstap, Some(dnstap));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!((config.answers.version.as_deref(), config.answers.ecs_from.len()), (Some("Tidegate"), 1));
 }
@@ -131,7 +157,18 @@ fn faults_are_shown_with_their_place() {
         ("[doh]\ncert = \"c\"", "`[doh]` has no `key`"),
         ("[doh]\ncert = \"c\"\nkey = \"k\"\npath = \"dns\"", "`dns` is no path"),
         ("[dot]\nkey = \"k\"", "`[dot]` has no `cert`"),
-        ("[limits]\nresponses_per_second = -1", "`responses_per_second` must be 0 to 1000000"),
+        ("[rate_limit]\nresponses_per_second = -1", "`responses_per_second` must be 0 to 100000000; this is -1"),
+        (
+            "[limits]\nresponses_per_second = 5",
+            "`responses_per_second` does not stand in `[limits]`\n    responses_per_second = 5\n                           ^\n    \
+             remedy: write it in `[rate_limit]`, as `responses_per_second = ...`",
+        ),
+        ("[limits]\nunlimited = []", "remedy: write it in `[rate_limit]`, as `exempt = ...`"),
+        ("[cookies]\nmode = \"on\"", "`mode` can't be `on`"),
+        ("[dnstap]\nsample = \"1%\"", "`[dnstap]` does not say where its reader listens"),
+        ("[dnstap]\naddress = \"127.0.0.1\"", "`127.0.0.1` is no address with a port"),
+        ("[dnstap]\nsocket = \"a\"\naddress = \"127.0.0.1:1\"", "name two readers"),
+        ("[dnstap]\nsocket = \"a\"\nsample = \"0%\"", "`sample` must be more than nothing"),
         ("[answers]\necs_from = [\"x\"]", "`x` is no address prefix"),
         ("listen = ", "not TOML: "),
     ];

@@ -34,9 +34,11 @@ impl Handler {
         let len = query.len().min(MESSAGE);
         let mut message = vec![0; MESSAGE];
         message[..len].copy_from_slice(&query[..len]);
+        let copies = service.copy_query(client, query);
         let asker = Asker { client: client.ip(), transport: Transport::Https, draw: service.draw() };
         let outcome = respond_with(&service.cell.load(), &asker, service.cookies().as_ref(), &mut message, len);
         message.truncate(outcome.len);
+        service.hand_over_copies(copies, &message);
         if message.is_empty() {
             service.writer.add(Count::Dropped, 1);
             return message;

@@ -223,7 +223,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             let Some(message) = room.get_mut(..MESSAGE) else { break };
             message[..len].copy_from_slice(query);
             replies.consumed += 2 + len;
-            let Some(reply) = self.answer_one(snapshot, cookies.as_ref(), message, len, tallies) else {
+            let copies = self.service.copy_query(self.client, query);
+            let reply = self.answer_one(snapshot, cookies.as_ref(), message, len, tallies);
+            self.service.hand_over_copies(copies, message.get(..reply.unwrap_or(0)).unwrap_or(&[]));
+            let Some(reply) = reply else {
                 replies.deferred = Some(query.to_vec());
                 break;
             };

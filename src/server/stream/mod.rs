@@ -9,7 +9,8 @@ mod handed_over;
 mod scratch;
 pub(super) mod table;
 
-use super::{CookieSecrets, Desk, https};
+use super::tap::{Copies, Tap};
+use super::{CookieOffer, Desk, https};
 use crate::answer::Transport;
 use crate::clock::{self, Draws};
 use crate::dns::cookie::Cookies;
@@ -61,9 +62,10 @@ pub(super) struct Service {
     pub(super) cell: Arc<SnapshotCell>,
     pub(super) writer: SharedWriter,
     pub(super) table: Arc<Table>,
-    pub(super) cookies: Option<CookieSecrets>,
+    pub(super) cookies: Option<CookieOffer>,
     /// Who takes what is not answered here; HTTPS hands nothing over.
     pub(super) desk: Option<Desk>,
+    pub(super) tap: Option<Tap>,
     /// `None`: plain TCP.
     pub(super) tls: Option<TlsAcceptor>,
 }
@@ -71,7 +73,24 @@ pub(super) struct Service {
 impl Service {
     /// Cookies at the time of now.
     pub(super) fn cookies(&self) -> Option<Cookies> {
-        self.cookies.map(CookieSecrets::at_present)
+        self.cookies.as_ref().map(CookieOffer::at_present)
+    }
+
+    /// A copy of a query, if somebody watches and it is one of the sample.
+    pub(super) fn copy_query(&self, client: SocketAddr, query: &[u8]) -> Option<Copies> {
+        let tap = self.tap.as_ref()?;
+        let drawn = DRAWS.with_borrow_mut(|draws| tap.draws(draws));
+        let mut copies = drawn.then(|| Copies::new(self.protocol.transport()))?;
+        copies.query(client, None, query).then_some(copies)
+    }
+
+    /// Hands a copied query over, with its reply if there is one.
+    pub(super) fn hand_over_copies(&self, copies: Option<Copies>, reply: &[u8]) {
+        let (Some(tap), Some(mut copies)) = (&self.tap, copies) else { return };
+        if !reply.is_empty() {
+            copies.reply(0, reply);
+        }
+        tap.hand_over(copies);
     }
 
     /// A fresh random number, from this thread's stream.

@@ -172,7 +172,7 @@ async fn a_successor_takes_the_address_over() {
 
 #[tokio::test]
 async fn a_flood_is_limited_and_some_are_told_to_use_tcp() {
-    let limit = RateLimit { responses_per_s: 5, slip: 3, exempt: Vec::new(), ..RateLimit::default() };
+    let limit = RateLimit { slip: 3, ..RateLimit::equal(5, 5_000) };
     let bound = Bound::bind(Settings { rate_limit: Some(limit), ..settings("127.0.0.1:0") }).unwrap();
     let client = client("127.0.0.1:0", bound.addresses()[0]);
     for id in 0..20 {
@@ -189,7 +189,7 @@ async fn a_flood_is_limited_and_some_are_told_to_use_tcp() {
 
 #[tokio::test]
 async fn a_client_that_shows_our_cookie_is_not_limited() {
-    let limit = RateLimit { responses_per_s: 2, slip: 0, exempt: Vec::new(), ..RateLimit::default() };
+    let limit = RateLimit { slip: 0, ..RateLimit::equal(2, 5_000) };
     let running = start(Settings { rate_limit: Some(limit), ..settings("127.0.0.1:0") });
     let client = client("127.0.0.1:0", running.address);
     let with_cookie = |id, cookie: &[u8]| {

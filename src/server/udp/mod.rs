@@ -12,10 +12,13 @@ mod grouping;
 mod portable;
 #[cfg(target_os = "linux")]
 pub(crate) mod syscalls;
+mod tapping;
 
 use super::deferred::{Back, Deferred, Desk, ReplyHandle};
+use super::rate_limit::summary::Notes;
 use super::rate_limit::{Limiter, RateLimit, Verdict};
-use super::{CookieSecrets, tally};
+use super::tap::Tap;
+use super::{CookieOffer, tally};
 use crate::answer::{self, Asker, Kind, Outcome, Transport, respond_or_defer};
 use crate::clock::{self, Draws};
 use crate::dns::cookie::Cookies;
@@ -34,6 +37,8 @@ use std::time::Duration;
 pub(super) use syscalls::take_listen_fds;
 use syscalls::{Batch, Wait};
 pub(crate) use syscalls::{return_free_memory, spare_memory, stand_back};
+use tapping::Tapping;
+use tokio::sync::mpsc;
 
 /// How long a receive waits before the worker looks whether it should stop.
 pub(super) const RECEIVE_WAIT: Duration = Duration::from_millis(250);
@@ -49,8 +54,11 @@ const ERROR_PAUSE: Duration = Duration::from_millis(10);
 /// What every worker keeps to.
 pub(super) struct Policy {
     pub(super) rate_limit: Option<RateLimit>,
-    pub(super) cookies: Option<CookieSecrets>,
+    pub(super) cookies: Option<CookieOffer>,
+    pub(super) notes: mpsc::Sender<Notes>,
     pub(super) desk: Option<Desk>,
+    /// The tap, and the address of the socket.
+    pub(super) tap: Option<(Tap, SocketAddr)>,
 }
 
 /// The way back to a client of a datagram, for a reply that leaves later than its batch.
@@ -77,13 +85,18 @@ pub(super) struct Worker {
     writer: SoleWriter,
     draws: Draws,
     limiter: Option<Limiter>,
-    secrets: Option<CookieSecrets>,
+    /// Where it is told whose responses were limited.
+    notes: mpsc::Sender<Notes>,
+    offer: Option<CookieOffer>,
     /// Who takes what is not answered here.
     desk: Option<Desk>,
-    /// The secrets with the time of `cookies_at_ms`, read anew each second.
+    /// The secrets in force with the time of `second_ms`.
     cookies: Option<Cookies>,
-    cookies_at_ms: u64,
+    /// When what is done each second was done, boot clock.
+    second_ms: u64,
     batch: Batch,
+    /// Copies batches, where somebody watches.
+    tapping: Option<Tapping>,
     /// The name of the query that is answered.
     qname: Qname,
     replies: Vec<Reply>,
@@ -112,11 +125,13 @@ impl Worker {
             writer,
             draws: Draws::seeded(),
             limiter: policy.rate_limit.map(|limit| Limiter::new(limit, (clock::random_u64(), clock::random_u64()))),
-            secrets: policy.cookies,
+            notes: policy.notes,
             desk: policy.desk,
-            cookies: policy.cookies.map(CookieSecrets::at_present),
-            cookies_at_ms: clock::boot_ms(),
+            cookies: policy.cookies.as_ref().map(CookieOffer::at_present),
+            offer: policy.cookies,
+            second_ms: clock::boot_ms(),
             batch: Batch::new(),
+            tapping: policy.tap.map(|(tap, bound)| Tapping::new(tap, bound)),
             qname: Qname::default(),
             replies: Vec::with_capacity(BATCH),
             spare: Vec::with_capacity(BATCH),
@@ -158,6 +173,7 @@ impl Worker {
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
                 ) =>
             {
+                self.each_second(clock::boot_ms());
                 false
             }
             Err(_) => {
@@ -168,20 +184,36 @@ impl Worker {
         }
     }
 
+    /// What need not be done for every batch.
+    #[cold]
+    fn each_second(&mut self, now_ms: u64) {
+        self.second_ms = now_ms;
+        self.cookies = self.offer.as_ref().map(CookieOffer::at_present);
+        if let Some(limiter) = &mut self.limiter {
+            limiter.report(&self.notes);
+        }
+    }
+
     fn answer(&mut self, count: usize) {
         let arrived_ns = clock::boot_ns();
         let arrived_ms = arrived_ns / 1_000_000;
-        if arrived_ms >= self.cookies_at_ms + 1000 {
-            (self.cookies, self.cookies_at_ms) = (self.secrets.map(CookieSecrets::at_present), arrived_ms);
+        if arrived_ms >= self.second_ms + 1000 {
+            self.each_second(arrived_ms);
         }
         let snapshot = self.cell.load();
         self.replies.clear();
         self.tallies.clear();
+        if let Some(tapping) = &mut self.tapping {
+            tapping.queries(&mut self.batch, count);
+        }
         for slot in 0..count {
             self.answer_one(&snapshot, slot, arrived_ms);
         }
         self.writer.add(Count::Received, count as u64);
         self.writer.add(Count::Batches, 1);
+        if let Some(tapping) = &mut self.tapping {
+            tapping.replies(&mut self.batch, &self.replies);
+        }
         let now_ms = clock::boot_ms();
         self.writer.answers(now_ms, &self.tallies);
         grouping::arrange(&mut self.replies, self.max_segment, &mut self.spare, &mut self.groups);
@@ -318,6 +350,10 @@ fn may_leave(
     let Some(limiter) = limiter.as_mut().filter(|_| !outcome.knows_us) else { return true };
     match limiter.judge(client, outcome, message, arrived_ms) {
         Verdict::Send => true,
+        Verdict::Note => {
+            writer.add(Count::RateNoted, 1);
+            true
+        }
         Verdict::Slip => {
             outcome.len = cut_to_question(message, outcome.len);
             (outcome.truncated, outcome.choice) = (true, None);

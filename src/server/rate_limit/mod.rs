@@ -4,32 +4,72 @@
 //! NXDOMAIN and referrals by zone, errors together, and all of them once more. Over the limit every
 //! `slip`-th response leaves cut down with TC set, so that a real client comes back over TCP; the
 //! rest are dropped. Each worker counts for itself in a table of fixed size; when it is full the
-//! longest quiet entry is forgotten, which lets through rather than blocks. Reads no clock.
+//! longest quiet entry is forgotten, which lets through rather than blocks. Whose responses were limited is
+//! noted for [`summary`], which tells it once a minute. Reads no clock.
+
+pub(super) mod summary;
 
 use crate::answer::{Kind, Outcome};
 use ipnet::IpNet;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 use std::net::IpAddr;
+use summary::{Noted, Notes};
+use tokio::sync::mpsc;
 
-/// How many responses a client network gets.
+/// How many responses a client network gets; 0 is no limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Equal responses per second (by name, or kind and zone).
-    pub responses_per_s: u32,
+    /// Equal answers per second, by name and type, whether there is such a type or not.
+    pub answers_per_s: u32,
+    /// NXDOMAIN of one zone per second.
+    pub nxdomains_per_s: u32,
+    /// Referrals of one zone per second.
+    pub referrals_per_s: u32,
+    /// Errors per second.
+    pub errors_per_s: u32,
     /// Responses of all kinds per second.
     pub all_per_s: u32,
     /// Every how many-th limited response leaves with TC set; 0: none, 1: all.
     pub slip: u32,
     /// Client networks that are not limited.
     pub exempt: Vec<IpNet>,
+    /// Count and tell what would be limited, and send it all the same.
+    pub log_only: bool,
 }
 
 impl Default for RateLimit {
     /// 200 equal and 5,000 responses per second, every second one over it with TC; not on loopback.
     fn default() -> Self {
         let loopback = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a literal network"));
-        Self { responses_per_s: 200, all_per_s: 5_000, slip: 2, exempt: loopback.to_vec() }
+        Self { exempt: loopback.to_vec(), ..Self::equal(200, 5_000) }
+    }
+}
+
+impl RateLimit {
+    /// The same for every kind, every second one over it with TC, nobody exempt.
+    #[must_use]
+    pub fn equal(per_s: u32, all_per_s: u32) -> Self {
+        Self {
+            answers_per_s: per_s,
+            nxdomains_per_s: per_s,
+            referrals_per_s: per_s,
+            errors_per_s: per_s,
+            all_per_s,
+            slip: 2,
+            exempt: Vec::new(),
+            log_only: false,
+        }
+    }
+
+    /// Equal responses of a kind per second.
+    fn of(&self, kind: Kind) -> u32 {
+        match kind {
+            Kind::Answer | Kind::NoData => self.answers_per_s,
+            Kind::NxDomain => self.nxdomains_per_s,
+            Kind::Referral => self.referrals_per_s,
+            Kind::Error | Kind::Silence | Kind::Deferred => self.errors_per_s,
+        }
     }
 }
 
@@ -40,6 +80,8 @@ pub(super) enum Verdict {
     /// Sent without its records, TC set.
     Slip,
     Drop,
+    /// Sent as it is, though it is over the limit.
+    Note,
 }
 
 const WAYS: usize = 4;
@@ -91,13 +133,21 @@ pub(super) struct Limiter {
     keys: (u64, u64),
     buckets: Box<[[Bucket; WAYS]]>,
     limited: u32,
+    notes: Notes,
 }
 
 impl Limiter {
     /// `keys` are secret random numbers, so that nobody can aim at a bucket.
     pub(super) fn new(limit: RateLimit, keys: (u64, u64)) -> Self {
         let exempt = Networks::new(&limit.exempt);
-        Self { limit, exempt, keys, buckets: vec![[Bucket::default(); WAYS]; SETS].into_boxed_slice(), limited: 0 }
+        Self {
+            limit,
+            exempt,
+            keys,
+            buckets: vec![[Bucket::default(); WAYS]; SETS].into_boxed_slice(),
+            limited: 0,
+            notes: Notes::default(),
+        }
     }
 
     /// Judges the response in `message` to a query of `client` at `now_ms` (boot clock).
@@ -121,11 +171,29 @@ impl Limiter {
                 self.hash(network, (1 << 20) + (kind as u64) + (u64::from(outcome.zone.unwrap_or(u32::MAX)) << 32), &[])
             }
         };
-        if self.take(equal, self.limit.responses_per_s, now_ms) && all {
+        if self.take(equal, self.limit.of(outcome.kind), now_ms) && all {
             return Verdict::Send;
         }
         self.limited = self.limited.wrapping_add(1);
-        if self.limit.slip > 0 && self.limited.is_multiple_of(self.limit.slip) { Verdict::Slip } else { Verdict::Drop }
+        let slips = self.limit.slip > 0 && self.limited.is_multiple_of(self.limit.slip);
+        let (verdict, noted) = match (self.limit.log_only, slips) {
+            (true, _) => (Verdict::Note, Noted { passed: 1, ..Noted::default() }),
+            (false, true) => (Verdict::Slip, Noted { slipped: 1, ..Noted::default() }),
+            (false, false) => (Verdict::Drop, Noted { dropped: 1, ..Noted::default() }),
+        };
+        self.notes.add(network, noted);
+        verdict
+    }
+
+    /// Hands over whose responses were limited since the last time. Never waits: when the other side is
+    /// behind, the notes grow together here.
+    pub(super) fn report(&mut self, to: &mpsc::Sender<Notes>) {
+        if self.notes.is_empty() {
+            return;
+        }
+        if let Ok(place) = to.try_reserve() {
+            place.send(std::mem::take(&mut self.notes));
+        }
     }
 
     fn hash(&self, network: u64, class: u64, name: &[u8]) -> u64 {
@@ -136,8 +204,11 @@ impl Limiter {
         hasher.finish()
     }
 
-    /// Takes a token from the bucket of `hash`; false if there is none.
+    /// Takes a token from the bucket of `hash`; false if there is none. A rate of 0 is no limit.
     fn take(&mut self, hash: u64, rate: u32, now_ms: u64) -> bool {
+        if rate == 0 {
+            return true;
+        }
         let full = rate.saturating_mul(1000);
         let [_, _, _, _, t0, t1, t2, t3] = hash.to_be_bytes();
         let tag = u32::from_be_bytes([t0, t1, t2, t3]) | 1;
@@ -196,7 +267,8 @@ mod tests {
     use crate::dns::RecordType;
 
     fn limiter(slip: u32) -> Limiter {
-        Limiter::new(RateLimit { responses_per_s: 10, all_per_s: 50, slip, ..RateLimit::default() }, (1, 2))
+        let loopback = RateLimit::default().exempt;
+        Limiter::new(RateLimit { slip, exempt: loopback, ..RateLimit::equal(10, 50) }, (1, 2))
     }
 
     fn outcome(kind: Kind) -> Outcome {
@@ -266,6 +338,32 @@ mod tests {
         let verdicts: Vec<Verdict> =
             (0..14).map(|_| limiter.judge(client, &outcome(Kind::Answer), &message("a"), 0)).collect();
         assert_eq!(verdicts[10..], [Verdict::Drop, Verdict::Slip, Verdict::Drop, Verdict::Slip]);
+    }
+
+    #[test]
+    fn each_kind_has_a_limit_of_its_own_and_0_is_none() {
+        let limit = RateLimit { answers_per_s: 0, nxdomains_per_s: 3, errors_per_s: 2, ..RateLimit::equal(5, 0) };
+        let mut limiter = Limiter::new(RateLimit { slip: 0, ..limit }, (1, 2));
+        for (kind, passes) in
+            [(Kind::Answer, 20), (Kind::NoData, 20), (Kind::NxDomain, 3), (Kind::Referral, 5), (Kind::Error, 2)]
+        {
+            assert_eq!(sent(&mut limiter, "192.0.2.1", kind, same(20), 0), passes, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn where_it_is_only_told_everything_is_sent() {
+        let limit = RateLimit { log_only: true, ..RateLimit::equal(2, 50) };
+        let mut limiter = Limiter::new(limit, (1, 2));
+        let client = "192.0.2.1".parse().unwrap();
+        let verdicts: Vec<Verdict> =
+            (0..4).map(|_| limiter.judge(client, &outcome(Kind::Answer), &message("a"), 0)).collect();
+        assert_eq!(verdicts, [Verdict::Send, Verdict::Send, Verdict::Note, Verdict::Note]);
+        let (to, mut notes) = mpsc::channel(1);
+        limiter.report(&to);
+        limiter.report(&to);
+        assert_eq!(notes.try_recv().unwrap().total(), 2);
+        assert!(notes.try_recv().is_err(), "nothing to tell a second time");
     }
 
     #[test]
