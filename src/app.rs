@@ -135,6 +135,7 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         store,
         cells: cells.clone(),
         loader: loader(config, certificates, files.clone()),
+        transfers: Arc::new(config.transfer.rules.clone()),
         freed: server::return_free_memory,
     };
     let mut started = start.run().await?;
@@ -171,9 +172,17 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
             Arc::new(config.transfer.rules.clone()),
             started.snapshots.clone(),
             cells.shared_writer("signed"),
+            config.listen.iter().map(SocketAddr::ip).collect(),
             transfer_totals.clone(),
         );
-        workers.push(tokio::spawn(transfer::run(Arc::new(room), deferred, until(stopped.clone()))));
+        let room = Arc::new(room);
+        workers.push(tokio::spawn(transfer::follow(
+            room.clone(),
+            started.published.clone(),
+            started.secondaries.clone(),
+            until(stopped.clone()),
+        )));
+        workers.push(tokio::spawn(transfer::run(room, deferred, until(stopped.clone()))));
     }
     let listening = bound.start(&started.snapshots, &cells)?;
     let first_token = admin::tokens::bootstrap(&started.handle, &config.state).await?;

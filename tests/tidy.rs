@@ -33,7 +33,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("server", &["dns", "answer", "snapshot", "clock", "metrics"]),
     ("control", &["dns", "state", "rollout", "steering", "health", "drain", "snapshot", "store", "clock", "metrics"]),
     ("dnstap", &["server", "answer", "clock", "metrics"]),
-    ("transfer", &["server", "answer", "control", "state", "snapshot", "dnssec", "zone", "dns", "clock", "metrics"]),
+    (
+        "transfer",
+        &["server", "answer", "control", "state", "snapshot", "steering", "dnssec", "zone", "dns", "clock", "metrics"],
+    ),
     (
         "admin",
         &[

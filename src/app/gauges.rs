@@ -2,13 +2,13 @@
 
 use crate::admin::MetricsText;
 use crate::control::Handle;
-use crate::control::report::{GeoView, MemberView, OriginView, PoolView, Status, SwitchView};
+use crate::control::report::{GeoView, MemberView, OriginView, PoolView, Status, SwitchView, ZoneView};
 use crate::drain::DrainState;
 use crate::health::Health;
 use crate::hooks::{HookCounts, HookTotals};
 use crate::metrics::Registry;
 use crate::metrics::exposition::{
-    DnstapGauges, Gauges, GeoGauges, GuestGauges, HookCounters, MemberGauges, PoolGauges, ShareGauges, SwitchGauges,
+    DnstapGauges, Gauges, GeoGauges, GuestGauges, HookCounters, MemberGauges, PoolGauges, SecondaryGauges, ShareGauges, SwitchGauges,
     expose,
 };
 use crate::rollout::share::HonestShare;
@@ -72,9 +72,19 @@ fn from_status(status: &Status) -> Gauges {
         store_errors: status.store_errors,
         geo: status.geo.iter().map(database).collect(),
         geo_refused: status.geo_refused.is_some(),
+        secondaries: status.zones.iter().flat_map(secondaries).collect(),
         switches: status.switches.iter().map(switch).collect(),
         ..Gauges::default()
     }
+}
+
+fn secondaries(zone: &ZoneView) -> impl Iterator<Item = SecondaryGauges> {
+    zone.secondaries.iter().map(|secondary| SecondaryGauges {
+        zone: zone.apex.clone(),
+        address: secondary.address.clone(),
+        serial: secondary.serial,
+        behind: secondary.behind,
+    })
 }
 
 fn database(view: &GeoView) -> GeoGauges {

@@ -3,7 +3,7 @@
 use super::handle::{Ask, Refused, Reloading, Replied};
 use crate::health::{IdleReport, ProbeReport};
 use crate::rollout::{EvidenceReport, HookReport};
-use crate::state::Definitions;
+use crate::state::{Definitions, SecondaryReport};
 use crate::steering::{DiscoveryReport, GeoDatabases, GeoReport};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -27,6 +27,8 @@ pub enum Event {
     Discovered(DiscoveryReport),
     /// A hook that a rollout waits for has answered.
     HookAnswered(HookReport),
+    /// A secondary was asked for its serial.
+    SecondaryShown(SecondaryReport),
     /// The files were read for a reload.
     Loaded(Box<LoadedFiles>),
     /// Nobody answers from a snapshot older than this view any more.

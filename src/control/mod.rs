@@ -14,6 +14,7 @@ mod recent;
 mod release_views;
 mod releases;
 pub mod report;
+mod secondaries;
 mod shares;
 mod slots;
 pub mod start;

@@ -118,6 +118,7 @@ impl Control {
     fn put(&mut self, next: Snapshot, touched: Option<Vec<u32>>) -> Superseded {
         let view = next.number;
         let superseded = self.snapshots.publish(Arc::new(next));
+        self.published.send_replace(view);
         self.last_published = Some(superseded.clone());
         let (events, waiting) = (self.events.clone(), superseded.clone());
         tokio::spawn(async move {

@@ -66,6 +66,25 @@ pub struct ZoneView {
     pub serial: u32,
     /// The serial the files carry.
     pub file_serial: u32,
+    /// Those who are told of its changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secondaries: Vec<SecondaryView>,
+}
+
+/// A secondary of a zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondaryView {
+    /// Where it is told and asked.
+    pub address: String,
+    /// The serial it showed last; `None`: none since the start.
+    pub serial: Option<u32>,
+    /// How many steps it is behind the serial that is served.
+    pub behind: Option<u32>,
+    /// When it showed that (RFC 3339).
+    pub shown_at: Option<String>,
+    /// Why it does not answer, while it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// One switch.

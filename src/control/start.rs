@@ -4,6 +4,7 @@ use super::arrivals::Arrivals;
 use super::event::Event;
 use super::handle::Handle;
 use super::observe::Watch;
+use super::secondaries::Secondaries;
 use super::slots::SlotTable;
 use super::task::{Control, Inherited, Inputs, Loader};
 use crate::clock;
@@ -13,7 +14,10 @@ use crate::metrics::cells::Registry;
 use crate::moment::Moment;
 use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};
-use crate::state::{Catalogue, Definitions, Desired, Observed, Rejection, apply, initial_serials, serials, v1};
+use crate::state::{
+    Catalogue, Definitions, Desired, Observed, Rejection, SecondaryReport, TransferRules, apply, initial_serials,
+    serials, v1,
+};
 use crate::steering::{DiscoveryReport, DiscoveryTask, GeoReport};
 use crate::store::{Commit, Loaded, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -39,6 +43,8 @@ pub struct Start {
     pub cells: Arc<Registry>,
     /// Reads the files again.
     pub loader: Loader,
+    /// Who may take zones that do not say it themselves, and their secondaries.
+    pub transfers: Arc<TransferRules>,
     /// Called when much memory was freed, for whoever can give it back to the system.
     pub freed: fn(),
 }
@@ -67,6 +73,10 @@ pub struct Started {
     pub discovery_wanted: watch::Receiver<Arc<[DiscoveryTask]>>,
     /// For what called hooks answer.
     pub hook_reports: mpsc::Sender<HookReport>,
+    /// For what secondaries show.
+    pub secondaries: mpsc::Sender<SecondaryReport>,
+    /// The number of the snapshot that was published last.
+    pub published: watch::Receiver<u64>,
     /// What to probe.
     pub targets: watch::Receiver<Arc<[ProbeTarget]>>,
     /// Which idle readings to take.
@@ -116,6 +126,8 @@ impl Start {
         let (idle_in, idle) = mpsc::channel(64);
         let (evidence_in, evidence) = mpsc::channel(256);
         let (hook_reports, hooks) = mpsc::channel(64);
+        let (secondaries_in, secondaries) = mpsc::channel(64);
+        let (published, published_out) = watch::channel(0);
         let (hook_orders, orders_out) = mpsc::channel(1024);
         let (discovery_in, discovery) = mpsc::channel(64);
         let (discovery_wanted, discovery_out) = watch::channel(Arc::from([]));
@@ -173,10 +185,13 @@ impl Start {
             hook_orders,
             arrivals: Arrivals::default(),
             discovery_wanted,
+            published,
+            secondaries: Secondaries::new(self.transfers),
         };
         let control = control.pick_up(&loaded, now);
         let handle = Handle::new(asks_in, happenings, snapshots.clone());
-        let task = tokio::spawn(control.run(Inputs { asks, events, probes, idle, geo, evidence, hooks, discovery }));
+        let inputs = Inputs { asks, events, probes, idle, geo, evidence, hooks, discovery, secondaries };
+        let task = tokio::spawn(control.run(inputs));
         Ok(Started {
             handle,
             events: events_in,
@@ -189,6 +204,8 @@ impl Start {
             hook_reports,
             discovery: discovery_in,
             discovery_wanted: discovery_out,
+            secondaries: secondaries_in,
+            published: published_out,
             targets: targets_out,
             idle_wanted: idle_out,
             first_round: first_round_out,

@@ -8,6 +8,7 @@ use super::publish::Live;
 use super::recent::Recent;
 use super::releases::Release;
 use super::report::{Happening, What};
+use super::secondaries::Secondaries;
 use super::shares::Watches;
 use super::slots::SlotTable;
 use crate::clock;
@@ -17,7 +18,7 @@ use crate::metrics::cells::Registry;
 use crate::moment::Moment;
 use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{SnapshotCell, Superseded};
-use crate::state::{Catalogue, Command, Definitions, Desired, Observed, Request};
+use crate::state::{Catalogue, Command, Definitions, Desired, Observed, Request, SecondaryReport};
 use crate::steering::{DiscoveryReport, DiscoveryTask, GeoReport};
 use crate::store::{AuditRow, Commit, Condition, Store, StoreError, TokenRow};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -51,6 +52,7 @@ pub(super) struct Inputs {
     pub(super) evidence: mpsc::Receiver<EvidenceReport>,
     pub(super) hooks: mpsc::Receiver<HookReport>,
     pub(super) discovery: mpsc::Receiver<DiscoveryReport>,
+    pub(super) secondaries: mpsc::Receiver<SecondaryReport>,
 }
 
 /// Everything the control task owns.
@@ -114,6 +116,10 @@ pub(super) struct Control {
     /// Members that come by themselves.
     pub(super) arrivals: Arrivals,
     pub(super) discovery_wanted: watch::Sender<Arc<[DiscoveryTask]>>,
+    /// The number of the snapshot that was published last, for those who follow.
+    pub(super) published: watch::Sender<u64>,
+    /// Who may take zones, and who does.
+    pub(super) secondaries: Secondaries,
 }
 
 impl Control {
@@ -133,6 +139,7 @@ impl Control {
                 Some(report) = inputs.evidence.recv() => Event::EvidenceRead(report),
                 Some(report) = inputs.hooks.recv() => Event::HookAnswered(report),
                 Some(report) = inputs.discovery.recv() => Event::Discovered(report),
+                Some(report) = inputs.secondaries.recv() => Event::SecondaryShown(report),
             };
             if let Event::Shutdown(done) = event {
                 self.fold_all();
@@ -157,6 +164,7 @@ impl Control {
             Event::EvidenceRead(read) => self.evidence_read(&read),
             Event::HookAnswered(report) => self.hook_answered(report).await,
             Event::Discovered(report) => self.discovered(report, clock::now()).await,
+            Event::SecondaryShown(report) => self.secondary_shown(report),
             Event::Loaded(loaded) => self.loaded(*loaded).await,
             Event::Quiet { view, touched } => self.quiet(view, touched.as_deref()),
             Event::Answering(done) => {

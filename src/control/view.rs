@@ -53,6 +53,7 @@ impl Control {
                     apex: zone.apex.to_string(),
                     serial: serials::current(&self.desired, zone),
                     file_serial: zone.file_serial,
+                    secondaries: self.secondary_views(zone),
                 })
                 .collect(),
             switches,

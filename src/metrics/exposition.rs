@@ -34,6 +34,8 @@
 //! | `tidegate_dnstap_total` | counter | outcome | copies for dnstap: `sent` to the reader, `dropped` because it was slow or away |
 //! | `tidegate_dnstap_connected` | gauge | | 1 while a reader of dnstap is connected |
 //! | `tidegate_transfer_events_total` | counter | event | what became of signed queries, transfers and notifications |
+//! | `tidegate_secondary_serial` | gauge | zone, secondary | the SOA serial that a secondary showed last |
+//! | `tidegate_secondary_behind` | gauge | zone, secondary | how many serials it is behind; -1 while it has shown none |
 //! | `tidegate_geo_build_time_seconds` | gauge | database | when a database of networks was built, seconds since 1970 |
 //! | `tidegate_geo_age_seconds` | gauge | database | how long ago that is |
 //! | `tidegate_geo_refused` | gauge | | 1 while a newer database is refused and the last good one used |
@@ -72,6 +74,8 @@ pub struct Gauges {
     pub transfers: Vec<(&'static str, u64)>,
     /// Copies for dnstap, where that is on.
     pub dnstap: Option<DnstapGauges>,
+    /// One row per secondary of a zone.
+    pub secondaries: Vec<SecondaryGauges>,
     /// One row per kind of webhook that was called.
     pub hooks: Vec<HookCounters>,
     /// One row per switch.
@@ -87,6 +91,19 @@ pub struct DnstapGauges {
     pub dropped: u64,
     /// Whether a reader is connected.
     pub connected: bool,
+}
+
+/// One secondary of a zone.
+#[derive(Debug, Clone, Default)]
+pub struct SecondaryGauges {
+    /// The zone.
+    pub zone: String,
+    /// Its address.
+    pub address: String,
+    /// The serial it showed last.
+    pub serial: Option<u32>,
+    /// How many serials it is behind.
+    pub behind: Option<u32>,
 }
 
 /// One database of networks.
@@ -379,6 +396,16 @@ fn process_families(gauges: &Gauges) -> Vec<Family> {
             "What became of signed queries, transfers and notifications",
             gauges.transfers.iter().map(|(event, n)| (vec![("event", (*event).to_owned())], *n)).collect(),
         ),
+        gauge(
+            "tidegate_secondary_serial",
+            "The SOA serial that a secondary showed last",
+            secondaries(gauges, |secondary| secondary.serial.map(f64::from)),
+        ),
+        gauge(
+            "tidegate_secondary_behind",
+            "How many serials a secondary is behind; -1 while it has shown none",
+            secondaries(gauges, |secondary| Some(secondary.behind.map_or(-1.0, f64::from))),
+        ),
         counter("tidegate_hooks", "Webhooks, by what became of them", hook_rows(gauges)),
         gauge(
             "tidegate_start_time_seconds",
@@ -408,6 +435,11 @@ fn hook_rows(gauges: &Gauges) -> Vec<(Labels, u64)> {
     let rows = gauges.hooks.iter().flat_map(|hook| outcomes(hook).map(|(outcome, count)| (hook.kind, outcome, count)));
     rows.map(|(kind, outcome, count)| (vec![("hook", kind.to_owned()), ("outcome", outcome.to_owned())], count))
         .collect()
+}
+
+fn secondaries(gauges: &Gauges, value: fn(&SecondaryGauges) -> Option<f64>) -> Vec<(Labels, f64)> {
+    let labels = |one: &SecondaryGauges| vec![("zone", one.zone.clone()), ("secondary", one.address.clone())];
+    gauges.secondaries.iter().filter_map(|one| Some((labels(one), value(one)?))).collect()
 }
 
 fn databases(gauges: &Gauges, value: fn(&GeoGauges) -> u64) -> Vec<(Labels, f64)> {

@@ -107,5 +107,8 @@ pub fn compile_switch(
         capped: rollout.and_then(|rollout| rollout.capped()).and_then(|name| Some(switch.pool(name)?.0)),
         target_ttl: &|name| catalogue.target_ttl(name),
     };
-    Compilation { switch: Arc::new(crate::steering::compile(&input)), pools: statuses }
+    let mut compiled = crate::steering::compile(&input);
+    let stable = rollout.and_then(|rollout| switch.pool(&rollout.stable)).map(|(at, _)| at);
+    compiled.stable = stable.and_then(|at| u16::try_from(at).ok());
+    Compilation { switch: Arc::new(compiled), pools: statuses }
 }

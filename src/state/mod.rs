@@ -27,4 +27,4 @@ pub use definitions::{AnswerSettings, Definitions, ZoneDefinition};
 pub use guests::{Guest, Lease, Origin};
 pub use observed::{MemberKey, Observed, PoolStatus, Seen};
 pub use runtime::{Desired, Hold, Split, SwitchState};
-pub use transfers::{Secondary, TransferRules};
+pub use transfers::{Secondary, SecondaryReport, TransferRules};

@@ -24,6 +24,17 @@ pub struct Secondary {
     pub key: Option<Name>,
 }
 
+/// What was learned of a secondary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondaryReport {
+    /// The zone.
+    pub zone: Name,
+    /// Who.
+    pub secondary: Secondary,
+    /// The serial it shows, or why that is not known.
+    pub shown: Result<u32, String>,
+}
+
 impl TransferRules {
     /// Whether anybody may take the zone at all.
     #[must_use]

@@ -71,6 +71,7 @@ pub fn compile(input: &SwitchInput<'_>) -> CompiledSwitch {
         carried: compiled::carried(&pools),
         pools,
         capped: tables.capped,
+        stable: None,
         watch: None,
         main,
         others: list.collect(),

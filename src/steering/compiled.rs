@@ -27,6 +27,8 @@ pub struct CompiledSwitch {
     pub(super) carried: u64,
     /// The pool that gets no more than its weight's share, whatever becomes of the others (§5.3).
     pub capped: Option<usize>,
+    /// The pool that a running rollout goes out from, by index; `state` says so after compiling.
+    pub stable: Option<PoolIndex>,
     /// Whether answers by weight are to be told apart by client (§5.7); control says so after compiling.
     pub watch: Option<Watch>,
     /// Table 0: the main weights.

@@ -25,6 +25,7 @@ mod sticky;
 mod table;
 #[cfg(test)]
 mod tests;
+mod transferred;
 
 pub use arrivals::{DiscoveryReport, DiscoveryTask, DnsSource, Register, is_answerable};
 pub use compile::{MemberHealth, PoolInput, SwitchInput, compile};

@@ -6,26 +6,37 @@
 //! client.
 
 mod complaints;
+mod exchange;
+mod follow;
+mod image;
+mod journal;
+mod keeper;
+mod page;
 mod request;
+mod send;
 mod totals;
 
+pub use follow::follow;
 pub use totals::{Happened, TransferTotals};
 
 use crate::answer::{self, Asker};
 use crate::clock;
 use crate::dns::cut::cut_to_question;
-use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Header, Malformed};
 use crate::dns::query::{OPCODE_NOTIFY, OPCODE_UPDATE};
 use crate::dns::tsig::{KeyRing, Refusal, TsigError, Verified, verify_request};
-use crate::dns::{Rcode, RecordType};
+use crate::dns::{Name, Rcode, RecordType};
 use crate::metrics::SharedWriter;
 use crate::server::{Deferred, Gone, tally};
 use crate::snapshot::SnapshotCell;
-use crate::state::TransferRules;
+use crate::state::{Secondary, TransferRules};
 use complaints::Complaints;
+use keeper::Keeper;
 use request::{Request, brief, now_s};
-use std::sync::Arc;
+use send::Running;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -49,9 +60,15 @@ pub struct Room {
     pub snapshots: Arc<SnapshotCell>,
     /// Where the answers to signed queries are counted, and until when they may be cached.
     pub writer: SharedWriter,
+    /// Addresses we answer at: secondaries are spoken to from there.
+    pub sources: Vec<IpAddr>,
     /// What is counted.
     pub totals: Arc<TransferTotals>,
     complaints: Complaints,
+    keeper: Keeper,
+    running: Running,
+    /// The serial that each secondary of a zone showed last.
+    shown: Mutex<HashMap<(Name, Secondary), u32>>,
 }
 
 impl Room {
@@ -62,9 +79,21 @@ impl Room {
         rules: Arc<TransferRules>,
         snapshots: Arc<SnapshotCell>,
         writer: SharedWriter,
+        sources: Vec<IpAddr>,
         totals: Arc<TransferTotals>,
     ) -> Self {
-        Self { keys, rules, snapshots, writer, totals, complaints: Complaints::default() }
+        Self {
+            keys,
+            rules,
+            snapshots,
+            writer,
+            sources,
+            totals,
+            complaints: Complaints::default(),
+            keeper: Keeper::default(),
+            running: Running::default(),
+            shown: Mutex::default(),
+        }
     }
 }
 
@@ -129,13 +158,32 @@ impl Room {
             self.totals.count(Happened::NotOffered);
             return request.refuse(Rcode::NOTIMP, None).await;
         }
-        match request.question().map(|question| question.qtype) {
-            Some(RecordType::AXFR | RecordType::IXFR) => {
-                self.totals.count(Happened::Refused);
-                request.refuse(Rcode::REFUSED, Some(ExtendedError::Prohibited)).await
+        match request.question() {
+            Some(question) if matches!(question.qtype, RecordType::AXFR | RecordType::IXFR) => {
+                self.transfer(request, question).await
             }
             _ => self.answer_query(request).await,
         }
+    }
+
+    /// Who may take a zone.
+    fn rules_of(&self, _apex: &Name) -> &TransferRules {
+        &self.rules
+    }
+
+    /// Takes note of what was published.
+    fn keep_up(&self) {
+        self.keeper.catch_up(&self.snapshots.load(), |apex| self.rules_of(apex).allow_somebody());
+    }
+
+    /// The serial that a secondary showed last.
+    fn shown(&self, pair: &(Name, Secondary)) -> Option<u32> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).get(pair).copied()
+    }
+
+    /// Takes note of the serial a secondary shows.
+    fn note_shown(&self, pair: &(Name, Secondary), serial: u32) {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).insert(pair.clone(), serial);
     }
 
     /// An ordinary query that was signed: the ordinary answer, signed.
@@ -162,7 +210,7 @@ impl Room {
     }
 
     /// Counts a signature that was not taken, and says so, at most once a minute for each key.
-    fn complain(&self, refusal: &Refusal, client: std::net::IpAddr) {
+    fn complain(&self, refusal: &Refusal, client: IpAddr) {
         let Refusal { error, key, algorithm, .. } = refusal;
         let (happened, remedy) = match *error {
             TsigError::BADKEY if self.keys.find(key).is_none() => {

@@ -7,7 +7,7 @@ use crate::dns::edns::{ExtendedError, ReplyOpt, UDP_PAYLOAD};
 use crate::dns::message::{Header, Question, Record, Records, read_question};
 use crate::dns::query::HEADER_LEN;
 use crate::dns::tsig::Session;
-use crate::dns::{Rcode, RecordType};
+use crate::dns::{Name, Rcode, RecordType};
 use crate::server::{Gone, ReplyHandle};
 use std::net::SocketAddr;
 
@@ -33,6 +33,11 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// The name of the key that vouched for it.
+    pub(super) fn key(&self) -> Option<&Name> {
+        self.session.as_ref().map(|session| &session.key().name)
+    }
+
     /// Its question.
     pub(super) fn question(&self) -> Option<Question> {
         let header = Header::read(&self.message)?;
@@ -58,6 +63,12 @@ impl Request {
     pub(super) async fn answer(mut self, mut message: Vec<u8>) -> Result<(), Gone> {
         self.sign(&mut message);
         self.reply.send(message).await
+    }
+
+    /// Sends a message of a reply that goes on, signed if the request was.
+    pub(super) async fn answer_part(&mut self, mut message: Vec<u8>) -> Result<(), Gone> {
+        self.sign(&mut message);
+        self.reply.send_part(message).await
     }
 
     fn sign(&mut self, message: &mut Vec<u8>) {

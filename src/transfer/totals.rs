@@ -14,6 +14,8 @@ pub enum Happened {
     IxfrAsAxfr,
     /// A secondary that asked for changes had them all.
     UpToDate,
+    /// Changes did not fit a datagram.
+    IxfrOverTcp,
     /// A transfer ended before its end: the client left, or did not read.
     TransferCut,
     /// A client that may not, or one transfer too many.
@@ -40,11 +42,12 @@ pub enum Happened {
 
 impl Happened {
     /// All of them, with the label each is shown under.
-    pub const ALL: [(Self, &'static str); 15] = [
+    pub const ALL: [(Self, &'static str); 16] = [
         (Self::Axfr, "axfr"),
         (Self::Ixfr, "ixfr"),
         (Self::IxfrAsAxfr, "ixfr_as_axfr"),
         (Self::UpToDate, "up_to_date"),
+        (Self::IxfrOverTcp, "ixfr_over_tcp"),
         (Self::TransferCut, "transfer_cut"),
         (Self::Refused, "refused"),
         (Self::SignedQuery, "signed_query"),
@@ -57,6 +60,14 @@ impl Happened {
         (Self::Notified, "notified"),
         (Self::NotifyFailed, "notify_failed"),
     ];
+}
+
+impl Happened {
+    /// The label it is shown under.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(one, _)| *one == self).map_or("", |(_, word)| word)
+    }
 }
 
 /// Counters since the start.

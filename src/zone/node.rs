@@ -107,6 +107,12 @@ impl<'z> Node<'z> {
         Some(Self { name, flags: *flags, count: u16::from_le_bytes(*count), aux, rest })
     }
 
+    /// The name relative to the apex, in wire form without the root label; empty for the apex.
+    #[must_use]
+    pub fn relative(&self) -> &'z [u8] {
+        self.name
+    }
+
     /// Every Rrset in the order it is stored.
     #[inline]
     pub fn rrsets(&self) -> impl Iterator<Item = RrsetRef<'z>> + use<'z> {

@@ -96,15 +96,24 @@ impl Zone {
     /// # Panics
     /// Never: the arena holds whole nodes.
     pub fn rrsets(&self) -> impl Iterator<Item = (Name, RrsetRef<'_>)> {
+        let with_owner = |node: Node<'_>| {
+            let owner = [node.name, self.apex.wire()].concat();
+            Name::from_wire(&owner).expect("owners enter the arena in wire form")
+        };
+        self.nodes().flat_map(move |node| {
+            let owner = with_owner(node);
+            node.rrsets().map(move |rrset| (owner.clone(), rrset))
+        })
+    }
+
+    /// Every name there is, the apex first: those without data, steered ones and those below a delegation too.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
         let mut at = node::FIRST;
         std::iter::from_fn(move || {
             let node = Some(at).filter(|at| *at < self.arena.len()).and_then(|at| Node::read(&self.arena, at))?;
             at = self.arena.len() - node.behind().len();
-            let owner = [node.name, self.apex.wire()].concat();
-            let owner = Name::from_wire(&owner).expect("owners enter the arena in wire form");
-            Some(node.rrsets().map(move |rrset| (owner.clone(), rrset)))
+            Some(node)
         })
-        .flatten()
     }
 
     /// Octets of memory the compiled data takes, the table included.

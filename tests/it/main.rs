@@ -62,6 +62,7 @@ mod scripts;
 mod steered;
 mod switches;
 mod terminal;
+mod transfers;
 mod tsig;
 mod wire;
 mod world;

@@ -20,6 +20,7 @@ async fn running(store: &Arc<MemoryStore>, definitions: Arc<Definitions>) -> Han
         store: store.clone(),
         cells: Arc::new(Registry::default()),
         loader: files::loader(1),
+        transfers: std::sync::Arc::default(),
         freed: || {},
     };
     let started = start.run().await.expect("a start");

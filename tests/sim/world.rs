@@ -77,6 +77,7 @@ async fn start(store: &Arc<MemoryStore>, cells: &Arc<Registry>, seed: u64) -> St
         store: store.clone(),
         cells: cells.clone(),
         loader: files::loader(seed),
+        transfers: std::sync::Arc::default(),
         freed: || {},
     };
     let started = start.run().await.expect("a start on a store that works");

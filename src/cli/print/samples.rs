@@ -107,7 +107,7 @@ pub(in crate::cli) fn status() -> Status {
         store: Condition::Ok,
         store_errors: 0,
         alarms: vec!["green is down".into()],
-        zones: vec![ZoneView { apex: "example.test.".into(), serial: 7, file_serial: 1 }],
+        zones: vec![ZoneView { apex: "example.test.".into(), serial: 7, file_serial: 1, secondaries: Vec::new() }],
         geo: Vec::new(),
         geo_refused: None,
         switches: vec![model(), long],

@@ -2,7 +2,7 @@
 
 use super::switch::{count, dns_state, pool_state};
 use super::{Cell, Page, Table, Tone, times};
-use crate::admin::report::{PoolView, Status, SwitchView};
+use crate::admin::report::{PoolView, SecondaryView, Status, SwitchView};
 use crate::health::Health;
 use crate::store::Condition;
 
@@ -28,6 +28,18 @@ pub(in crate::cli) fn show(page: &mut Page, status: &Status) {
         ),
         None if zones.is_empty() => page.line(Tone::Warn, "no zones: every query is refused"),
         None => page.paragraph(Tone::Faint, "zones: ", &zones.join(", ")),
+    }
+    let behind = |secondary: &&SecondaryView| secondary.behind != Some(0) || secondary.trouble.is_some();
+    for zone in &status.zones {
+        for secondary in zone.secondaries.iter().filter(behind) {
+            let steps = match (secondary.serial, secondary.behind) {
+                (Some(serial), Some(steps)) => format!("shows serial {serial}, {steps} behind"),
+                _ => "has shown no serial yet".to_owned(),
+            };
+            let trouble = secondary.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let text = format!("{} of {} {steps}{trouble}", secondary.address, zone.apex);
+            page.paragraph(Tone::Warn, "secondary: ", &text);
+        }
     }
     for base in &status.geo {
         let built = times::relative_of(&base.built_at, page.now_unix_ms());
