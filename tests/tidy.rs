@@ -31,7 +31,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("geo", &["steering", "clock"]),
     ("hooks", &["health", "drain", "rollout", "stats", "clock", "metrics"]),
     ("server", &["dns", "answer", "snapshot", "clock", "metrics"]),
-    ("control", &["dns", "state", "rollout", "steering", "health", "drain", "snapshot", "store", "clock", "metrics"]),
+    (
+        "control",
+        &["dns", "zone", "state", "rollout", "steering", "health", "drain", "snapshot", "store", "clock", "metrics"],
+    ),
     ("dnstap", &["server", "answer", "clock", "metrics"]),
     (
         "transfer",

@@ -76,6 +76,7 @@ impl Control {
             compiled.push((*index, live.compiled.clone()));
             self.announce(number, *index, &live);
             self.replace_live(*index, live);
+            self.carry(*index, now);
             self.note_moving(*index, now);
         }
         let next = current.with_changes(number, self.desired.revision, &compiled, serials);
@@ -84,7 +85,7 @@ impl Control {
 
     /// Compiles everything anew: after a start and a reload.
     pub(super) fn publish_all(&mut self, now: Moment) -> Superseded {
-        self.catalogue = Catalogue::build(&self.desired.definitions);
+        let before = std::mem::replace(&mut self.catalogue, Catalogue::build(&self.desired.definitions));
         self.slots.extend(&self.catalogue);
         self.targets.send_replace(self.watch.targets());
         self.idle_wanted.send_replace(self.idle_wanted_now());
@@ -98,8 +99,10 @@ impl Control {
             let live = self.compile(index, now);
             self.announce(number, index, &live);
             self.replace_live(index, live);
+            self.carry(index, now);
             self.note_moving(index, now);
         }
+        self.carry_no_more(&before, now);
         self.ledger.announce_removed(number, |switch| self.catalogue.index_of(switch).is_some());
         let zones = &self.desired.definitions.zones;
         let next = Snapshot {
@@ -296,7 +299,9 @@ impl Control {
                 self.store_errors += 1;
                 tracing::error!(%error, "the store refused the new serials; answers change without them");
                 self.doubt(&error).await;
+                self.secondaries.unadvanced = true;
                 self.publish(&touched, &[], now);
+                self.secondaries.unadvanced = false;
             }
         }
         self.watch_condition();

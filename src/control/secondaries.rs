@@ -5,7 +5,10 @@ use super::task::Control;
 use super::view::rfc3339;
 use crate::clock;
 use crate::dns::Name;
-use crate::state::{Secondary, SecondaryReport, TransferRules, ZoneDefinition, serials};
+use crate::drain::Carried;
+use crate::moment::Moment;
+use crate::state::{Catalogue, Secondary, SecondaryReport, TransferRules, ZoneDefinition, serials};
+use crate::zone::Soa;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,6 +17,8 @@ use std::sync::Arc;
 pub(super) struct Secondaries {
     /// For zones that do not say it themselves.
     pub(super) rules: Arc<TransferRules>,
+    /// The store took no serial for what is being published.
+    pub(super) unadvanced: bool,
     /// What each showed last, by zone.
     shown: BTreeMap<(Name, Secondary), Shown>,
 }
@@ -32,7 +37,7 @@ pub(super) struct Shown {
 impl Secondaries {
     /// Nothing is known yet.
     pub(super) fn new(rules: Arc<TransferRules>) -> Self {
-        Self { rules, shown: BTreeMap::new() }
+        Self { rules, unadvanced: false, shown: BTreeMap::new() }
     }
 
     /// What is known of a secondary of a zone.
@@ -61,13 +66,66 @@ impl Control {
         self.secondaries.rules.secondaries.iter().map(view).collect()
     }
 
+    /// Takes note in the ledger of what transfers hold of a switch from now on.
+    pub(super) fn carry(&mut self, index: u32, now: Moment) {
+        let secondaries = self.labels();
+        if secondaries.is_empty() {
+            return;
+        }
+        let zone = self.desired.definitions.zones[self.catalogue.switches[index as usize].zone as usize].clone();
+        let switch = self.switch_at(index).name.clone();
+        let compiled = self.live[index as usize].compiled.clone();
+        let pool = compiled.transferred().map(|(_, pool)| {
+            let promise_s = pool.sets.iter().map(|set| set.promise_s).max().unwrap_or(compiled.ttl_s);
+            (&pool.name, u64::from(promise_s) * 1000)
+        });
+        // Without a serial of its own a change is transferred with the next one.
+        let step = u32::from(self.secondaries.unadvanced);
+        let carried = Carried {
+            zone: &zone.apex.to_string(),
+            serial: serials::current(&self.desired, &zone).wrapping_add(step),
+            expire_ms: u64::from(zone.data.soa().map_or(0, Soa::expire)) * 1000,
+            secondaries: &secondaries,
+            switch: &switch,
+            pool,
+        };
+        self.ledger.carry(&carried, now.boot_ms);
+    }
+
+    /// Takes note of switches that are no more: secondaries may still hold their pools.
+    pub(super) fn carry_no_more(&mut self, before: &Catalogue, now: Moment) {
+        let secondaries = self.labels();
+        for gone in before.switches.iter().filter(|placed| self.catalogue.index_of(&placed.switch.name).is_none()) {
+            let Some(zone) = before.zones.zones().get(gone.zone as usize) else { continue };
+            let serial = self.desired.serials.get(zone.apex()).copied().unwrap_or(0);
+            let carried = Carried {
+                zone: &zone.apex().to_string(),
+                serial,
+                expire_ms: u64::from(zone.soa().map_or(0, Soa::expire)) * 1000,
+                secondaries: &secondaries,
+                switch: &gone.switch.name,
+                pool: None,
+            };
+            self.ledger.carry(&carried, now.boot_ms);
+        }
+    }
+
+    /// Secondaries as the ledger calls them.
+    fn labels(&self) -> Vec<String> {
+        self.secondaries.rules.secondaries.iter().map(|secondary| secondary.address.to_string()).collect()
+    }
+
     /// A secondary was asked for its serial.
     pub(super) fn secondary_shown(&mut self, report: SecondaryReport) {
         let SecondaryReport { zone, secondary, shown } = report;
+        let (report_zone, address) = (zone.clone(), secondary.address);
         let known = self.secondaries.shown.entry((zone, secondary)).or_default();
         match shown {
             Ok(serial) => {
-                *known = Shown { serial: Some(serial), at_unix_ms: Some(clock::now().unix_ms), trouble: None };
+                let now = clock::now();
+                let (apex, label) = (report_zone.to_string(), address.to_string());
+                self.ledger.secondary_shows(&apex, &label, serial, now.boot_ms);
+                *known = Shown { serial: Some(serial), at_unix_ms: Some(now.unix_ms), trouble: None };
             }
             Err(why) => known.trouble = Some(why),
         }

@@ -338,6 +338,8 @@ impl Control {
             // Not told before anybody was answered.
             self.live[*index as usize].fallback_in_use = false;
         }
+        // The ledger is a new one: it has to know what every secondary may hold.
+        (0..count).for_each(|index| self.carry(index, now));
         self.publish(&touched, &[], now);
         self.freed_much();
     }

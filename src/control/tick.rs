@@ -27,6 +27,7 @@ impl Control {
         // Pools that serve count as answered until now after a crash; the others are folded here.
         self.fold_switches(self.timed.clone().into_iter());
         self.ledger.heartbeat(now.boot_ms);
+        self.ledger.expire_copies(now.boot_ms);
         self.tell_drain_changes(now);
         self.look_at_recent(now);
         self.tick_arrivals(now).await;
@@ -125,7 +126,7 @@ impl Control {
             blocked_by: &[],
         };
         matches!(
-            self.ledger.verdict(&input, now).state,
+            self.ledger.own_verdict(&input, now).state,
             DrainState::Draining | DrainState::DnsDrained | DrainState::Tail
         )
     }

@@ -5,6 +5,7 @@
 //! so nothing is concluded. Times are boot-clock milliseconds, signed: after a reboot a promise may
 //! lie before the boot.
 
+use super::holds::Holds;
 use super::rows::{Entry, SwitchRows};
 use super::v1;
 use crate::steering::Member;
@@ -64,6 +65,8 @@ pub struct Ledger {
     pub(super) closed: bool,
     /// Switches whose rows are not what was saved last.
     unsaved: BTreeSet<Arc<str>>,
+    /// What secondaries may still answer.
+    pub(super) holds: Holds,
 }
 
 impl Ledger {
@@ -77,6 +80,7 @@ impl Ledger {
             version: 0,
             closed: false,
             unsaved: BTreeSet::new(),
+            holds: Holds::default(),
         }
     }
 
@@ -203,6 +207,7 @@ impl Ledger {
     pub fn forget_drained(&mut self, now_boot_ms: u64, keep: impl Fn(&str, &str) -> bool) {
         let now = signed(now_boot_ms);
         let pending = &self.pending;
+        let holds = &self.holds.holds;
         for (switch, rows) in &mut self.switches {
             let held = |rows: &SwitchRows| (rows.len(), rows.iter().map(|entry| entry.left().len()).sum::<usize>());
             let before = held(rows);
@@ -213,6 +218,7 @@ impl Ledger {
                     || entry.answered_in.is_some()
                     || !entry.left().is_empty()
                     || keep(switch, &entry.pool)
+                    || holds.iter().any(|hold| hold.key.switch == *switch && hold.key.pool == entry.pool)
                     || !entry.bound.is_over(now)
             });
             if held(rows) != before {

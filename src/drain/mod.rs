@@ -6,6 +6,7 @@
 //! One rule above all: late is a nuisance, early is an outage. Where something cannot be known - the
 //! second before a crash, the time a machine was down - the ledger assumes the worst.
 
+mod holds;
 mod ledger;
 mod restart;
 mod rows;
@@ -14,6 +15,7 @@ mod tests;
 pub mod v1;
 mod verdict;
 
+pub use holds::{Carried, Hold};
 pub use ledger::{Ledger, MemberFacts, PoolFacts, PoolKey};
 pub use verdict::{DrainReport, IdleStatus, VerdictInput};
 

@@ -102,6 +102,10 @@ fn take_over(image: v1::Image, boot_id: &str, now: i64, continuous: bool) -> Led
             entry.bound.restart(now);
         }
     }
+    if !passage.same_boot {
+        // Nobody knows how long the machine was down: copies expire from now on, in full.
+        ledger.holds.holds.iter_mut().for_each(|hold| hold.since = now);
+    }
     ledger.boot_id = boot_id.to_owned();
     ledger.beat = now;
     ledger

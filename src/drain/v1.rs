@@ -2,6 +2,7 @@
 //!
 //! Times are boot-clock milliseconds of the boot named; a member that left keeps its own bound.
 
+use super::holds::Hold;
 use super::ledger::{Ledger, MemberFacts};
 use super::rows::{Bound, Entry, SwitchRows};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub struct Image {
     /// Stands for one that is not to be had: every pool counts as answered until now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
+    /// Pools that secondaries may still answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
     /// Every pool with something to remember; where the form is saved in parts, those of no part.
     #[serde(default)]
     pub pools: Vec<PoolImage>,
@@ -100,7 +104,15 @@ impl Image {
     /// Stands for an image that existed and is not to be had.
     #[must_use]
     pub fn lost() -> Self {
-        Self { version: 1, boot_id: String::new(), beat_boot_ms: 0, clean: false, lost: true, pools: Vec::new() }
+        Self {
+            version: 1,
+            boot_id: String::new(),
+            beat_boot_ms: 0,
+            clean: false,
+            lost: true,
+            holds: Vec::new(),
+            pools: Vec::new(),
+        }
     }
 
     /// Adds rows of switches, as [`Ledger::take_unsaved`] gave them.
@@ -135,6 +147,7 @@ impl Image {
             beat_boot_ms: ledger.beat,
             clean: ledger.closed,
             lost: false,
+            holds: ledger.holds.holds.clone(),
             pools: Vec::new(),
         }
     }
@@ -153,6 +166,7 @@ impl Image {
         }
         let mut ledger = Ledger::empty(&self.boot_id, self.beat_boot_ms);
         ledger.switches = switches;
+        ledger.holds.holds = self.holds;
         ledger
     }
 }

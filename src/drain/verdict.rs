@@ -76,6 +76,16 @@ impl Ledger {
     /// The verdict on a pool.
     #[must_use]
     pub fn verdict(&self, input: &VerdictInput<'_>, now: Moment) -> DrainReport {
+        self.verdict_with(input, self.held_by(input.key), now)
+    }
+
+    /// The verdict on what this node itself promised: secondaries that are behind do not count.
+    #[must_use]
+    pub fn own_verdict(&self, input: &VerdictInput<'_>, now: Moment) -> DrainReport {
+        self.verdict_with(input, Vec::new(), now)
+    }
+
+    fn verdict_with(&self, input: &VerdictInput<'_>, held_by: Vec<String>, now: Moment) -> DrainReport {
         let entry = self.entry(input.key);
         let bound = entry.map(|entry| entry.bound).unwrap_or_default();
         let mut answered = Vec::new();
@@ -96,6 +106,7 @@ impl Ledger {
             answered.push("not every worker has left the view that answers it".to_owned());
         }
         answered.extend_from_slice(input.blocked_by);
+        answered.extend(held_by);
         let mut report = judge(bound, serving, answered, input, now);
         report.pin_promises_until_ms = entry.and_then(Entry::pins_until).map(|until| on_wall(until, now));
         report

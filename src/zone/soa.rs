@@ -75,6 +75,13 @@ impl Soa {
         self.ttl.min(self.minimum)
     }
 
+    /// After how many seconds without its primary a secondary's copy is no longer good.
+    #[must_use]
+    pub fn expire(&self) -> u32 {
+        let [.., e0, e1, e2, e3, _, _, _, _] = *self.wire else { return 0 };
+        u32::from_be_bytes([e0, e1, e2, e3])
+    }
+
     /// The serial the master file carries.
     #[must_use]
     pub fn file_serial(&self) -> u32 {

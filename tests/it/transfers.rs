@@ -225,6 +225,41 @@ async fn bind_nsd_and_knot_follow_a_flip_by_notify_and_ixfr() {
     assert!(text.contains(&format!("{label} 0")), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_waits_for_a_secondary_that_is_stopped_and_says_which() {
+    let places = [Kind::Knot.place(), Kind::Nsd.place()];
+    let zone = ZONE.replace("7200 900 1209600 300", "1 1 1209600 300");
+    let mut server = start(&[("example.test.zone", &zone), ("example.test.toml", SWITCH)], &file(&places)).await;
+    let mut knot = Secondary::start(Kind::Knot, places[0], server.dns, &["example.test"]);
+    let nsd = Secondary::start(Kind::Nsd, places[1], server.dns, &["example.test"]);
+    for secondary in [&knot, &nsd] {
+        secondary.until_it_answers("app.example.test", &["192.0.2.10"]).await;
+    }
+    knot.stop();
+    flip(&server, "green").await;
+    nsd.until_it_answers("app.example.test", &["192.0.2.20"]).await;
+    let verdict = |server: &Server| {
+        let output = server.cli(&["drain", "app", "blue", "--json"]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let held = |said: &str| said.contains(&places[0].to_string()) && !said.contains(&places[1].to_string());
+    eventually("only the stopped one is waited for", || async { held(&verdict(&server)).then_some(()) }).await;
+    server.kill9();
+    server.restart().await;
+    // Whoever was right before has to show the serial of this start too.
+    eventually("it is still waited for after a crash", || async { held(&verdict(&server)).then_some(()) }).await;
+    assert!(
+        verdict(&server).contains("\"safe_to_close\":false") || verdict(&server).contains("\"safe_to_close\": false")
+    );
+    knot.spawn();
+    knot.until_it_answers("app.example.test", &["192.0.2.20"]).await;
+    eventually("nobody is waited for any more", || async {
+        let said = verdict(&server);
+        (!said.contains("secondaries of example.test.")).then_some(())
+    })
+    .await;
+}
+
 /// dnspython is what octoDNS and external-dns' users read zones with.
 #[tokio::test(flavor = "multi_thread")]
 async fn dnspython_reads_a_zone_whole_and_incrementally_signed_and_not() {

@@ -1,5 +1,6 @@
 //! The ledger and its verdicts: single cases here, random worlds in `truth`.
 
+mod holds;
 mod truth;
 
 use super::*;
