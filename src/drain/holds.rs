@@ -5,6 +5,7 @@
 //! is not carried counts as having been, late rather than early.
 
 use super::ledger::{Ledger, PoolKey, signed};
+use super::rows::SwitchRows;
 use crate::dns::serial;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +71,7 @@ impl Ledger {
             Some(before) => before.iter().filter(|(pool, _)| !is_carried(pool)).cloned().collect(),
             None => {
                 let rows = self.switches.get(view.switch);
-                let entries = rows.into_iter().flat_map(|rows| rows.iter());
+                let entries = rows.into_iter().flat_map(SwitchRows::iter);
                 let may_be = entries.filter(|entry| !is_carried(&entry.pool) && !entry.bound.is_over(now));
                 may_be.map(|entry| (Arc::clone(&entry.pool), entry.bound.promise_ms)).collect()
             }

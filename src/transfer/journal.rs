@@ -101,9 +101,9 @@ impl Step {
     fn between(before: &Image, after: &Image) -> Option<Self> {
         let (gone, come) = if before.shares_data(after) {
             let places: Vec<usize> = before.places_that_differ(after).collect();
-            differing(at(before, &places), at(after, &places))
+            differing(&at(before, &places), &at(after, &places))
         } else {
-            differing(all(before.sets()).collect(), all(after.sets()).collect())
+            differing(&all(before.sets()).collect(), &all(after.sets()).collect())
         };
         Some(Self { from: before.serial, soa_before: before.soa()?, gone, come })
     }
@@ -126,7 +126,7 @@ fn all<'i>(sets: impl Iterator<Item = Set<'i>>) -> impl Iterator<Item = Set<'i>>
 }
 
 /// The records that only one side has.
-fn differing(before: HashSet<Set<'_>>, after: HashSet<Set<'_>>) -> (Vec<Record>, Vec<Record>) {
+fn differing(before: &HashSet<Set<'_>>, after: &HashSet<Set<'_>>) -> (Vec<Record>, Vec<Record>) {
     let own = |(relative, record): &Set<'_>| (Box::from(*relative), Box::from(*record));
-    (before.difference(&after).map(own).collect(), after.difference(&before).map(own).collect())
+    (before.difference(after).map(own).collect(), after.difference(before).map(own).collect())
 }

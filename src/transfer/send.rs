@@ -118,7 +118,7 @@ impl Room {
         match &sent {
             Ok(()) => tracing::debug!(%client, %zone, serial, form = happened.word(), "transferred"),
             Err(Gone) => {
-                tracing::info!(%client, %zone, serial, "a transfer ended early: the client left, or did not read")
+                tracing::info!(%client, %zone, serial, "a transfer ended early: the client left, or did not read");
             }
         }
         sent
@@ -179,7 +179,7 @@ async fn write(mut request: Request, question: &Question, history: &History, for
     let Some(soa) = image.soa() else { return request.refuse(Rcode::SERVFAIL, None).await };
     let new_page = || Page::new(&asked, question, apex, limit);
     let mut page = new_page();
-    let mut all: Box<dyn Iterator<Item = (&[u8], &[u8])> + Send> = match &form {
+    let all: Box<dyn Iterator<Item = (&[u8], &[u8])> + Send> = match &form {
         Form::Serial(_) => Box::new(std::iter::once((&[][..], &soa[..]))),
         Form::Changes(changes) => {
             let one = |record| std::iter::once((&[][..], record));
@@ -197,7 +197,7 @@ async fn write(mut request: Request, question: &Question, history: &History, for
             Box::new(one().chain(sets).chain(one()))
         }
     };
-    while let Some((relative, record)) = all.next() {
+    for (relative, record) in all {
         if page.push(relative, record) {
             continue;
         }
