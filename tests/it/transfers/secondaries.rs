@@ -12,6 +12,9 @@ pub enum Kind {
     Knot,
 }
 
+/// The part of a configuration that names one zone.
+type PerZone = Box<dyn Fn(&str) -> String>;
+
 /// A running secondary.
 pub struct Secondary {
     kind: Kind,
@@ -35,7 +38,7 @@ impl Secondary {
     pub fn start(kind: Kind, place: SocketAddr, primary: SocketAddr, zones: &[&str]) -> Self {
         let folder = Folder::new("secondary");
         let path = folder.path().display().to_string();
-        let (text, each): (String, Box<dyn Fn(&str) -> String>) = match kind {
+        let (text, each): (String, PerZone) = match kind {
             Kind::Bind => (
                 format!(
                     "options {{ directory \"{path}\"; listen-on port {} {{ {}; }}; listen-on-v6 {{ none; }}; pid-file \"{path}/pid\"; session-keyfile \"{path}/session\"; lock-file none; recursion no; notify no; dnssec-validation no; allow-notify {{ any; }}; }};\ncontrols {{ }};\n",
