@@ -8,8 +8,8 @@ use crate::health::Health;
 use crate::hooks::{HookCounts, HookTotals};
 use crate::metrics::Registry;
 use crate::metrics::exposition::{
-    DnstapGauges, Gauges, GeoGauges, GuestGauges, HookCounters, MemberGauges, PoolGauges, SecondaryGauges, ShareGauges, SwitchGauges,
-    expose,
+    DnstapGauges, Gauges, GeoGauges, GuestGauges, HookCounters, MemberGauges, PoolGauges, SecondaryGauges, ShareGauges,
+    SwitchGauges, expose,
 };
 use crate::rollout::share::HonestShare;
 use crate::server::TapTotals;
