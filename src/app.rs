@@ -188,6 +188,7 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     let first_token = admin::tokens::bootstrap(&started.handle, &config.state).await?;
     let admin = admin_listener.local_addr()?;
     let started_s = crate::clock::unix_ms() / 1000;
+    let requests = cells.requests();
     let metrics = gauges::metrics_text(
         started.handle.clone(),
         cells,
@@ -197,7 +198,8 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         started_s,
         listening.connection_gauge(),
     );
-    let context = AdminContext::new(started.handle.clone(), metrics).await.map_err(|_| AppError::ControlEnded)?;
+    let context =
+        AdminContext::new(started.handle.clone(), metrics, requests).await.map_err(|_| AppError::ControlEnded)?;
     let exposure = if config.admin.insecure { Exposure::Insecure } else { Exposure::Loopback };
     let admin_task = tokio::spawn(admin::serve(admin_listener, context, exposure, until(stopped)));
     Ok(Running {

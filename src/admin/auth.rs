@@ -7,6 +7,7 @@ use super::problem::Problem;
 use crate::control::Caller;
 use crate::store::TokenRow;
 use arc_swap::ArcSwap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 /// What a token may do. `member` stands apart: it only registers members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Looks.
@@ -113,6 +114,8 @@ pub struct Principal {
     pub switches: Vec<String>,
     /// The address it came from.
     pub from: String,
+    /// The id of its request.
+    pub request_id: String,
 }
 
 impl Principal {
@@ -151,7 +154,12 @@ impl Principal {
     /// As the audit wants it.
     #[must_use]
     pub fn caller(&self) -> Caller {
-        Caller { token_id: self.id.clone(), name: self.name.clone(), from: self.from.clone() }
+        Caller {
+            token_id: self.id.clone(),
+            name: self.name.clone(),
+            from: self.from.clone(),
+            request_id: self.request_id.clone(),
+        }
     }
 }
 
@@ -237,6 +245,7 @@ impl TokenSet {
             role: found.role,
             switches: found.row.switches.clone(),
             from: from.to_owned(),
+            request_id: String::new(),
         })
     }
 }

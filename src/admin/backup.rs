@@ -9,10 +9,26 @@ use super::requests::BackupBody;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What was written.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Written {
+    /// The new file.
+    written: PathBuf,
+}
+
+/// What was confirmed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Accepted {
+    /// Always true.
+    accepted: bool,
+}
 
 /// Writes a consistent backup to a new file on the server.
-pub(super) async fn write(State(context): State<AdminContext>, incoming: Incoming) -> Result<Json<Value>, Problem> {
+pub(super) async fn write(State(context): State<AdminContext>, incoming: Incoming) -> Result<Json<Written>, Problem> {
     incoming.principal.need_everywhere(Role::Admin)?;
     incoming.no_guards_for("backup")?;
     let body: BackupBody = incoming.json()?;
@@ -27,17 +43,17 @@ pub(super) async fn write(State(context): State<AdminContext>, incoming: Incomin
     }
     context.handle().backup(body.to.clone()).await.ok_or_else(Problem::shutting_down)??;
     tracing::info!(who = incoming.principal.name, to = %body.to.display(), "backup written");
-    Ok(Json(json!({ "written": body.to })))
+    Ok(Json(Written { written: body.to }))
 }
 
 /// Confirms that the checked copy becomes the state.
 pub(super) async fn accept_copy(
     State(context): State<AdminContext>,
     incoming: Incoming,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Accepted>, Problem> {
     incoming.principal.need_everywhere(Role::Admin)?;
     incoming.no_guards_for("accept-copy")?;
     incoming.json_or_default::<Nothing>()?;
     context.handle().accept_copy(incoming.principal.caller()).await.ok_or_else(Problem::shutting_down)??;
-    Ok(Json(json!({ "accepted": true })))
+    Ok(Json(Accepted { accepted: true }))
 }

@@ -99,6 +99,6 @@ pub(super) async fn reload(State(context): State<AdminContext>, incoming: Incomi
 }
 
 /// A body that says nothing.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}

@@ -4,6 +4,7 @@ use super::auth::TokenSet;
 use super::problem::Problem;
 use super::throttle::Throttle;
 use crate::control::Handle;
+use crate::metrics::RequestTotals;
 use crate::metrics::exposition::Format;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ struct Inner {
     tokens: TokenSet,
     wrong_tokens: Throttle,
     metrics: MetricsText,
+    requests: Arc<RequestTotals>,
     stopping: watch::Sender<bool>,
 }
 
@@ -38,13 +40,14 @@ impl AdminContext {
     ///
     /// # Errors
     /// When the control task is gone.
-    pub async fn new(handle: Handle, metrics: MetricsText) -> Result<Self, Problem> {
+    pub async fn new(handle: Handle, metrics: MetricsText, requests: Arc<RequestTotals>) -> Result<Self, Problem> {
         let rows = handle.tokens().await.ok_or_else(Problem::shutting_down)?;
         let inner = Inner {
             handle,
             tokens: TokenSet::new(rows),
             wrong_tokens: Throttle::default(),
             metrics,
+            requests,
             stopping: watch::Sender::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -71,6 +74,11 @@ impl AdminContext {
     /// The text of `/metrics`.
     pub(super) fn metrics(&self, format: Format) -> BoxFuture<'static, String> {
         (self.inner.metrics)(format)
+    }
+
+    /// Counts requests and how long they took.
+    pub(super) fn requests(&self) -> &RequestTotals {
+        &self.inner.requests
     }
 
     /// Reads the tokens again, after one was added or removed.

@@ -7,10 +7,11 @@ use super::problem::Problem;
 use crate::control::report::DrainView;
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The query of the resource.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DrainQuery {
     /// Ignore that the pool is kept warm.

@@ -1,7 +1,8 @@
 //! `GET /v1/events`: what happens, as server-sent events.
 //!
-//! Nothing is replayed: ids are numbered without gaps, so that a reader sees what it missed, and one
-//! that is too slow is told how many were dropped (`event: lagged`) and should read `/v1/status`.
+//! A reader that comes back with `Last-Event-ID` gets what it missed, as far as it is still kept; the
+//! first event (`connected`) says how many those are, and whether others were lost (`missed`). One that
+//! is too slow is told how many were dropped (`event: lagged`). Who missed something reads `/v1/status`.
 
 use super::auth::{Principal, Role};
 use super::context::AdminContext;
@@ -12,6 +13,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use serde_json::json;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,12 +30,19 @@ pub(super) async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     principal.need(Role::Viewer)?;
     let last_seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let mut resumed = context.handle().happenings(last_seen);
+    resumed.past.retain(|happening| sees(&principal, &happening.what));
+    let greeting = json!({
+        "revision": context.handle().snapshot().revision,
+        "replayed": resumed.past.len(),
+        "missed": resumed.missed,
+        "last_seen": last_seen,
+    });
     let feed = Feed {
-        happenings: context.handle().happenings(),
+        past: resumed.past,
+        happenings: resumed.future,
         stopping: context.stopping(),
-        greeting: Some(
-            json!({ "revision": context.handle().snapshot().revision, "replayed": 0, "last_seen": last_seen }),
-        ),
+        greeting: Some(greeting),
         principal,
     };
     let events = futures_util::stream::unfold(feed, |mut feed| async move {
@@ -45,6 +54,8 @@ pub(super) async fn stream(
 
 /// One reader's stream.
 struct Feed {
+    /// What it missed, sent after the greeting.
+    past: VecDeque<Arc<Happening>>,
     happenings: broadcast::Receiver<Arc<Happening>>,
     stopping: watch::Receiver<bool>,
     /// Sent first.
@@ -57,6 +68,9 @@ impl Feed {
     async fn next(&mut self) -> Option<Event> {
         if let Some(greeting) = self.greeting.take() {
             return Some(Event::default().event("connected").data(greeting.to_string()));
+        }
+        if let Some(happening) = self.past.pop_front() {
+            return event_of(&happening);
         }
         loop {
             let received = tokio::select! {

@@ -7,6 +7,8 @@ use super::problem::Problem;
 use crate::store::{AuditRow, HistoryQuery};
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Rows in a page unless asked otherwise.
@@ -16,7 +18,7 @@ const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
 /// The query of the resource.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Paging {
     switch: Option<String>,
@@ -25,7 +27,7 @@ pub(super) struct Paging {
 }
 
 /// One page.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryPage {
     /// Newest first.
     pub rows: Vec<AuditRow>,
@@ -39,7 +41,7 @@ pub(super) async fn list(
     State(context): State<AdminContext>,
     principal: Principal,
     Asking(paging): Asking<Paging>,
-) -> Result<Json<HistoryPage>, Problem> {
+) -> Result<(HeaderMap, Json<HistoryPage>), Problem> {
     match &paging.switch {
         Some(switch) => principal.need_on(Role::Viewer, switch)?,
         None => principal.need(Role::Viewer)?,
@@ -48,12 +50,27 @@ pub(super) async fn list(
     if !(1..=LARGEST_PAGE).contains(&limit) {
         return Err(Problem::invalid_field("limit", format!("limit must be 1 to {LARGEST_PAGE}")));
     }
-    let query = HistoryQuery { switch: paging.switch, before_revision: paging.before, limit };
+    let switch = paging.switch;
+    let query = HistoryQuery { switch: switch.clone(), before_revision: paging.before, limit };
     let mut rows = context.handle().history(query).await.ok_or_else(Problem::shutting_down)??;
     let full = u32::try_from(rows.len()).is_ok_and(|count| count >= limit);
     let next_before = rows.last().filter(|_| full).map(|row| row.revision);
     rows.retain(|row| {
         principal.switches.is_empty() || row.switch.as_deref().is_some_and(|switch| principal.sees(switch))
     });
-    Ok(Json(HistoryPage { rows, next_before }))
+    let mut headers = HeaderMap::new();
+    if let Some(before) = next_before {
+        let switch = switch.map_or_else(String::new, |name| format!("&switch={}", escaped(&name)));
+        let link = format!("</v1/history?before={before}&limit={limit}{switch}>; rel=\"next\"");
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            headers.insert(header::LINK, link);
+        }
+    }
+    Ok((headers, Json(HistoryPage { rows, next_before })))
+}
+
+/// A text as part of a query (RFC 3986 §2.1).
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::auth::{Principal, Role};
 use super::context::AdminContext;
+use super::envelope::RequestId;
 use super::problem::Problem;
 use super::serve::Peer;
 use crate::control::{Asked, IdempotencyKey, Replied};
@@ -35,7 +36,10 @@ pub(super) async fn authenticate(
 ) -> Response {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     match admit(&context, request.headers(), peer) {
-        Ok(principal) => {
+        Ok(mut principal) => {
+            if let Some(id) = request.extensions().get::<RequestId>() {
+                principal.request_id.clone_from(&id.0);
+            }
             request.extensions_mut().insert(principal);
             next.run(request).await
         }
@@ -124,7 +128,12 @@ impl<S: Send + Sync> FromRequest<S> for Incoming {
         let if_match = if_match(&parts.headers)?;
         let key = idempotency_key(&parts.headers)?;
         let (method, path) = (parts.method.clone(), parts.uri.to_string());
+        let is_json = is_json(&parts.headers);
         let body = read_body(axum::extract::Request::from_parts(parts, body), state).await?;
+        if !is_json && !body.is_empty() {
+            let detail = "the body must be JSON, and Content-Type: application/json should say so";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail));
+        }
         let idempotency = key.map(|key| {
             let mut hash = Sha256::new();
             for part in [method.as_str().as_bytes(), path.as_bytes(), &body] {
@@ -184,7 +193,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 impl Incoming {
     /// The body as JSON.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.body).map_err(|error| bad_json(&error))
+        from_json(&self.body)
     }
 
     /// The body as JSON, or the default when there is none.
@@ -261,12 +270,44 @@ pub(super) struct Wish {
     pub dry_run: bool,
 }
 
+/// Whether the headers call the body JSON, or nothing at all.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return true };
+    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// A whole body as JSON.
+fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| bad_json(error.inner(), &pointer(error.path())))?;
+    reader.end().map_err(|error| bad_json(&error, ""))?;
+    Ok(value)
+}
+
+/// A path as a JSON pointer (RFC 6901).
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let step = |segment: &Segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    };
+    path.iter().filter_map(step).map(|step| format!("/{step}")).collect()
+}
+
 /// 422 with serde's words, and the field where they name one.
-fn bad_json(error: &serde_json::Error) -> Problem {
+fn bad_json(error: &serde_json::Error, pointer: &str) -> Problem {
     let text = error.to_string();
+    let mut pointer = pointer.to_owned();
+    if let Some(missing) = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        pointer = format!("{pointer}/{missing}");
+    }
     let mut problem = Problem::invalid(format!("the body is not what is expected here: {text}"))
         .with("line", error.line())
-        .with("column", error.column());
+        .with("column", error.column())
+        .with("errors", serde_json::json!([{ "pointer": pointer, "detail": text }]));
     if error.is_data()
         && let Some(field) = text.split('`').nth(1)
         && (text.starts_with("unknown field") || text.starts_with("missing field"))
@@ -309,10 +350,14 @@ mod tests {
 
     #[test]
     fn bad_json_names_the_field() {
-        let error =
-            serde_json::from_str::<super::super::requests::FlipBody>(r#"{"to":"green","forse":1}"#).unwrap_err();
-        assert_eq!(bad_json(&error).body()["field"], "forse");
-        let error = serde_json::from_str::<super::super::requests::FlipBody>("{}").unwrap_err();
-        assert_eq!(bad_json(&error).body()["field"], "to");
+        use super::super::requests::{FlipBody, FlipManyBody};
+        let wrong = |body: &str| from_json::<FlipBody>(body.as_bytes()).unwrap_err().body();
+        let body = wrong(r#"{"to":"green","forse":1}"#);
+        assert_eq!((&body["field"], &body["errors"][0]["pointer"]), (&"forse".into(), &"/forse".into()));
+        let body = wrong("{}");
+        assert_eq!((&body["field"], &body["errors"][0]["pointer"]), (&"to".into(), &"/to".into()));
+        assert_eq!(wrong(r#"{"to":"green"} {}"#)["errors"][0]["pointer"], "");
+        let many = br#"{"switches":[{"switch":"a","to":"green"},{"switch":"b","to":7}]}"#;
+        assert_eq!(from_json::<FlipManyBody>(many).unwrap_err().body()["errors"][0]["pointer"], "/switches/1/to");
     }
 }

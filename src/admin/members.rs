@@ -10,6 +10,7 @@ use crate::control::Replied;
 use crate::state::{Command, Registration};
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -17,7 +18,7 @@ use std::net::IpAddr;
 const TTL: &str = "30s";
 
 /// What a member is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Registered {
     /// The revision the registration made, or the current one when it repeats what is known.
     pub revision: u64,

@@ -10,6 +10,7 @@ mod changes;
 mod context;
 mod dashboard;
 mod drain;
+mod envelope;
 mod events;
 pub mod explain;
 mod flips;
@@ -17,6 +18,7 @@ pub mod history;
 mod incoming;
 pub mod me;
 pub mod members;
+mod openapi;
 mod overrides;
 pub mod problem;
 mod recent;
@@ -84,6 +86,7 @@ fn router(context: AdminContext, on_loopback: bool) -> Router {
         .nest("/v1", v1)
         .route("/", get(dashboard::page))
         .route("/dashboard/{file}", get(dashboard::file))
+        .route("/v1/openapi.json", get(openapi::show))
         .route("/metrics", get(server_health::metrics))
         .route("/healthz", get(server_health::alive))
         .route("/readyz", get(server_health::ready))
@@ -91,6 +94,7 @@ fn router(context: AdminContext, on_loopback: bool) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(incoming::BODY_LIMIT))
         .layer(axum::Extension(server_health::OpenMetrics { without_token: on_loopback }))
+        .layer(from_fn_with_state(context.clone(), envelope::wrap))
         .with_state(context)
 }
 

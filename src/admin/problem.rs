@@ -110,38 +110,49 @@ impl Problem {
         self
     }
 
-    /// The title that goes with the status.
-    fn title(&self) -> &'static str {
-        match self.status.as_u16() {
-            401 => "Who is asking?",
-            403 => "Not allowed",
-            404 => "Not found",
-            405 => "Wrong method",
-            409 => "Refused by a guard",
-            412 => "Stale revision",
-            413 => "Body too large",
-            408 => "Too slow",
-            422 => "Invalid request",
-            429 => "Too many attempts",
-            503 => "Not available",
-            507 => "Disk full",
-            _ => self.status.canonical_reason().unwrap_or("Error"),
-        }
-    }
-
     /// The object that is sent.
     #[must_use]
     pub fn body(&self) -> Value {
         let mut body = json!({
             "type": format!("{TYPE_PREFIX}{}", self.slug),
-            "title": self.title(),
+            "title": title_of(self.status.as_u16()),
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
         if let Value::Object(object) = &mut body {
             object.extend((*self.extras).clone());
+            if let (Some(Value::String(field)), false) = (self.extras.get("field"), self.extras.contains_key("errors"))
+            {
+                let (place, at) = match field.as_str() {
+                    "If-Match" | "Idempotency-Key" => ("header", field.clone()),
+                    "owner" | "client" | "limit" => ("parameter", field.clone()),
+                    _ => ("pointer", format!("/{field}")),
+                };
+                object.insert("errors".to_owned(), json!([{ place: at, "detail": self.detail }]));
+            }
         }
         body
+    }
+}
+
+/// The title that goes with a status.
+pub(super) fn title_of(status: u16) -> &'static str {
+    match status {
+        401 => "Who is asking?",
+        403 => "Not allowed",
+        404 => "Not found",
+        405 => "Wrong method",
+        406 => "Not acceptable",
+        409 => "Refused by a guard",
+        412 => "Stale revision",
+        413 => "Body too large",
+        408 => "Too slow",
+        415 => "Not JSON",
+        422 => "Invalid request",
+        429 => "Too many attempts",
+        503 => "Not available",
+        507 => "Disk full",
+        other => StatusCode::from_u16(other).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error"),
     }
 }
 
@@ -157,6 +168,8 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // For `envelope`, which adds the request's id.
+        response.extensions_mut().insert(self);
         response
     }
 }
@@ -323,6 +336,11 @@ mod tests {
         for rejection in every_rejection() {
             let problem = Problem::from(rejection.clone());
             assert!(problem.status.is_client_error(), "{rejection:?}");
+            assert!(
+                crate::admin::openapi::lists(problem.status.as_u16(), rejection.slug()),
+                "the API's document lacks {}",
+                rejection.slug()
+            );
             let body = problem.body();
             assert_eq!(body["type"], format!("{TYPE_PREFIX}{}", rejection.slug()));
             assert_eq!(body["status"], problem.status.as_u16());

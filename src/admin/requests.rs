@@ -3,12 +3,13 @@
 //! Unknown fields are refused, so that a misspelt `"forse"` is an error and not a surprise.
 
 use crate::state::{FlipTarget, WeightChange};
+use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// `POST /v1/switches/{s}/flip`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlipBody {
     /// The pool that gets all weight.
@@ -31,7 +32,7 @@ pub struct FlipBody {
 }
 
 /// Whose workers a reply waits for; on a single node both mean the same.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Wait {
     /// This node's.
@@ -50,7 +51,7 @@ impl Wait {
 }
 
 /// `POST /v1/flip`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlipManyBody {
     /// Each switch with its pool; all flip or none.
@@ -70,7 +71,7 @@ pub struct FlipManyBody {
 }
 
 /// One switch of a flip of several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlipPart {
     /// The switch.
@@ -80,7 +81,7 @@ pub struct FlipPart {
 }
 
 /// `POST /v1/switches/{s}/set-weights`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetWeightsBody {
     /// Weights (0 to 10000) or percentages (`"10%"`), not mixed.
@@ -98,7 +99,7 @@ pub struct SetWeightsBody {
 }
 
 /// `POST` of `/undo`, `/prepare`, `/reset` under a switch; the whole body may be absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlainBody {
     /// Why.
@@ -113,7 +114,7 @@ pub struct PlainBody {
 }
 
 /// `PUT /v1/switches/{s}/pools/{p}/members/{id}`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterBody {
     /// One address, or one of each family.
@@ -136,7 +137,7 @@ pub struct RegisterBody {
 }
 
 /// An address as text, or several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Addresses {
     /// `"192.0.2.10"`.
@@ -162,7 +163,7 @@ impl Addresses {
 }
 
 /// `POST /v1/switches/{s}/overrides`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OverrideBody {
     /// The pool.
@@ -187,7 +188,7 @@ pub struct OverrideBody {
 }
 
 /// What an override holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HoldWord {
     /// Eligible whatever is measured.
@@ -199,7 +200,7 @@ pub enum HoldWord {
 }
 
 /// `POST /v1/switches/{s}/expect-version`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectVersionBody {
     /// The pool.
@@ -219,7 +220,7 @@ pub struct ExpectVersionBody {
 }
 
 /// `POST /v1/switches/{s}/rollout`; the whole body may be absent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RolloutBody {
     /// The pool to release; may be absent where only one could be meant.
@@ -246,7 +247,7 @@ pub struct RolloutBody {
 }
 
 /// `POST /v1/switches/{s}/rollout/promote`; the whole body may be absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PromoteBody {
     /// All steps at once.
@@ -264,7 +265,7 @@ pub struct PromoteBody {
 }
 
 /// `POST /v1/switches/{s}/samples`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SamplesBody {
     /// At most 1000.
@@ -272,7 +273,7 @@ pub struct SamplesBody {
 }
 
 /// One sample: `value`, or `count` with `total`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SampleForm {
     /// The metric, as the plan's gates name it.
@@ -297,7 +298,7 @@ pub struct SampleForm {
 }
 
 /// `POST /v1/backup`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackupBody {
     /// An absolute path on the server that does not exist yet.
@@ -305,7 +306,7 @@ pub struct BackupBody {
 }
 
 /// `POST /v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenBody {
     /// The operator's name for it; stands in the audit.
@@ -364,6 +365,22 @@ fn percent(number: &str) -> Option<u32> {
     }
     let total = whole.parse::<u32>().ok()? * 100 + hundredths;
     (total <= 10_000).then_some(total)
+}
+
+impl JsonSchema for Share {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Share".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A weight from 0 to 10000, or a percentage with at most two decimals.",
+            "anyOf": [
+                { "type": "integer", "minimum": 0, "maximum": 10_000 },
+                { "type": "string", "pattern": "^[0-9]{1,3}(\\.[0-9]{1,2})? *%$", "examples": ["10%"] },
+            ],
+        })
+    }
 }
 
 impl Serialize for Share {

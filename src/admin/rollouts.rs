@@ -12,10 +12,11 @@ use crate::control::report::RolloutView;
 use crate::state::{Command, Rejection, RolloutStart, RolloutVerb};
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One switch's rollout, for a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ListedRollout {
     /// The switch.
     pub switch: String,
@@ -25,7 +26,7 @@ pub struct ListedRollout {
 }
 
 /// The last rollout of every switch that has had one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RolloutList {
     /// The state's revision.
     pub revision: u64,

@@ -37,7 +37,10 @@ pub(super) async fn push(
 
 /// One sample, or what is wrong with it.
 fn sample(at: usize, form: SampleForm) -> Result<Sample, Problem> {
-    let fault = |key: &str, why: &str| Problem::invalid_field("samples", format!("samples[{at}].{key}: {why}"));
+    let fault = |key: &str, why: &str| {
+        let place = serde_json::json!([{ "pointer": format!("/samples/{at}/{key}"), "detail": why }]);
+        Problem::invalid_field("samples", format!("samples[{at}].{key}: {why}")).with("errors", place)
+    };
     for (key, text) in [("metric", &form.metric), ("pool", &form.pool)] {
         if text.is_empty() || text.len() > MAX_NAME {
             return Err(fault(key, "a name has 1 to 128 bytes"));

@@ -13,6 +13,7 @@ use crate::store::TokenRow;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 pub const FIRST_TOKEN_FILE: &str = "admin-token";
 
 /// A token as it is shown: all but the secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenView {
     /// Public id.
     pub id: String,
@@ -41,20 +42,29 @@ pub struct TokenView {
 }
 
 /// All tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenList {
     /// In the store's order.
     pub tokens: Vec<TokenView>,
 }
 
 /// A new token, with the only sight of its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenCreated {
     /// What to send as `Authorization: Bearer ...`.
     pub token: String,
     /// The rest.
     #[serde(flatten)]
     pub view: TokenView,
+}
+
+/// What was revoked.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Revoked {
+    /// The public id.
+    revoked: String,
+    /// The name.
+    name: String,
 }
 
 /// A fresh token: the row to keep and the text to hand out.
@@ -217,7 +227,7 @@ pub(super) async fn revoke(
     State(context): State<AdminContext>,
     Segments(wanted): Segments<String>,
     incoming: Incoming,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<Revoked>, Problem> {
     incoming.principal.need_everywhere(Role::Admin)?;
     incoming.no_guards_for("tokens")?;
     let rows = context.handle().tokens().await.ok_or_else(Problem::shutting_down)?;
@@ -243,5 +253,5 @@ pub(super) async fn revoke(
         return Err(unknown());
     }
     tracing::info!(who = incoming.principal.name, id = row.id, name = row.name, "token revoked");
-    Ok(Json(serde_json::json!({ "revoked": row.id, "name": row.name })))
+    Ok(Json(Revoked { revoked: row.id.clone(), name: row.name.clone() }))
 }

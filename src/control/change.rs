@@ -323,7 +323,7 @@ impl Control {
 
     /// One log line and one happening per accepted change; a held latch may end with it.
     fn record(&mut self, change: &Change, asked: &Asked) {
-        let Caller { name: who, from, .. } = &asked.caller;
+        let Caller { name: who, from, request_id, .. } = &asked.caller;
         let switches: Vec<String> = change.switches.iter().map(|(name, _)| name.to_string()).collect();
         let verb = verb(&asked.request.command);
         tracing::info!(
@@ -334,6 +334,7 @@ impl Control {
             ?switches,
             reason = asked.request.reason,
             forced = asked.request.force,
+            request_id,
             "change accepted"
         );
         if let Command::Reset { switch } | Command::Override { switch, .. } = &asked.request.command {

@@ -1,15 +1,17 @@
 //! What other rooms may ask of the control task, and what they get back.
 
-use super::report::{DrainView, Happening, RecentView, SamplesTaken, Status, SwitchView};
+use super::happenings::{Happenings, Resumed};
+use super::report::{DrainView, RecentView, SamplesTaken, Status, SwitchView};
 use crate::rollout::Sample;
 use crate::snapshot::Snapshot;
 use crate::state::{Rejection, Request};
 use crate::store::{AuditRow, HistoryQuery, StoreError, TokenRow};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 /// A change asked for, with who asks and how.
 #[derive(Debug, Clone)]
@@ -33,6 +35,8 @@ pub struct Caller {
     pub name: String,
     /// The address it came from; empty when local.
     pub from: String,
+    /// The request's id, for the log; empty for the server itself.
+    pub request_id: String,
 }
 
 /// A reload asked for.
@@ -58,7 +62,7 @@ pub struct IdempotencyKey {
 }
 
 /// The reply to an accepted change (the API's 200 body).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Replied {
     /// The revision it made, or the current one when nothing changed.
     pub revision: u64,
@@ -86,7 +90,7 @@ pub struct Replied {
 }
 
 /// One switch's split before and after a change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SplitView {
     /// The switch.
     pub switch: String,
@@ -169,18 +173,14 @@ pub enum Ask {
 #[derive(Debug, Clone)]
 pub struct Handle {
     asks: mpsc::Sender<Ask>,
-    happenings: broadcast::Sender<Arc<Happening>>,
+    happenings: Happenings,
     snapshots: Arc<crate::snapshot::SnapshotCell>,
 }
 
 impl Handle {
     /// Joins the ends the control task was started with.
     #[must_use]
-    pub fn new(
-        asks: mpsc::Sender<Ask>,
-        happenings: broadcast::Sender<Arc<Happening>>,
-        snapshots: Arc<crate::snapshot::SnapshotCell>,
-    ) -> Self {
+    pub fn new(asks: mpsc::Sender<Ask>, happenings: Happenings, snapshots: Arc<crate::snapshot::SnapshotCell>) -> Self {
         Self { asks, happenings, snapshots }
     }
 
@@ -260,10 +260,10 @@ impl Handle {
         self.ask(|reply| Ask::AcceptCopy(caller, reply)).await
     }
 
-    /// What happens from here on.
+    /// What happened after `last_seen`, and what happens from here on.
     #[must_use]
-    pub fn happenings(&self) -> broadcast::Receiver<Arc<Happening>> {
-        self.happenings.subscribe()
+    pub fn happenings(&self, last_seen: Option<u64>) -> Resumed {
+        self.happenings.listen(last_seen)
     }
 
     /// The view queries read at this moment.

@@ -8,6 +8,7 @@ mod change;
 pub mod event;
 mod geo;
 pub mod handle;
+pub mod happenings;
 mod observe;
 mod publish;
 mod recent;

@@ -6,13 +6,14 @@ use crate::rollout::share::HonestShare;
 use crate::rollout::v1::PlanForm;
 use crate::rollout::{Entry, GateVerdict, Phase, Stage};
 use crate::store::Condition;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub use crate::drain::DrainReport;
 
 /// Everything there is to see.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The program's version.
     pub version: String,
@@ -41,7 +42,7 @@ pub struct Status {
 }
 
 /// One database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GeoView {
     /// `country` or `asn`.
     pub kind: String,
@@ -58,7 +59,7 @@ pub struct GeoView {
 }
 
 /// One zone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ZoneView {
     /// The top of the zone.
     pub apex: String,
@@ -88,7 +89,7 @@ pub struct SecondaryView {
 }
 
 /// One switch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SwitchView {
     /// The name.
     pub name: String,
@@ -126,7 +127,7 @@ pub struct SwitchView {
 }
 
 /// A rollout (§5.2).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RolloutView {
     /// The revision that started it.
     pub id: u64,
@@ -191,7 +192,7 @@ pub struct RolloutView {
 }
 
 /// What became of pushed samples.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SamplesTaken {
     /// Counted as evidence.
     pub taken: u64,
@@ -215,7 +216,7 @@ impl SwitchView {
 }
 
 /// One pool.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PoolView {
     /// The name.
     pub name: String,
@@ -258,7 +259,7 @@ pub struct PoolView {
 }
 
 /// How looking up members in DNS goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiscoveryView {
     /// The name.
     pub name: String,
@@ -269,7 +270,7 @@ pub struct DiscoveryView {
 }
 
 /// How a member came that the files do not name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum OriginView {
     /// It registered.
@@ -288,7 +289,7 @@ pub enum OriginView {
 }
 
 /// One member.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberView {
     /// The name.
     pub name: String,
@@ -322,7 +323,7 @@ pub struct MemberView {
 }
 
 /// The last 15 minutes of a switch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecentView {
     /// The switch.
     pub switch: String,
@@ -337,7 +338,7 @@ pub struct RecentView {
 }
 
 /// One row of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecentSample {
     /// When it ended (RFC 3339).
     pub at: String,
@@ -350,7 +351,7 @@ pub struct RecentSample {
 }
 
 /// One pool's drain verdict with its surroundings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DrainView {
     /// The switch.
     pub switch: String,
@@ -364,7 +365,7 @@ pub struct DrainView {
 }
 
 /// One member's drain verdict.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberDrain {
     /// The member.
     pub member: String,
@@ -377,7 +378,7 @@ pub struct MemberDrain {
 }
 
 /// Something that happened, for the event stream; numbered without gaps while the process lives.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Happening {
     /// The number.
     pub id: u64,
@@ -389,7 +390,7 @@ pub struct Happening {
 }
 
 /// The kinds of happenings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum What {
     /// An accepted change.

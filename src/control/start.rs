@@ -22,11 +22,8 @@ use crate::steering::{DiscoveryReport, DiscoveryTask, GeoReport};
 use crate::store::{Commit, Loaded, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-
-/// Happenings kept for a slow listener; it is told how many it missed.
-const HAPPENINGS_KEPT: usize = 1024;
 
 /// A change this much older than the ledger's last heartbeat is in that ledger, which is saved each second.
 const LEDGER_LAG_MS: u64 = 10_000;
@@ -137,7 +134,7 @@ impl Start {
             ..Snapshot::default()
         })));
         let (geo_in, geo) = mpsc::channel(4);
-        let (happenings, _) = broadcast::channel(HAPPENINGS_KEPT);
+        let happenings = super::happenings::Happenings::starting_at(clock::unix_ms());
         let (targets, targets_out) = watch::channel(Arc::from([]));
         let (idle_wanted, idle_out) = watch::channel(Arc::from([]));
         let (first_round, first_round_out) = watch::channel(false);
@@ -171,7 +168,6 @@ impl Start {
             geo_trouble: None,
             saving: None,
             last_prune_ms: now.boot_ms,
-            next_happening: 1,
             events: events_in.clone(),
             happenings: happenings.clone(),
             targets,

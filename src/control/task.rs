@@ -7,7 +7,7 @@ use super::observe::Watch;
 use super::publish::Live;
 use super::recent::Recent;
 use super::releases::Release;
-use super::report::{Happening, What};
+use super::report::What;
 use super::secondaries::Secondaries;
 use super::shares::Watches;
 use super::slots::SlotTable;
@@ -24,7 +24,7 @@ use crate::store::{AuditRow, Commit, Condition, Store, StoreError, TokenRow};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Reads the files again: the definitions, or every problem as text.
 pub type Loader = Arc<dyn Fn() -> Result<Arc<Definitions>, Vec<String>> + Send + Sync>;
@@ -97,9 +97,8 @@ pub(super) struct Control {
     pub(super) geo_trouble: Option<String>,
     pub(super) saving: Option<tokio::task::JoinHandle<()>>,
     pub(super) last_prune_ms: u64,
-    pub(super) next_happening: u64,
     pub(super) events: mpsc::Sender<Event>,
-    pub(super) happenings: broadcast::Sender<Arc<Happening>>,
+    pub(super) happenings: super::happenings::Happenings,
     pub(super) targets: watch::Sender<Arc<[ProbeTarget]>>,
     pub(super) idle_wanted: watch::Sender<Arc<[IdleTask]>>,
     pub(super) first_round: watch::Sender<bool>,
@@ -321,12 +320,7 @@ impl Control {
 
     /// Tells everybody who listens.
     pub(super) fn happen(&mut self, what: What) {
-        let id = self.next_happening;
-        self.next_happening += 1;
-        let at = super::view::rfc3339(clock::unix_ms());
-        let happening = Arc::new(Happening { id, at, what });
+        let happening = self.happenings.tell(super::view::rfc3339(clock::unix_ms()), what);
         self.notify_of(&happening);
-        // Nobody listening is no error.
-        let _ = self.happenings.send(happening);
     }
 }

@@ -141,7 +141,7 @@ pub async fn run(
 
 /// Says what happens until `stop`.
 async fn tell(running: &Running, say: &impl Fn(&str), stop: impl Future<Output = ()>) {
-    let mut happenings = running.handle.happenings();
+    let mut happenings = running.handle.happenings(None).future;
     let mut stop = std::pin::pin!(stop);
     loop {
         let happening = tokio::select! {

@@ -19,13 +19,14 @@ pub use holds::{Carried, Hold};
 pub use ledger::{Ledger, MemberFacts, PoolFacts, PoolKey};
 pub use verdict::{DrainReport, IdleStatus, VerdictInput};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where an old side stands on its way out (§4.2).
 ///
 /// `Serving -> Draining -> DnsDrained -> Tail -> Drained`; any state goes back to `Serving` when the
 /// pool gets weight or a rule, and to `Draining` when an answer names it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DrainState {
     /// Has weight, or a rule names it.

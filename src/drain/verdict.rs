@@ -4,6 +4,7 @@ use super::ledger::{Ledger, MemberFacts, PoolKey, signed};
 use super::rows::{Bound, Entry};
 use super::{DrainState, SLACK_MS, STALE_MS};
 use crate::moment::Moment;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -31,7 +32,7 @@ pub struct VerdictInput<'a> {
 }
 
 /// How busy an old side still is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IdleStatus {
     /// Readings in a row at or below the floor.
     pub in_a_row: u32,
@@ -46,7 +47,7 @@ pub struct IdleStatus {
 }
 
 /// The verdict with its reasons. Moments are on the wall clock, milliseconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DrainReport {
     /// Where it stands.
     pub state: DrainState,

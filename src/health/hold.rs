@@ -3,6 +3,7 @@
 //! Owns the type and its limits; who set it and where it is kept is `state`'s business. The measured
 //! health is never changed by a hold, so it can be shown beside it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The shortest hold, milliseconds (1 minute).
@@ -12,7 +13,7 @@ pub const SHORTEST_MS: u64 = 60_000;
 pub const LONGEST_MS: u64 = 72 * 3_600_000;
 
 /// Which way a hold forces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OverrideKind {
     /// Eligible whatever is measured.
@@ -22,7 +23,7 @@ pub enum OverrideKind {
 }
 
 /// A hold in force until its expiry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
     /// Which way.

@@ -16,12 +16,13 @@ pub use monitor::{GrpcCheck, HttpCheck, IdleReading, IdleSource, Monitor, Monito
 pub use tracker::{Tracker, Transition};
 
 use crate::moment::Moment;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The judgement on a member, from all its monitors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     /// Passed enough.
@@ -63,7 +64,7 @@ impl ProbeTarget {
 }
 
 /// The result of one attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeOutcome {
     /// `None`: passed; otherwise what went wrong, in words an operator can act on.
     pub failure: Option<String>,

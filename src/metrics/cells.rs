@@ -11,6 +11,7 @@
 
 use super::latency::{Latency, LatencyTotals};
 use super::pool_cells::{PoolCells, PoolTotals};
+use super::requests::RequestTotals;
 use super::seats::Seats;
 use super::sketch::{Seen, Sketched};
 use std::collections::BTreeMap;
@@ -252,9 +253,17 @@ pub struct Registry {
     sets: Mutex<Vec<Arc<Cells>>>,
     /// Seats that every set has, and sets made later get.
     open_seats: AtomicU16,
+    /// Requests of the admin interface.
+    requests: Arc<RequestTotals>,
 }
 
 impl Registry {
+    /// Where requests of the admin interface are counted.
+    #[must_use]
+    pub fn requests(&self) -> Arc<RequestTotals> {
+        self.requests.clone()
+    }
+
     /// A new set with one writer.
     #[must_use]
     pub fn sole_writer(&self, transport: &'static str) -> SoleWriter {

@@ -8,6 +8,7 @@
 //! | `tidegate_truncated_total` | counter | transport | responses with TC set |
 //! | `tidegate_transport_events_total` | counter | transport, event | what else happened at the sockets: `metrics::Count` |
 //! | `tidegate_answer_seconds` | histogram | transport | from receive to the end of send, whole batches |
+//! | `tidegate_admin_request_duration_seconds` | histogram | method, route, status | requests of the admin interface, to the first byte of the reply |
 //! | `tidegate_connections` | gauge | | open TCP, DoT and DoH connections |
 //! | `tidegate_switch_fallback` | gauge | switch | 1 while the fallback answers clients, since no pool that may take them is eligible |
 //! | `tidegate_switch_ttl_seconds` | gauge | switch | TTL that answers carry at the moment |
@@ -43,7 +44,8 @@
 //! | `tidegate_build_info` | gauge | version | always 1 |
 
 use super::cells::{Count, Registry};
-use super::families::{Families, Family, Labels, Rows, to_plain};
+use super::families::{Families, Family, Histogram, Labels, Rows, to_plain};
+use super::latency::LatencyTotals;
 use std::sync::Arc;
 
 /// The states of a drain, in order (§4.2).
@@ -330,8 +332,11 @@ fn cell_families(registry: &Registry, gauges: &Gauges) -> Vec<Family> {
             responses.push((with(by_transport(transport), "rcode", rcode_name(rcode)), value));
         }
     }
+    let histogram =
+        |totals: LatencyTotals| Histogram { sum_s: totals.sum_ns as f64 / 1e9, buckets: totals.buckets().to_vec() };
     let latency =
-        registry.fold_latency().into_iter().map(|(transport, totals)| (by_transport(transport), totals)).collect();
+        registry.fold_latency().into_iter().map(|(transport, totals)| (by_transport(transport), histogram(totals)));
+    let latency = latency.collect();
     vec![
         counter("tidegate_answers", "Answers that named a pool", answers),
         counter("tidegate_queries", "Queries that arrived", queries),
@@ -342,6 +347,21 @@ fn cell_families(registry: &Registry, gauges: &Gauges) -> Vec<Family> {
             name: "tidegate_answer_seconds",
             help: "From receive to the end of send, whole batches",
             rows: Rows::Histogram(latency),
+        },
+        Family {
+            name: "tidegate_admin_request_duration_seconds",
+            help: "Requests of the admin interface, to the first byte of the reply",
+            rows: Rows::Histogram(
+                registry
+                    .requests()
+                    .rows()
+                    .into_iter()
+                    .map(|((method, route, status), times)| {
+                        let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
+                        (labels.to_vec(), times)
+                    })
+                    .collect(),
+            ),
         },
     ]
 }

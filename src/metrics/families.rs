@@ -3,7 +3,6 @@
 //! prometheus-client writes OpenMetrics; version 0.0.4 of the text format differs in the names of
 //! counters' HELP and TYPE lines, has no UNIT lines and no end mark, which [`to_plain`] adapts.
 
-use super::latency::LatencyTotals;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -27,7 +26,15 @@ pub(super) struct Family {
 pub(super) enum Rows {
     Counter(Vec<(Labels, u64)>),
     Gauge(Vec<(Labels, f64)>),
-    Histogram(Vec<(Labels, LatencyTotals)>),
+    Histogram(Vec<(Labels, Histogram)>),
+}
+
+/// One row of a histogram.
+#[derive(Debug)]
+pub(super) struct Histogram {
+    pub(super) sum_s: f64,
+    /// Upper bounds with the count of each bucket, the last unbounded.
+    pub(super) buckets: Vec<(f64, u64)>,
 }
 
 /// All families of one scrape.
@@ -55,11 +62,11 @@ impl Collector for Families {
                     }
                 }
                 Rows::Histogram(rows) => {
-                    for (labels, totals) in rows {
-                        let buckets = totals.buckets();
+                    for (labels, Histogram { sum_s, buckets }) in rows {
                         let count = buckets.iter().map(|(_, count)| count).sum();
-                        let sum = totals.sum_ns as f64 / 1e9;
-                        row(&mut family, labels, |row| row.encode_histogram::<NoLabelSet>(sum, count, &buckets, None))?;
+                        row(&mut family, labels, |row| {
+                            row.encode_histogram::<NoLabelSet>(*sum_s, count, buckets, None)
+                        })?;
                     }
                 }
             }

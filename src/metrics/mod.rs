@@ -10,11 +10,13 @@ pub mod exposition;
 mod families;
 mod latency;
 mod pool_cells;
+mod requests;
 mod seats;
 mod sketch;
 
 pub use cells::{Cells, Count, Registry, Responses, SharedWriter, SoleWriter, Tally};
 pub use latency::LatencyTotals;
 pub use pool_cells::PoolTotals;
+pub use requests::RequestTotals;
 pub use seats::SEATS;
 pub use sketch::{Distinct, Seen, Sketched};

@@ -1,5 +1,6 @@
 //! What a step must pass, and what a look says about it (§5.4, §5.5).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ pub enum MetricSource {
 }
 
 /// Which direction of a metric is worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Worse {
     /// Larger is worse: errors, latency.
@@ -105,7 +106,7 @@ pub enum Margin {
 }
 
 /// How two sides are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Test {
     /// By the kind of series and statistic: Welch for means, z or Fisher for rates, exceedances for quantiles.
@@ -133,7 +134,7 @@ pub enum Sequential {
 }
 
 /// How a planned series of looks spends its error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Spending {
     /// Little early, most at the end.
@@ -143,7 +144,7 @@ pub enum Spending {
 }
 
 /// What a gate says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Enough evidence, and nothing against it.
@@ -155,7 +156,7 @@ pub enum Verdict {
 }
 
 /// One gate at one look.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GateVerdict {
     /// The gate.
     pub gate: String,

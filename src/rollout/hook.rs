@@ -1,9 +1,10 @@
 //! Whom a rollout calls, when, and what the answer means (§5.6, §4.4).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The points at which somebody is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HookKind {
     /// Before anything moves; anything but 2xx waits.

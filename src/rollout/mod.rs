@@ -58,7 +58,7 @@ use std::sync::Arc;
 ///    ▼          ▼
 /// aborted   aborted, failed          abort wins everywhere; retry begins anew
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Started; nothing moved yet: waits for the canary to be eligible, for hooks and for gates before.
@@ -97,7 +97,7 @@ impl Phase {
 }
 
 /// What the rollout does within a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// Waits for hooks that must agree before the next weight (`confirm-*`, `pre-*`).
@@ -124,7 +124,7 @@ pub struct Pause {
 }
 
 /// The kinds of pauses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PauseCause {
     /// A person asked.

@@ -192,7 +192,7 @@ fn address_of(client: &str) -> Option<IpAddr> {
 }
 
 fn from_json(text: &str) -> Result<Vec<Resolver>, PopulationError> {
-    #[derive(serde::Deserialize)]
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Form {
         client: String,

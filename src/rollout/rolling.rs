@@ -5,11 +5,12 @@ use super::Stage;
 use super::machine::Signals;
 use super::{PauseCause, Rollout, elapsed_ms};
 use crate::moment::Moment;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Where it stands among the members.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rolling {
     /// The members in the order they are taken.
     pub order: Vec<Arc<str>>,
@@ -20,7 +21,7 @@ pub struct Rolling {
 }
 
 /// What is done with one member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RollingStage {
     /// Waits until the pool can spare it.

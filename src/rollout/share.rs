@@ -7,6 +7,7 @@
 
 use crate::stats::chi_square;
 use crate::stats::sample_ratio::sample_ratio;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Below this chance the split is not what was asked for.
@@ -44,7 +45,7 @@ pub struct Seen {
 }
 
 /// The canary's share, as asked for and as it is. Shares are from 0 to 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HonestShare {
     /// Asked for.
     pub target: f64,

@@ -2,13 +2,14 @@
 
 use super::gate::GateVerdict;
 use super::{Phase, Stage};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Entries kept; the oldest but the first give way.
 pub const KEPT: usize = 200;
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// When, wall clock, milliseconds.
     pub at_unix_ms: u64,
@@ -28,7 +29,7 @@ pub struct Entry {
 }
 
 /// Entries, oldest first.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Timeline(Vec<Entry>);
 

@@ -204,7 +204,7 @@ impl Member {
 }
 
 /// How the next answer's pool is chosen (§1.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// Weighted rendezvous on the client key; the default.
@@ -218,7 +218,7 @@ pub enum Policy {
 }
 
 /// How many members of the chosen pool an answer carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AnswerMode {
     /// All healthy ones, at most [`super::MAX_ANSWER_MEMBERS`].

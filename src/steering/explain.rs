@@ -7,11 +7,12 @@ use super::key::Location;
 use super::log2::SCALE_BITS;
 use super::table::{Method, Table};
 use super::{Choice, Client, ClientKey, CompiledPool, CompiledSwitch, Fallback, Policy, Rule, RuleMatch, RuleTarget};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// One choice, laid open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// The switch.
     pub switch: String,
@@ -38,7 +39,7 @@ pub struct Explanation {
 }
 
 /// One pool's part in a choice.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PoolExplanation {
     /// The pool.
     pub name: String,

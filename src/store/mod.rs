@@ -14,6 +14,7 @@ pub use sqlite::SqliteStore;
 
 use crate::dns::Name;
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,7 @@ pub struct Commit {
 }
 
 /// One accepted change, as kept for 400 days (§3.6).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditRow {
     /// The revision it made.
     pub revision: u64,
@@ -77,7 +78,7 @@ pub struct AuditRow {
 }
 
 /// A remembered reply.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdempotencyRow {
     /// The token it belongs to.
     pub token: String,
@@ -108,7 +109,7 @@ pub struct Seen {
 }
 
 /// One API token; only its hash is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenRow {
     /// Public id (the first part of the token text).
     pub id: String,
@@ -159,7 +160,7 @@ pub const REPLIES_KEPT_MS: u64 = 24 * 3600 * 1000;
 pub const HISTORY_PAGE_MAX: u32 = 500;
 
 /// How the store is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Condition {
     /// Takes commits.

@@ -3,6 +3,7 @@
 use crate::admin::tokens::mint;
 use crate::admin::{AdminContext, Exposure, auth::Role, serve};
 use crate::control::handle::Ask;
+use crate::control::happenings::Happenings;
 use crate::control::report::{Status, SwitchView};
 use crate::control::{Asked, Handle, Refused, Replied};
 use crate::snapshot::SnapshotCell;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 /// How long a test waits for anything.
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
@@ -33,7 +34,7 @@ pub(super) struct Memory {
 pub(super) struct Running {
     pub address: SocketAddr,
     pub memory: Arc<Mutex<Memory>>,
-    pub events: broadcast::Sender<Arc<crate::control::report::Happening>>,
+    pub events: Happenings,
     pub admin: String,
     pub operator: String,
     pub viewer: String,
@@ -81,11 +82,11 @@ pub(super) async fn start() -> Running {
     let scoped = token("model-team", Role::Operator, &["model"]);
     let memory = Arc::new(Mutex::new(memory));
     let (asks, inbox) = mpsc::channel(16);
-    let (events, _) = broadcast::channel(4);
+    let events = Happenings::starting_at(5);
     let handle = Handle::new(asks, events.clone(), Arc::new(SnapshotCell::new(Arc::default())));
     tokio::spawn(control(inbox, Arc::clone(&memory)));
     let metrics: crate::admin::MetricsText = Arc::new(|format| Box::pin(async move { format!("# {format:?}\n") }));
-    let context = AdminContext::new(handle, metrics).await.unwrap();
+    let context = AdminContext::new(handle, metrics, Arc::default()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();

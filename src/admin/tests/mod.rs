@@ -3,5 +3,6 @@
 mod access;
 mod bodies;
 mod changes;
+mod envelope;
 mod fake;
 mod streams;

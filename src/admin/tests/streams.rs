@@ -1,8 +1,7 @@
 //! Server-sent events, and the end of the server.
 
 use super::fake::{LIMIT, Running, start};
-use crate::control::report::{Happening, What};
-use std::sync::Arc;
+use crate::control::report::What;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
 
@@ -30,16 +29,16 @@ async fn until(lines: &mut Lines<BufReader<TcpStream>>, start: &str) -> String {
     tokio::time::timeout(LIMIT, search).await.unwrap_or_else(|_| panic!("no line begins with {start}"))
 }
 
-fn fallback(id: u64, switch: &str) -> Arc<Happening> {
+fn tell(running: &Running, switch: &str) -> u64 {
     let what = What::Fallback { switch: switch.to_owned(), in_use: true };
-    Arc::new(Happening { id, at: "2026-01-01T00:00:00Z".into(), what })
+    running.events.tell("2026-01-01T00:00:00Z".into(), what).id
 }
 
 #[tokio::test]
 async fn happenings_arrive_with_their_number_and_kind() {
     let running = start().await;
     let mut lines = subscribe(&running, &running.viewer).await;
-    running.events.send(fallback(5, "model")).unwrap();
+    assert_eq!(tell(&running, "model"), 5);
     until(&mut lines, "event: fallback").await;
     assert_eq!(until(&mut lines, "id: ").await, "id: 5");
     assert!(until(&mut lines, "data: ").await.contains("\"in_use\":true"));
@@ -49,8 +48,8 @@ async fn happenings_arrive_with_their_number_and_kind() {
 async fn a_scoped_reader_sees_its_switches_only() {
     let running = start().await;
     let mut lines = subscribe(&running, &running.scoped).await;
-    running.events.send(fallback(5, "other")).unwrap();
-    running.events.send(fallback(6, "model")).unwrap();
+    tell(&running, "other");
+    tell(&running, "model");
     assert_eq!(until(&mut lines, "id: ").await, "id: 6");
 }
 
@@ -59,12 +58,32 @@ async fn a_reader_that_falls_behind_is_told_how_far() {
     let running = start().await;
     let mut lines = subscribe(&running, &running.viewer).await;
     // One thread runs this test: none of these is read before the last is sent.
-    for id in 0..50 {
-        running.events.send(fallback(id, "model")).unwrap();
+    for _ in 0..3000 {
+        tell(&running, "model");
     }
     until(&mut lines, "event: lagged").await;
     assert!(until(&mut lines, "data: ").await.contains("\"missed\":"));
-    assert!(*until(&mut lines, "id: ").await > *"id: 4");
+    let id = until(&mut lines, "id: ").await;
+    assert!(id.strip_prefix("id: ").unwrap().parse::<u64>().unwrap() > 5, "{id}");
+}
+
+#[tokio::test]
+async fn a_reader_that_comes_back_gets_what_it_missed() {
+    let running = start().await;
+    for switch in ["model", "other", "model"] {
+        tell(&running, switch);
+    }
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let token = &running.scoped;
+    let request =
+        format!("GET /v1/events HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\nLast-Event-ID: 5\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let greeting = until(&mut lines, "data: ").await;
+    assert!(greeting.contains("\"replayed\":1") && greeting.contains("\"missed\":false"), "{greeting}");
+    assert_eq!(until(&mut lines, "id: ").await, "id: 7");
+    tell(&running, "model");
+    assert_eq!(until(&mut lines, "id: ").await, "id: 8");
 }
 
 #[tokio::test]

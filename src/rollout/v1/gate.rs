@@ -2,13 +2,14 @@
 
 use super::scalar::Portion;
 use crate::rollout::gate::{Spending, Test, Worse};
+use schemars::JsonSchema;
 use serde::de::{Deserializer, Error, IntoDeserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One gate. With `max` or `min` it is a hard limit of the canary; else a comparison with the stable
 /// pool, or the baseline, within `margin`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateForm {
     /// Names it in verdicts; the metric and statistic when absent.
@@ -51,7 +52,7 @@ pub struct GateForm {
 }
 
 /// A number in the metric's unit, or a percentage in quotes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Bound {
     /// In the metric's unit.
@@ -94,7 +95,7 @@ impl<'de> Deserialize<'de> for Bound {
 }
 
 /// Where a metric comes from.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MetricForm {
     /// PromQL with `{pool}`, `{switch}`, `{version}`, `{addresses}`; pushed samples when absent.
@@ -112,7 +113,7 @@ pub struct MetricForm {
 }
 
 /// `{ looks = 5, spending = "pocock" }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SequentialForm {
     /// How many looks.

@@ -17,11 +17,12 @@ pub use step::{StepForm, StepTable};
 
 use super::hook::HookKind;
 use super::plan::PlanKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A plan as it is written.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlanForm {
     /// `canary` (default), `blue-green` or `rolling`.
@@ -90,7 +91,7 @@ pub struct PlanForm {
 }
 
 /// `{ url = "http://127.0.0.1:9090" }`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrometheusForm {
     /// The server, with any path before `/api/v1/query`.
@@ -107,7 +108,7 @@ pub struct PrometheusForm {
 }
 
 /// `{ on = "confirm-start", url = "https://..." }`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HookForm {
     /// When it is called.

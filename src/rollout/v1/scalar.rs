@@ -1,7 +1,9 @@
 //! Lengths of time and shares, as people write them.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -45,6 +47,32 @@ impl fmt::Display for Length {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = humantime::format_duration(Duration::from_millis(self.0)).to_string();
         f.write_str(&text.replace(' ', ""))
+    }
+}
+
+impl JsonSchema for Length {
+    fn schema_name() -> Cow<'static, str> {
+        "Length".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A length of time with its unit, or a number of seconds; replies have the text.",
+            "anyOf": [{ "type": "string", "examples": ["30s", "10m"] }, { "type": "number", "minimum": 0 }],
+        })
+    }
+}
+
+impl JsonSchema for Portion {
+    fn schema_name() -> Cow<'static, str> {
+        "Portion".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A percentage, or a fraction of one; replies have the text.",
+            "anyOf": [{ "type": "string", "examples": ["10%"] }, { "type": "number" }],
+        })
     }
 }
 

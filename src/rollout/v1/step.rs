@@ -4,13 +4,14 @@
 
 use super::gate::GateForm;
 use super::scalar::{Length, Portion};
+use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A step: `"10%"`, or a table.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum StepForm {
     /// Its share alone.
@@ -20,7 +21,7 @@ pub enum StepForm {
 }
 
 /// `{ weight = "10%", hold = "10m" }`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepTable {
     /// The canary's share.
