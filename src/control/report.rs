@@ -73,7 +73,7 @@ pub struct ZoneView {
 }
 
 /// A secondary of a zone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SecondaryView {
     /// Where it is told and asked.
     pub address: String,
