@@ -95,7 +95,7 @@ async fn every_transport_is_taken_down_as_query_and_response() {
     let yaml = String::from_utf8(yaml.stdout).unwrap();
     // Its long form ends at the first transport that is younger than the program.
     assert!(yaml.matches("identity: \"ns1\"").count() >= 4, "{yaml}");
-    assert!(yaml.contains("version: \"tidegate ") && yaml.contains(&format!("response_address: {ip}")), "{yaml}");
+    assert!(yaml.contains("version: \"tidegate ") && yaml.contains(&format!("response_address: \"{ip}\"")), "{yaml}");
     assert!(yaml.contains("\t192.0.2.2"), "the answer stands in the response:\n{yaml}");
     for protocol in ["UDP", "TCP"] {
         assert_eq!(yaml.matches(&format!("socket_protocol: {protocol}")).count(), 2, "{yaml}");
