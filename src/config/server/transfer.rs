@@ -1,4 +1,4 @@
-//! `[transfer]`: who may take zones, who is told of their changes, and the catalog of them.
+//! `[transfer]`: who may take zones, and who is told of their changes.
 
 use crate::config::findings::Scope;
 use crate::config::v1::{Field, Texts};
@@ -19,7 +19,6 @@ pub(super) struct TransferForm {
     allow: Option<Texts>,
     keys: Option<Texts>,
     notify: Option<Texts>,
-    catalog: Field<String>,
 }
 
 /// What `[transfer]` says.
@@ -27,8 +26,6 @@ pub(super) struct TransferForm {
 pub struct TransferConfig {
     /// Who may take zones, and their secondaries.
     pub rules: TransferRules,
-    /// The name of the catalog zone (RFC 9432), if one is offered.
-    pub catalog: Option<Name>,
 }
 
 impl TransferForm {
@@ -43,9 +40,8 @@ impl TransferForm {
             keys,
             secondaries,
         };
-        let catalog = self.catalog.as_ref().and_then(|text| scope.name(text));
         if !rules.allow_somebody() {
-            let unused = self.notify.as_ref().and_then(|texts| texts.0.first()).or(self.catalog.as_ref());
+            let unused = self.notify.as_ref().and_then(|texts| texts.0.first());
             if let Some(text) = unused {
                 let message = "nobody may take a zone: `[transfer]` has neither `allow` nor `keys`";
                 scope.refuse(
@@ -55,7 +51,7 @@ impl TransferForm {
                 );
             }
         }
-        TransferConfig { rules, catalog }
+        TransferConfig { rules }
     }
 }
 

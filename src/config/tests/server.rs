@@ -198,7 +198,6 @@ fn keys_are_read_from_the_file_or_from_one_of_their_own() {
         allow = ["192.0.2.0/24", "2001:db8::1"]
         keys = ["transfer.example."]
         notify = ["192.0.2.54", "[2001:db8::54]:5300 transfer.example.", "2001:db8::55"]
-        catalog = "catalog.example"
     "#;
     let folder = TestFolder::with(&[("secret", "AQI=\n")]);
     let text = text.replace("/dev/null", &folder.path().join("secret").display().to_string());
@@ -209,9 +208,9 @@ fn keys_are_read_from_the_file_or_from_one_of_their_own() {
     assert_eq!(**key, Key::new(name("transfer.example."), Algorithm::HmacSha256, &[1, 2, 3, 4, 5, 6, 7, 8]));
     let key = config.keys.find(&name("certbot.")).expect("the key");
     assert_eq!(**key, Key::new(name("certbot."), Algorithm::HmacSha512, &[1, 2]));
-    let TransferConfig { rules, catalog } = config.transfer;
+    let TransferConfig { rules } = config.transfer;
     assert_eq!(rules.allow.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.0/24", "2001:db8::1/128"]);
-    assert_eq!((rules.keys, catalog), (vec![name("transfer.example.")], Some(name("catalog.example."))));
+    assert_eq!(rules.keys, [name("transfer.example.")]);
     let secondaries: Vec<_> = rules.secondaries.iter().map(|s| (s.address.to_string(), s.key.clone())).collect();
     let with_key = Some(name("transfer.example."));
     assert_eq!(
