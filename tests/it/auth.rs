@@ -266,7 +266,7 @@ async fn machines_ask_for_metrics_and_health_without_a_token_on_loopback() {
     for text in [&plain, &open] {
         assert!(text.contains("switch=\"model\"") && text.contains("pool=\"blue\""), "{text}");
     }
-    refused(ask(&pair.server, None, "GET", "/", None).await, 404, "no-such-path");
+    refused(ask(&pair.server, None, "GET", "/index.html", None).await, 404, "no-such-path");
     refused(ask(&pair.server, None, "POST", "/metrics", None).await, 405, "wrong-method");
 }
 
