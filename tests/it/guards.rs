@@ -323,7 +323,13 @@ fn every_rejection_there_is_is_provoked_here() {
     let source = include_str!("../../src/state/command.rs");
     let slugs: Vec<&str> = source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(slugs.len() >= 20, "{slugs:?}");
-    let tests = [include_str!("guards.rs"), include_str!("switches.rs"), include_str!("rollouts.rs")].concat();
+    let tests = [
+        include_str!("guards.rs"),
+        include_str!("switches.rs"),
+        include_str!("rollouts.rs"),
+        include_str!("members.rs"),
+    ]
+    .concat();
     let missing: Vec<_> = slugs.iter().filter(|slug| !tests.contains(&format!("\"{slug}\""))).collect();
     assert!(missing.is_empty(), "not provoked over HTTP: {missing:?}");
 }

@@ -34,6 +34,9 @@ owners = ["other.example.test"]
 [switch.other.pool.one]
 register = {{ max = 2, networks = ["127.0.0.0/8"] }}
 weight = 10000
+[switch.other.pool.two]
+register = {{ max = 2, networks = ["127.0.0.0/8"] }}
+members = [{{ name = "fixed", ipv4 = "192.0.2.98" }}]
 "#
     )
 }
@@ -100,7 +103,10 @@ async fn a_member_is_answered_once_its_probes_pass_and_leaves_when_it_says_so() 
     );
     eventually("dead is down", || async { (member(&server, "blue", "dead").await["health"] == "down").then_some(()) })
         .await;
-    assert_eq!(switch(&server).await["pools"][0]["eligible"], true);
+    eventually("the pool is eligible", || async {
+        (switch(&server).await["pools"][0]["eligible"] == true).then_some(())
+    })
+    .await;
     answers(&server, &[one.address]).await;
     accepted(register(&server, &token, "blue", "gpu-2", json!({ "address": two.address, "ttl": "1m" })).await);
     answers(&server, &[one.address, two.address]).await;
@@ -226,6 +232,11 @@ async fn registrations_that_are_not_right_are_refused_in_words() {
         let (status, problem) = ask(&member, "blue", id, body.clone()).await;
         assert_eq!((status, &problem["field"]), (422, &json!(field)), "{id} {body}: {problem}");
     }
+    let escape = json!({ "address": "127.0.0.1", "version": "\u{1b}[31m" });
+    refused(ask(&member, "blue", "a", escape).await, 422, "bad-registration");
+    let fixed = "/v1/switches/other/pools/two/members/fixed";
+    let (_, problem) = with(&server, &elsewhere, "PUT", fixed, Some(good())).await;
+    assert_eq!(problem["type"], format!("urn:tidegate:problem:{}", "member-of-files"), "{problem}");
     // Up to the maximum, each address once.
     for n in 1..=3 {
         accepted(ask(&member, "blue", &format!("m{n}"), json!({ "address": format!("127.9.9.{n}") })).await);

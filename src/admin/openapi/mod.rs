@@ -78,7 +78,7 @@ fn headers() -> Value {
 fn describe(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
     let mut parameters = path_parameters(operation.path);
     if let Some(query) = operation.query {
-        parameters.extend(query_parameters(query(schemas).to_value()));
+        parameters.extend(query_parameters(&query(schemas).to_value()));
     }
     if operation.guards {
         parameters.push(json!({
@@ -143,7 +143,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
 }
 
 /// One parameter per property of the query's type.
-fn query_parameters(schema: Value) -> Vec<Value> {
+fn query_parameters(schema: &Value) -> Vec<Value> {
     let required: Vec<&Value> = schema["required"].as_array().into_iter().flatten().collect();
     let properties = schema["properties"].as_object().into_iter().flatten();
     properties

@@ -1,7 +1,7 @@
 //! `[transfer]`: who may take zones, and who is told of their changes.
 
 use crate::config::findings::Scope;
-use crate::config::v1::{Field, Texts};
+use crate::config::v1::Texts;
 use crate::dns::Name;
 use crate::dns::tsig::KeyRing;
 use crate::state::{Secondary, TransferRules};
