@@ -162,5 +162,5 @@ impl Caller {
 
 /// Who asks: everybody uses one token, so that keys meet.
 pub(crate) fn who() -> Who {
-    Who { token_id: "t1".to_owned(), name: "sim".to_owned(), from: "192.0.2.1".to_owned() }
+    Who { token_id: "t1".to_owned(), name: "sim".to_owned(), from: "192.0.2.1".to_owned(), request_id: String::new() }
 }
