@@ -1,8 +1,8 @@
 //! What takes longer than an answer: signed queries, transfers, and whatever else `server` hands over.
 //!
-//! [`run`] takes messages as they come and gives each a task of its own, up to 256 at a time; more wait in
+//! [`run`] takes messages as they come and gives each a task of its own, up to `IN_FLIGHT`; more wait in
 //! the bounded channel of `server`. A message's signature is checked first, in one place; who it is from
-//! is part of the request that goes on. Nothing here holds a snapshot while it waits for a
+//! is part of the `Request` that goes on. Nothing here holds a snapshot while it waits for a
 //! client.
 
 mod complaints;
