@@ -21,7 +21,7 @@ owners = ["{OWNER}"]
 min_interval = "0s"
 ttl = 5
 tail = "0s"
-monitor = {{ http = "http://{{address}}:8080/health", interval = "250ms", timeout = "2s", fall = 3, rise = 1 }}
+monitor = {{ http = "http://{{address}}:8080/health", interval = "1s", timeout = "1s", fall = 3, rise = 1 }}
 [switch.work.pool.blue]
 {register}
 weight = 10000
