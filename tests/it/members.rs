@@ -92,6 +92,12 @@ async fn a_member_is_answered_once_its_probes_pass_and_leaves_when_it_says_so() 
         (&json!(true), &json!(60_000), &json!(20_000))
     );
     answers(&server, &[one.address]).await;
+    // The fallback may have answered so far: nobody else has weight.
+    eventually("gpu-1 is up and in", || async {
+        let is_in = switch(&server).await["pools"][0]["eligible"] == true;
+        (is_in && member(&server, "blue", "gpu-1").await["health"] == "up").then_some(())
+    })
+    .await;
     // The same again is a heartbeat: no revision, no audit row.
     let revision = told["revision"].clone();
     let told = accepted(register(&server, &token, "blue", "gpu-1", body).await);
@@ -103,7 +109,8 @@ async fn a_member_is_answered_once_its_probes_pass_and_leaves_when_it_says_so() 
     );
     eventually("dead is down", || async { (member(&server, "blue", "dead").await["health"] == "down").then_some(()) })
         .await;
-    assert_eq!(switch(&server).await["pools"][0]["eligible"], true);
+    let seen = switch(&server).await;
+    assert_eq!(seen["pools"][0]["eligible"], true, "{seen:#}");
     answers(&server, &[one.address]).await;
     accepted(register(&server, &token, "blue", "gpu-2", json!({ "address": two.address, "ttl": "1m" })).await);
     answers(&server, &[one.address, two.address]).await;
