@@ -269,7 +269,8 @@ Examples:
   tidegate member remove workers blue gpu-7 --reason 'back to the pool of spares'
 
 Registering takes `register = { max = 20, networks = [...] }` in the pool's files. The same again is a heartbeat;
-without one the member goes when its time is over. A member is answered only once its probes pass.";
+without one the member goes when its time is over. A member counts once its probes pass;
+where no pool is eligible, the fallback may answer with it before.";
 
 /// `token`.
 pub(super) const TOKEN: &str = "\
