@@ -211,7 +211,8 @@ pub const fn status_of(rejection: &Rejection) -> (StatusCode, Option<&'static st
         | R::RolloutRunning { .. }
         | R::RolloutRefused { .. }
         | R::RolloutPolicy { .. }
-        | R::SerialJump { .. } => (StatusCode::CONFLICT, None),
+        | R::SerialJump { .. }
+        | R::Update(_) => (StatusCode::CONFLICT, None),
     }
 }
 

@@ -9,8 +9,10 @@ use crate::clock;
 use crate::moment::Moment;
 use crate::rollout::Phase;
 use crate::snapshot::Superseded;
-use crate::state::{Change, Command, Desired, RolloutVerb, Split, SwitchState, apply, compile, v1};
-use crate::store::{AuditRow, Commit, IdempotencyRow};
+use crate::state::{
+    Change, Command, Desired, EditedZone, RolloutVerb, Split, SwitchState, ZoneChange, apply, compile, v1,
+};
+use crate::store::{AuditRow, Commit, EditRow, IdempotencyRow};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -116,7 +118,7 @@ impl Control {
         let names: Vec<Arc<str>> = change.switches.iter().map(|(name, _)| name.clone()).collect();
         self.follow_rollouts(if change.definitions.is_some() { None } else { Some(&names) });
         if change.definitions.is_some() {
-            self.catalogue = crate::state::Catalogue::build(&self.desired.definitions);
+            self.catalogue = crate::state::Catalogue::build(&self.desired.definitions, &self.desired.edited);
             self.follow_guests(None);
         } else if !moved.is_empty() {
             self.follow_guests(Some(&moved));
@@ -127,7 +129,9 @@ impl Control {
         if change.definitions.is_some() {
             return self.publish_all(now);
         }
-        let touched: Vec<u32> = change.switches.iter().filter_map(|(name, _)| self.catalogue.index_of(name)).collect();
+        let mut touched: Vec<u32> =
+            change.switches.iter().filter_map(|(name, _)| self.catalogue.index_of(name)).collect();
+        self.replace_zones(change, &mut touched);
         let serials: Vec<(u32, u32)> = change
             .serials
             .iter()
@@ -142,6 +146,21 @@ impl Control {
         self.watch.judge_all(&mut self.observed);
         self.targets.send_replace(self.watch.targets());
         self.idle_wanted.send_replace(self.idle_wanted_now());
+    }
+
+    /// Puts edited zones in place of what they were; switches whose answers point into zones are compiled anew.
+    fn replace_zones(&mut self, change: &Change, touched: &mut Vec<u32>) {
+        for zone in &change.zones {
+            let definition = self.desired.definitions.zones.iter().find(|definition| definition.apex == zone.apex);
+            if let Some(data) = definition.map(|definition| self.desired.data_of(definition).clone()) {
+                self.catalogue.replace_zone(&zone.apex, data);
+            }
+        }
+        if !change.zones.is_empty() {
+            touched.extend(self.catalogue.pointing());
+            touched.sort_unstable();
+            touched.dedup();
+        }
     }
 
     /// Whether members must show other versions than before, which makes other probes of theirs.
@@ -263,6 +282,7 @@ impl Control {
                 .map(|(name, state)| (name.to_string(), state.as_ref().map(v1::encode_switch)))
                 .collect(),
             serials: change.serials.clone(),
+            edits: change.zones.iter().flat_map(edit_rows).collect(),
             audit: if replied.changed { self.audit_of(change, asked, now) } else { Vec::new() },
             idempotency: asked.idempotency.as_ref().map(|key| IdempotencyRow {
                 token: asked.caller.token_id.clone(),
@@ -300,6 +320,9 @@ impl Control {
             .iter()
             .map(|(name, _)| row(Some(name), describe(&self.desired, name), describe(&after, name)))
             .collect();
+        if let (Command::Update(_), [zone]) = (&asked.request.command, &change.zones[..]) {
+            return vec![self.audit_of_update(zone, row)];
+        }
         if rows.is_empty() || change.definitions.is_some() {
             let serials = |list: &[(crate::dns::Name, u32)]| -> serde_json::Value {
                 list.iter()
@@ -319,6 +342,22 @@ impl Control {
             )];
         }
         rows
+    }
+
+    /// The sets an update changes, before and after.
+    fn audit_of_update(
+        &self,
+        zone: &ZoneChange,
+        row: impl Fn(Option<&Arc<str>>, serde_json::Value, serde_json::Value) -> AuditRow,
+    ) -> AuditRow {
+        let sets = |edited: Option<&Arc<EditedZone>>| {
+            let words = zone.rows.iter().map(|(key, _)| {
+                let set = edited.and_then(|edited| edited.sets.get(key));
+                (format!("{} {}", key.0, key.1), apply::words(key.1, set))
+            });
+            serde_json::json!({ "zone": zone.apex.to_string(), "sets": words.collect::<serde_json::Map<_, _>>() })
+        };
+        row(None, sets(self.desired.edited.get(&zone.apex)), sets(zone.zone.as_ref()))
     }
 
     /// One log line and one happening per accepted change; a held latch may end with it.
@@ -405,6 +444,7 @@ fn verb(command: &Command) -> &'static str {
         Command::Unregister { .. } => "unregister",
         Command::Expire { .. } => "expire",
         Command::Discovered { .. } => "discover",
+        Command::Update(_) => "update",
         Command::Reload(_) => "reload",
     }
 }
@@ -437,6 +477,16 @@ fn guests_of(state: &SwitchState) -> BTreeMap<&str, usize> {
         *counts.entry(&*guest.pool).or_default() += 1;
     }
     counts
+}
+
+/// The durable form of a zone's edits.
+fn edit_rows(change: &ZoneChange) -> impl Iterator<Item = EditRow> {
+    change.rows.iter().map(|((owner, rtype), set)| EditRow {
+        zone: change.apex.clone(),
+        owner: owner.clone(),
+        rtype: *rtype,
+        body: set.as_ref().map(v1::encode_edit),
+    })
 }
 
 /// One switch's run-time state for the audit.

@@ -80,12 +80,14 @@ impl Control {
             self.note_moving(*index, now);
         }
         let next = current.with_changes(number, self.desired.revision, &compiled, serials);
+        let next = Snapshot { zones: self.catalogue.zones.clone(), ..next };
         self.put(next, Some(touched.to_vec()))
     }
 
     /// Compiles everything anew: after a start and a reload.
     pub(super) fn publish_all(&mut self, now: Moment) -> Superseded {
-        let before = std::mem::replace(&mut self.catalogue, Catalogue::build(&self.desired.definitions));
+        let catalogue = Catalogue::build(&self.desired.definitions, &self.desired.edited);
+        let before = std::mem::replace(&mut self.catalogue, catalogue);
         self.slots.extend(&self.catalogue);
         self.targets.send_replace(self.watch.targets());
         self.idle_wanted.send_replace(self.idle_wanted_now());

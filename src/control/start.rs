@@ -8,6 +8,7 @@ use super::secondaries::Secondaries;
 use super::slots::SlotTable;
 use super::task::{Control, Inherited, Inputs, Loader};
 use crate::clock;
+use crate::dns::Name;
 use crate::drain::{Ledger, PoolFacts, v1 as drain_v1};
 use crate::health::{IdleReport, IdleTask, ProbeReport, ProbeTarget};
 use crate::metrics::cells::Registry;
@@ -15,11 +16,11 @@ use crate::moment::Moment;
 use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};
 use crate::state::{
-    Catalogue, Definitions, Desired, Observed, Rejection, SecondaryReport, TransferRules, apply, initial_serials,
-    serials, v1,
+    Catalogue, Definitions, Desired, EditedSet, EditedZones, Observed, Rejection, SecondaryReport, SetKey,
+    TransferRules, apply, initial_serials, serials, v1,
 };
 use crate::steering::{DiscoveryReport, DiscoveryTask, GeoReport};
-use crate::store::{Commit, Loaded, Store, StoreError};
+use crate::store::{Commit, EditRow, Loaded, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -99,6 +100,14 @@ pub enum StartError {
     Decode {
         /// The switch.
         switch: String,
+        /// Why.
+        source: v1::DecodeError,
+    },
+    /// A stored edit of a zone cannot be read.
+    #[error("the stored update of {owner} cannot be used: {source}")]
+    DecodeEdit {
+        /// Whose.
+        owner: Name,
         /// Why.
         source: v1::DecodeError,
     },
@@ -237,7 +246,7 @@ impl Control {
     /// Restores health and promises, and publishes the first snapshot.
     fn pick_up(mut self, loaded: &Loaded, now: Moment) -> Self {
         let saved: BTreeMap<String, String> = loaded.seen.iter().flat_map(|seen| seen.health.iter().cloned()).collect();
-        self.catalogue = Catalogue::build(&self.desired.definitions);
+        self.catalogue = Catalogue::build(&self.desired.definitions, &self.desired.edited);
         self.slots.extend(&self.catalogue);
         self.watch.rebuild(&self.catalogue, &self.desired, &saved, now);
         self.watch.judge_all(&mut self.observed);
@@ -375,6 +384,17 @@ fn inherited(loaded: &Loaded, desired: &Desired) -> Inherited {
     Inherited { image, recent }
 }
 
+/// Stored edits of zones over today's files.
+fn edits_from(loaded: &Loaded, definitions: &Definitions, notes: &mut Vec<String>) -> Result<EditedZones, StartError> {
+    let mut stored: BTreeMap<Name, BTreeMap<SetKey, EditedSet>> = BTreeMap::new();
+    for EditRow { zone, owner, rtype, body } in &loaded.edits {
+        let Some(body) = body else { continue };
+        let set = v1::decode_edit(body).map_err(|source| StartError::DecodeEdit { owner: owner.clone(), source })?;
+        stored.entry(zone.clone()).or_default().insert((owner.clone(), *rtype), set);
+    }
+    Ok(apply::adopt_edits(definitions, stored, notes))
+}
+
 /// Stored state over today's files; what no longer fits is dropped, and said.
 fn desired_from(loaded: &Loaded, definitions: Arc<Definitions>) -> Result<(Desired, Vec<String>), StartError> {
     let mut desired = Desired { revision: loaded.revision, definitions, ..Desired::default() };
@@ -387,6 +407,7 @@ fn desired_from(loaded: &Loaded, definitions: Arc<Definitions>) -> Result<(Desir
             switches.insert(name.as_str().into(), kept);
         }
     }
+    desired.edited = edits_from(loaded, &desired.definitions, &mut notes)?;
     for note in &notes {
         tracing::warn!("{note}");
     }

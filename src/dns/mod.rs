@@ -21,6 +21,7 @@ pub mod rrset;
 pub mod rtype;
 pub mod serial;
 pub mod tsig;
+pub mod update;
 
 pub use edns::{Edns, Subnet};
 pub use name::{Name, NameError};

@@ -17,10 +17,16 @@ impl Rcode {
     pub const NOTIMP: Self = Self(4);
     /// Not answered to this client, or not our name.
     pub const REFUSED: Self = Self(5);
-    /// A redirection would make a name too long (RFC 6672 §2.2).
+    /// A name exists that should not (RFC 2136 §2.2), or would become too long by redirection (RFC 6672 §2.2).
     pub const YXDOMAIN: Self = Self(6);
+    /// A set exists that should not (RFC 2136 §2.2).
+    pub const YXRRSET: Self = Self(7);
+    /// A set that should exist does not (RFC 2136 §2.2).
+    pub const NXRRSET: Self = Self(8);
     /// Not the authority for the zone (RFC 2136 §2.2), or not authorized (RFC 8945 §5.2).
     pub const NOTAUTH: Self = Self(9);
+    /// A name outside the zone (RFC 2136 §2.2).
+    pub const NOTZONE: Self = Self(10);
     /// An EDNS version we do not speak (RFC 6891 §9).
     pub const BADVERS: Self = Self(16);
     /// A server cookie is missing or not ours (RFC 7873 §5.2.3).

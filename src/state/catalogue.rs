@@ -1,11 +1,12 @@
 //! The part of a snapshot that only a reload changes: zones, steered names, where each switch stands.
 
 use super::definitions::Definitions;
+use super::edits::EditedZones;
 use crate::dns::{Name, Qname, RecordType};
 use crate::snapshot::{OwnerRole, SteeredOwner};
-use crate::steering::Switch;
+use crate::steering::{Pool, Switch};
 use crate::zone::Found;
-use crate::zone::ZoneSet;
+use crate::zone::{Zone, ZoneSet};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub struct Placed {
 impl Catalogue {
     /// Indexes all definitions, whose zones are compiled already.
     #[must_use]
-    pub fn build(definitions: &Definitions) -> Self {
+    pub fn build(definitions: &Definitions, edited: &EditedZones) -> Self {
         let (mut owners, mut named) = (Vec::new(), Vec::new());
         let mut zones = Vec::new();
         let mut catalogue = Self::default();
@@ -49,7 +50,8 @@ impl Catalogue {
                 owners.extend(named.drain(..).map(|(_, owner)| owner));
             }
             catalogue.zone_by_apex.insert(definition.apex.clone(), number(zones.len()));
-            zones.push((definition.data.clone(), number(first)));
+            let data = edited.get(&definition.apex).map_or(&definition.data, |edited| &edited.data);
+            zones.push((data.clone(), number(first)));
         }
         let mut by_name: Box<[u32]> = (0..number(catalogue.switches.len())).collect();
         by_name.sort_by_key(|index| &catalogue.switches[*index as usize].switch.name);
@@ -58,6 +60,20 @@ impl Catalogue {
         catalogue.zones = Arc::new(ZoneSet::with_steered(zones));
         catalogue.owners = owners.into();
         catalogue
+    }
+
+    /// Puts another version of a zone in its place.
+    pub fn replace_zone(&mut self, apex: &Name, data: Arc<Zone>) {
+        if let Some(index) = self.zone_by_apex.get(apex) {
+            self.zones = Arc::new(self.zones.with(*index, data));
+        }
+    }
+
+    /// The switches whose answers name others, which may lie in a zone of ours: how long those are kept decides
+    /// how long the answers are.
+    pub fn pointing(&self) -> impl Iterator<Item = u32> {
+        let points = |placed: &&Placed| placed.switch.pools.iter().any(Pool::has_targets);
+        (0..).zip(&self.switches).filter(move |(_, placed)| points(placed)).map(|(index, _)| index)
     }
 
     /// The index of the switch of this name.

@@ -1,7 +1,10 @@
 //! What can be asked, and why it may be refused.
 
 use super::Definitions;
+use super::apply::UpdateRefusal;
+use super::edits::ZoneChange;
 use super::runtime::Split;
+use crate::dns::update::Update;
 use crate::health::OverrideKind;
 use crate::rollout::v1::PlanForm;
 use crate::rollout::{HookAnswer, PlanProblem, Refusal, Signals};
@@ -102,6 +105,8 @@ pub enum Command {
         /// The members.
         members: Vec<Member>,
     },
+    /// Edits the static data of a zone (RFC 2136).
+    Update(Box<Update>),
     /// Replaces the definitions.
     Reload(Arc<Definitions>),
 }
@@ -290,6 +295,8 @@ pub enum Rejection {
     NamedTwice { switch: String },
     #[error("a flip needs at least one switch")]
     NothingNamed,
+    #[error("{0}")]
+    Update(UpdateRefusal),
 }
 
 impl Rejection {
@@ -348,6 +355,7 @@ impl Rejection {
             Self::LastMember { .. } => "last-member",
             Self::NamedTwice { .. } => "named-twice",
             Self::NothingNamed => "nothing-named",
+            Self::Update(_) => "update-refused",
         }
     }
 }
@@ -377,6 +385,8 @@ pub struct Change {
     pub switches: Vec<(Arc<str>, Option<super::SwitchState>)>,
     /// New serials of the zones whose answers change.
     pub serials: Vec<(crate::dns::Name, u32)>,
+    /// New edits of the zones it edits, and of those whose edits a reload moves.
+    pub zones: Vec<ZoneChange>,
     /// New definitions, when it was a reload.
     pub definitions: Option<Arc<Definitions>>,
     /// Per switch, the split before and after, where it changes.

@@ -162,13 +162,24 @@ impl ZoneDefinition {
         switches: Vec<Arc<Switch>>,
         max_moving: Option<u32>,
     ) -> Self {
-        let mut owners = Vec::new();
-        switches.iter().for_each(|switch| steered_names(switch, 0, &mut owners));
-        let steered: Vec<(Name, SteerId)> =
-            owners.into_iter().zip((0..).map(SteerId)).map(|((name, _), id)| (name, id)).collect();
-        let data = Arc::new(Zone::build(&apex, text, &steered));
+        let data = Arc::new(build(&apex, text, &switches));
         Self { apex, data, file_serial, switches, max_moving, plans: BTreeMap::new() }
     }
+
+    /// Compiles other static records under the same switches.
+    #[must_use]
+    pub fn build(&self, text: &ZoneText) -> Zone {
+        build(&self.apex, text, &self.switches)
+    }
+}
+
+/// Compiles static records with the steered names of switches.
+fn build(apex: &Name, text: &ZoneText, switches: &[Arc<Switch>]) -> Zone {
+    let mut owners = Vec::new();
+    switches.iter().for_each(|switch| steered_names(switch, 0, &mut owners));
+    let steered: Vec<(Name, SteerId)> =
+        owners.into_iter().zip((0..).map(SteerId)).map(|((name, _), id)| (name, id)).collect();
+    Zone::build(apex, text, &steered)
 }
 
 /// The rules of switches that have some by network; switches with the same rules share what is cut.

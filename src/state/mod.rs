@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod command;
 pub mod compile;
 pub mod definitions;
+pub mod edits;
 pub mod guests;
 pub mod observed;
 pub mod runtime;
@@ -24,6 +25,7 @@ pub use command::{
 };
 pub use compile::{Compilation, TtlCause, compile_switch};
 pub use definitions::{AnswerSettings, Definitions, ZoneDefinition};
+pub use edits::{EditedSet, EditedZone, EditedZones, SetKey, ZoneChange};
 pub use guests::{Guest, Lease, Origin};
 pub use observed::{MemberKey, Observed, PoolStatus, Seen};
 pub use runtime::{Desired, Hold, Split, SwitchState};

@@ -1,11 +1,12 @@
 //! The run-time half of the desired state: what operators set since the files were written.
 
-use super::Definitions;
 use super::guests::Guest;
+use super::{Definitions, EditedZones, ZoneDefinition};
 use crate::dns::Name;
 use crate::health::Override;
 use crate::moment::Moment;
 use crate::rollout::Rollout;
+use crate::zone::Zone;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub struct Desired {
     pub switches: BTreeMap<Arc<str>, SwitchState>,
     /// Last SOA serial of each zone; zones never changed are absent.
     pub serials: BTreeMap<Name, u32>,
+    /// Zones whose static data was edited.
+    pub edited: EditedZones,
 }
 
 /// What was set at run time on one switch.
@@ -98,6 +101,18 @@ impl Desired {
         }
         self.seat(&moved);
         self.serials.extend(change.serials.iter().cloned());
+        for zone in &change.zones {
+            match &zone.zone {
+                Some(edited) => self.edited.insert(zone.apex.clone(), edited.clone()),
+                None => self.edited.remove(&zone.apex),
+            };
+        }
+    }
+
+    /// The static data of a zone: as edited, else the files'.
+    #[must_use]
+    pub fn data_of<'a>(&'a self, definition: &'a ZoneDefinition) -> &'a Arc<Zone> {
+        self.edited.get(&definition.apex).map_or(&definition.data, |edited| &edited.data)
     }
 
     /// The switches whose guests a change that is not taken in yet changes.

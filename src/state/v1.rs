@@ -3,11 +3,13 @@
 //! Formats on disk are frozen here; live types may change freely. A row of a newer version is
 //! refused by name, so that an older program never half-reads newer state.
 
-use super::{Guest, Hold, Lease, Origin, Split, SwitchState};
+use super::{EditedSet, Guest, Hold, Lease, Origin, Split, SwitchState};
 use crate::health::Override;
 use crate::moment::Moment;
 use crate::rollout::record::{RecordError, RolloutV1};
 use crate::steering::{Given, Member};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -30,6 +32,9 @@ pub enum DecodeError {
     /// Not the JSON it should be.
     #[error("stored state cannot be read")]
     Malformed(#[from] serde_json::Error),
+    /// RDATA that is not base64.
+    #[error("a stored record cannot be read")]
+    Base64(#[source] base64::DecodeError),
     /// A rollout that cannot be gone on with.
     #[error("{0}")]
     Rollout(#[from] RecordError),
@@ -113,6 +118,39 @@ struct HoldV1 {
     member: Option<Arc<str>>,
     hold: Override,
     by: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EditV1 {
+    ttl: u32,
+    /// Base64.
+    rdatas: Vec<String>,
+    at_unix_ms: u64,
+    by: String,
+}
+
+/// Encodes one edited set of a zone.
+#[must_use]
+pub fn encode_edit(set: &EditedSet) -> String {
+    let rdatas = set.rdatas.iter().map(|rdata| STANDARD.encode(rdata)).collect();
+    let form = EditV1 { ttl: set.ttl, rdatas, at_unix_ms: set.at_unix_ms, by: set.by.clone() };
+    let body = serde_json::to_value(form).expect("plain data");
+    serde_json::to_string(&Envelope { v: VERSION, body }).expect("plain data")
+}
+
+/// Decodes one edited set of a zone.
+///
+/// # Errors
+/// When it is of a newer version, or damaged.
+pub fn decode_edit(text: &str) -> Result<EditedSet, DecodeError> {
+    let envelope: Envelope = serde_json::from_str(text)?;
+    if envelope.v > VERSION {
+        return Err(DecodeError::Newer { found: envelope.v });
+    }
+    let form: EditV1 = serde_json::from_value(envelope.body)?;
+    let rdata = |text: &String| STANDARD.decode(text).map(Vec::into_boxed_slice).map_err(DecodeError::Base64);
+    let rdatas = form.rdatas.iter().map(rdata).collect::<Result<_, _>>()?;
+    Ok(EditedSet { ttl: form.ttl, rdatas, at_unix_ms: form.at_unix_ms, by: form.by })
 }
 
 /// Encodes one switch's state.

@@ -2,6 +2,7 @@
 
 use super::arrivals::{DnsSource, Register};
 use super::country::CountryCode;
+use crate::dns::rdata::target_name;
 use crate::dns::{Name, Rrset};
 use crate::health::{IdleReading, Monitor};
 use ipnet::IpNet;
@@ -103,6 +104,13 @@ pub struct Extras {
 }
 
 impl Pool {
+    /// Whether its records name other names.
+    #[must_use]
+    pub fn has_targets(&self) -> bool {
+        let points = |set: &Rrset| set.rdatas.iter().any(|rdata| target_name(set.rtype, rdata).is_some());
+        self.extras.as_ref().is_some_and(|extras| extras.records.iter().any(points))
+    }
+
     /// A pool of the files.
     #[must_use]
     pub fn new(name: Arc<str>, weight: u16, members: impl Into<Arc<[Member]>>, extras: Extras) -> Self {

@@ -4,10 +4,10 @@
 //! "restart" is a second `load`. Never touches a disk except for `backup`.
 
 use super::{
-    AUDIT_KEPT_MS, AuditRow, Commit, Condition, CookieRow, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow, Loaded,
-    REPLIES_KEPT_MS, Seen, Store, StoreError, TokenRow,
+    AUDIT_KEPT_MS, AuditRow, Commit, Condition, CookieRow, EditRow, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow,
+    Loaded, REPLIES_KEPT_MS, Seen, Store, StoreError, TokenRow,
 };
-use crate::dns::Name;
+use crate::dns::{Name, RecordType};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -37,6 +37,7 @@ struct Inner {
     revision: u64,
     switches: BTreeMap<String, String>,
     serials: BTreeMap<Name, u32>,
+    edits: BTreeMap<(Name, Name, RecordType), String>,
     audit: Vec<AuditRow>,
     replies: BTreeMap<(String, String), IdempotencyRow>,
     tokens: BTreeMap<String, TokenRow>,
@@ -145,6 +146,12 @@ impl Inner {
             };
         }
         self.serials.extend(commit.serials);
+        for EditRow { zone, owner, rtype, body } in commit.edits {
+            match body {
+                Some(body) => self.edits.insert((zone, owner, rtype), body),
+                None => self.edits.remove(&(zone, owner, rtype)),
+            };
+        }
         self.audit.extend(commit.audit);
         if let Some(row) = commit.idempotency {
             self.replies.insert((row.token.clone(), row.key.clone()), row);
@@ -173,12 +180,19 @@ impl Inner {
 impl Store for MemoryStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
         let inner = self.inner();
+        let edits = inner.edits.clone().into_iter().map(|((zone, owner, rtype), body)| EditRow {
+            zone,
+            owner,
+            rtype,
+            body: Some(body),
+        });
         let health: Vec<(String, String)> = inner.health.clone().into_iter().collect();
         let promises: Vec<(String, String)> = inner.promises.clone().into_iter().collect();
         Ok(Loaded {
             revision: inner.revision,
             switches: inner.switches.clone().into_iter().collect(),
             serials: inner.serials.clone().into_iter().collect(),
+            edits: edits.collect(),
             seen: inner.ledger.clone().map(|ledger| Seen { ledger, promises, health, ..Seen::default() }),
             tokens: inner.tokens.values().cloned().collect(),
         })

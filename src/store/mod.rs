@@ -12,7 +12,7 @@ mod suite;
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
 
-use crate::dns::Name;
+use crate::dns::{Name, RecordType};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ pub struct Loaded {
     pub switches: Vec<(String, String)>,
     /// Last SOA serial per zone.
     pub serials: Vec<(Name, u32)>,
+    /// Edited sets of zones.
+    pub edits: Vec<EditRow>,
     /// The last image saved by [`Store::save_seen`].
     pub seen: Option<Seen>,
     /// API tokens.
@@ -44,12 +46,27 @@ pub struct Commit {
     pub switches: Vec<(String, Option<String>)>,
     /// New SOA serials.
     pub serials: Vec<(Name, u32)>,
+    /// Edited sets of zones.
+    pub edits: Vec<EditRow>,
     /// Audit rows, one per accepted change.
     pub audit: Vec<AuditRow>,
     /// The reply to remember for a retry with the same key.
     pub idempotency: Option<IdempotencyRow>,
     /// `undo` and `abort` may use the reserved space of a full disk (§7.4).
     pub may_use_reserve: bool,
+}
+
+/// One set of a zone that was edited at run time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EditRow {
+    /// The zone.
+    pub zone: Name,
+    /// The owner.
+    pub owner: Name,
+    /// The type.
+    pub rtype: RecordType,
+    /// The set in `state::v1` text; `None` deletes the row.
+    pub body: Option<String>,
 }
 
 /// One accepted change, as kept for 400 days (§3.6).

@@ -1,10 +1,10 @@
 //! What every store must do, written once and run against each of them.
 
 use super::{
-    AUDIT_KEPT_MS, AuditRow, Commit, Condition, CookieRow, HistoryQuery, IdempotencyRow, REPLIES_KEPT_MS, Seen, Store,
-    StoreError, TokenRow,
+    AUDIT_KEPT_MS, AuditRow, Commit, Condition, CookieRow, EditRow, HistoryQuery, IdempotencyRow, REPLIES_KEPT_MS,
+    Seen, Store, StoreError, TokenRow,
 };
-use crate::dns::Name;
+use crate::dns::{Name, RecordType};
 use serde_json::json;
 
 /// The commit that follows revision `expected`: switch `model`, zone `example.test`, one audit row.
@@ -51,6 +51,11 @@ pub(super) fn zone(name: &str) -> Name {
     name.parse().unwrap()
 }
 
+/// An edited set of `example.test`, or its end.
+pub(super) fn edit(owner: &str, body: Option<&str>) -> EditRow {
+    EditRow { zone: zone("example.test"), owner: zone(owner), rtype: RecordType::TXT, body: body.map(str::to_owned) }
+}
+
 fn reply(key: &str, at_unix_ms: u64) -> IdempotencyRow {
     IdempotencyRow {
         token: "t1".to_owned(),
@@ -67,6 +72,7 @@ pub(super) async fn run<S: Store>(mut new: impl FnMut() -> S) {
     what_is_committed_is_loaded(&new()).await;
     a_stale_commit_is_refused_whole(&new()).await;
     serials_may_move_alone(&new()).await;
+    edited_sets_come_and_go(&new()).await;
     replies_are_remembered_for_a_day(&new()).await;
     history_pages_newest_first(&new()).await;
     a_page_never_splits_a_revision(&new()).await;
@@ -127,6 +133,16 @@ async fn serials_may_move_alone(store: &impl Store) {
     let loaded = store.load().await.unwrap();
     assert_eq!((loaded.revision, loaded.serials), (1, vec![(zone("example.test"), 77)]));
     store.commit(step(1)).await.unwrap();
+}
+
+async fn edited_sets_come_and_go(store: &impl Store) {
+    let two = vec![edit("a.example.test", Some("one")), edit("\\.b.example.test", Some("two"))];
+    store.commit(Commit { edits: two, ..step(0) }).await.unwrap();
+    let next =
+        vec![edit("a.example.test", Some("other")), edit("\\.b.example.test", None), edit("c.example.test", None)];
+    store.commit(Commit { edits: next, ..step(1) }).await.unwrap();
+    let loaded = store.load().await.unwrap();
+    assert_eq!((loaded.revision, loaded.edits), (2, vec![edit("a.example.test", Some("other"))]));
 }
 
 async fn replies_are_remembered_for_a_day(store: &impl Store) {

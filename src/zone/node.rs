@@ -150,6 +150,12 @@ impl<'z> Node<'z> {
         self.count == 0
     }
 
+    /// Whether a switch decides the answers of this name.
+    #[must_use]
+    pub fn is_steered(&self) -> bool {
+        self.has(STEERED)
+    }
+
     /// Whether this flag is set.
     #[inline]
     pub(super) fn has(&self, flag: u8) -> bool {

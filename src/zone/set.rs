@@ -111,6 +111,21 @@ impl ZoneSet {
         SteerId(self.first_steered.get(located.index as usize).map_or(id.0, |first| first + id.0))
     }
 
+    /// The same zones with another version of one, by index.
+    #[must_use]
+    pub fn with(&self, index: u32, zone: Arc<Zone>) -> Self {
+        let mut zones = self.zones.clone();
+        if let Some(place) = zones.get_mut(index as usize) {
+            *place = zone;
+        }
+        Self {
+            zones,
+            first_steered: self.first_steered.clone(),
+            slots: self.slots.clone(),
+            depths: self.depths.clone(),
+        }
+    }
+
     /// Every zone, by index.
     #[must_use]
     pub fn zones(&self) -> &[Arc<Zone>] {

@@ -8,7 +8,7 @@ use super::build;
 use super::node::{self, Node, RrsetRef};
 use super::soa::Soa;
 use super::{SteerId, ZoneText};
-use crate::dns::{Name, Qname};
+use crate::dns::{Name, Qname, RecordType};
 
 /// The static data of one zone.
 #[derive(Debug)]
@@ -116,6 +116,26 @@ impl Zone {
         })
     }
 
+    /// The Rrset of this owner and type, wherever in the zone the owner lies: also below a delegation.
+    ///
+    /// # Panics
+    /// Never: names are in wire form.
+    #[must_use]
+    pub fn rrset_of(&self, owner: &Name, rtype: RecordType) -> Option<RrsetRef<'_>> {
+        self.node_of(owner)?.rrset(rtype)
+    }
+
+    /// The node of a name, if the name exists.
+    ///
+    /// # Panics
+    /// Never: names are in wire form.
+    #[must_use]
+    pub fn node_of(&self, owner: &Name) -> Option<Node<'_>> {
+        let mut qname = Qname::default();
+        qname.set(owner.wire()).expect("a name is in wire form");
+        self.node(qname.suffix_hash(0), &qname, 0).filter(|_| owner.is_within(&self.apex))
+    }
+
     /// Octets of memory the compiled data takes, the table included.
     #[must_use]
     pub fn memory_octets(&self) -> usize {
@@ -171,7 +191,7 @@ impl Zone {
 }
 
 /// Open addressing with linear probing: half of each slot is a piece of the hash, half an offset.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Slots {
     /// `hash piece << 32 | offset`; 0 is free. A power of two of them.
     slots: Box<[u64]>,

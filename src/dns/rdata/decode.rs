@@ -2,6 +2,7 @@
 
 use super::layout::{self, Kind};
 use super::{codes, loc, svcb};
+use crate::dns::message::read_name;
 use crate::dns::name::MAX_NAME_LEN;
 use crate::dns::{Name, RecordType};
 use base64::Engine as _;
@@ -86,6 +87,26 @@ pub(super) fn lower_names(rtype: RecordType, wire: &mut [u8]) -> bool {
         wire.get_mut(range).unwrap_or_default().make_ascii_lowercase();
     }
     true
+}
+
+/// RDATA within a message, its names followed through their compression.
+pub(super) fn expand(rtype: RecordType, message: &[u8], rdata: std::ops::Range<usize>) -> Option<Box<[u8]>> {
+    let Some(fields) = layout::of(rtype) else { return message.get(rdata).map(Into::into) };
+    let mut wire = Vec::with_capacity(rdata.len());
+    let mut at = rdata.start;
+    for field in fields {
+        if field.kind == Kind::Name {
+            let (name, next) = read_name(message, at)?;
+            wire.extend_from_slice(name.wire());
+            at = next;
+        } else {
+            let rest = message.get(at..rdata.end)?;
+            let len = field_len(field.kind, rest)?;
+            wire.extend_from_slice(rest.get(..len)?);
+            at += len;
+        }
+    }
+    (at == rdata.end && wire.len() <= super::MAX_RDATA_LEN).then(|| wire.into_boxed_slice())
 }
 
 /// The octets of the last name among the fields.

@@ -101,6 +101,13 @@ pub fn is_well_formed(rtype: RecordType, wire: &[u8]) -> bool {
     decode::is_well_formed(rtype, wire)
 }
 
+/// RDATA that stands in a message, uncompressed and with its names in lower case; `None` when it does not fit its
+/// type's fields. Names of types without a layout here are octets like any (RFC 3597 §4).
+#[must_use]
+pub fn expand(rtype: RecordType, message: &[u8], rdata: std::ops::Range<usize>) -> Option<Box<[u8]>> {
+    decode::expand(rtype, message, rdata)
+}
+
 /// The name a record points at; `None` where the type has none, or it is the root (`.`: "none", RFC 9460 §2.5.2).
 #[must_use]
 pub fn target_name(rtype: RecordType, wire: &[u8]) -> Option<Name> {

@@ -8,6 +8,7 @@ pub mod guests;
 mod holds;
 mod reload;
 mod rollouts;
+mod update;
 mod weights;
 
 use super::command::{Change, Command, Rejection, Request, SplitChange};
@@ -20,7 +21,8 @@ use crate::moment::Moment;
 use crate::steering::Switch;
 use std::sync::Arc;
 
-pub use reload::{adopt, initial_serials};
+pub use reload::{adopt, adopt_edits, initial_serials};
+pub use update::{UpdateRefusal, words};
 
 /// Decides a command.
 ///
@@ -49,6 +51,7 @@ pub fn apply(desired: &Desired, observed: &Observed, request: &Request, now: Mom
         Command::Unregister { switch, pool, id } => guests::unregister(&decide, switch, pool, id),
         Command::Expire { switch, over } => guests::expire(&decide, switch, over),
         Command::Discovered { switch, pool, members } => guests::discovered(&decide, switch, pool, members),
+        Command::Update(update) => update::update(&decide, update),
         Command::Reload(definitions) => reload::reload(&decide, definitions),
     }
 }

@@ -6,10 +6,12 @@ use crate::moment::Moment;
 use crate::rollout::{Event, Person, Rollout, advance};
 use crate::state::command::{Change, Rejection, SplitChange};
 use crate::state::definitions::{Definitions, ZoneDefinition};
+use crate::state::edits::{EditedSet, EditedZone, EditedZones, SetKey, ZoneChange};
 use crate::state::runtime::{Desired, Split, SwitchState};
 use crate::state::serials;
 use crate::steering::{Member, Pool, Switch};
-use std::collections::HashMap;
+use crate::zone::Zone;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Replaces the definitions; what was set at run time stays, and edits it hides are named.
@@ -54,10 +56,78 @@ pub(super) fn reload(decide: &Decide<'_>, new: &Arc<Definitions>) -> Result<Chan
         change.serials.push((zone.apex.clone(), serials::advance(decide.desired, zone)));
     }
     change.switches.extend(removed.into_iter().map(|name| (name, None)));
+    change.zones = carry_edits(decide.desired, old, new, &mut notes);
     change.definitions = Some(new.clone());
     change.notes = notes;
     change.splits = splits;
     Ok(change)
+}
+
+/// Edits of zones whose files changed: over the new files, but for those that no longer fit or that the files have
+/// caught up with. Edits of a set that the files changed too hide that, which is a note.
+fn carry_edits(desired: &Desired, old: &Definitions, new: &Definitions, notes: &mut Vec<String>) -> Vec<ZoneChange> {
+    let mut changes = Vec::new();
+    for (apex, edited) in &desired.edited {
+        let find = |definitions: &Definitions| definitions.zones.iter().find(|zone| zone.apex == *apex).cloned();
+        let (before, after) = (find(old), find(new));
+        if before == after {
+            continue;
+        }
+        let kept = match &after {
+            Some(after) => {
+                let kept = fitting(after, edited, notes);
+                let hidden =
+                    |key: &&SetKey| before.as_ref().is_some_and(|before| !same_set(&before.data, &after.data, key));
+                for (owner, rtype) in kept.keys().filter(hidden) {
+                    notes.push(format!("zone {apex}: {owner} {rtype} of the files is not applied, since it was updated at run time; an update to what the files say takes theirs"));
+                }
+                kept
+            }
+            None => {
+                notes.push(format!(
+                    "zone {apex} is gone from the files, and its {} updated sets with it",
+                    edited.sets.len()
+                ));
+                BTreeMap::new()
+            }
+        };
+        let gone = edited.sets.keys().filter(|key| !kept.contains_key(*key));
+        let rows = gone.map(|key| (key.clone(), None)).collect();
+        let zone = after.and_then(|after| EditedZone::compile(&after, kept));
+        changes.push(ZoneChange { apex: apex.clone(), rows, zone });
+    }
+    changes
+}
+
+/// The edits that stand over a definition and say something else than it does.
+fn fitting(definition: &ZoneDefinition, edited: &EditedZone, notes: &mut Vec<String>) -> BTreeMap<SetKey, EditedSet> {
+    let mut kept = EditedZone::fitting(definition, &edited.sets, notes);
+    kept.retain(|(owner, rtype), set| !set.is_as(definition.data.rrset_of(owner, *rtype)));
+    kept
+}
+
+/// Whether two versions of a zone have the same set.
+fn same_set(one: &Zone, other: &Zone, (owner, rtype): &SetKey) -> bool {
+    one.rrset_of(owner, *rtype).map(|set| set.wire) == other.rrset_of(owner, *rtype).map(|set| set.wire)
+}
+
+/// Stored edits under the files of a start; each that no longer fits is a note.
+#[must_use]
+pub fn adopt_edits(
+    definitions: &Definitions,
+    stored: BTreeMap<Name, BTreeMap<SetKey, EditedSet>>,
+    notes: &mut Vec<String>,
+) -> EditedZones {
+    let mut zones = EditedZones::new();
+    for (apex, sets) in stored {
+        let Some(definition) = definitions.zones.iter().find(|zone| zone.apex == apex) else {
+            notes.push(format!("the files no longer have zone {apex}; its {} updated sets are not used", sets.len()));
+            continue;
+        };
+        let kept = EditedZone::fitting(definition, &sets, notes);
+        zones.extend(EditedZone::compile(definition, kept).map(|zone| (apex, zone)));
+    }
+    zones
 }
 
 /// The serials to serve after a start: the larger of the file's and the last one + 1 (§3.4), since

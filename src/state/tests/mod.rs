@@ -19,6 +19,7 @@ mod sequences;
 mod serial_numbers;
 mod stored;
 mod undos;
+mod updates;
 
 use super::*;
 use crate::dns::{Name, RecordType, Rrset};

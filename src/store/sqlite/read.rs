@@ -2,9 +2,10 @@
 
 use super::fault::Fault;
 use super::rows::{self, check_row};
-use crate::dns::Name;
+use crate::dns::{Name, RecordType};
 use crate::store::{
-    AuditRow, CookieRow, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow, Loaded, REPLIES_KEPT_MS, Seen, TokenRow,
+    AuditRow, CookieRow, EditRow, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow, Loaded, REPLIES_KEPT_MS, Seen,
+    TokenRow,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
@@ -36,6 +37,7 @@ pub(super) fn state(conn: &Connection) -> Result<Loaded, Fault> {
         Ok(())
     })?;
     loaded.serials = serials(conn)?;
+    loaded.edits = edits(conn)?;
     rows::read(conn, &rows::TOKEN, |row| {
         loaded.tokens.push(token(row)?);
         Ok(())
@@ -60,6 +62,21 @@ pub(super) fn serials(conn: &Connection) -> Result<Vec<(Name, u32)>, Fault> {
         let zone: String = row.get(0)?;
         let name = zone.parse().map_err(|err| Fault::Damaged(format!("`{zone}` is no zone name: {err}")))?;
         found.push((name, row.get(1)?));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The edited sets of zones.
+fn edits(conn: &Connection) -> Result<Vec<EditRow>, Fault> {
+    let mut found = Vec::new();
+    rows::read(conn, &rows::EDIT, |row| {
+        let name = |column: usize| -> Result<Name, Fault> {
+            let text: String = row.get(column)?;
+            text.parse().map_err(|err| Fault::Damaged(format!("`{text}` is no name: {err}")))
+        };
+        let row = EditRow { zone: name(0)?, owner: name(1)?, rtype: RecordType(row.get(2)?), body: row.get(3)? };
+        found.push(row);
         Ok(())
     })?;
     Ok(found)

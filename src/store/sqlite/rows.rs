@@ -21,6 +21,8 @@ pub(super) const META: Table = Table { name: "meta", columns: &["id", "revision"
 pub(super) const SWITCH: Table = Table { name: "switch", columns: &["name", "body"] };
 /// Last SOA serial of each zone.
 pub(super) const SERIAL: Table = Table { name: "serial", columns: &["zone", "serial"] };
+/// Edited sets of zones.
+pub(super) const EDIT: Table = Table { name: "edit", columns: &["zone", "owner", "rtype", "body"] };
 /// Accepted changes.
 pub(super) const AUDIT: Table = Table {
     name: "audit",

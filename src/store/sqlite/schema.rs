@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The format this program writes (`PRAGMA user_version`).
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Longer than a person's `sqlite3` query holds the file, shorter than an operator's patience.
 const BUSY: Duration = Duration::from_secs(2);
@@ -22,15 +22,35 @@ pub(super) struct Kind {
     /// `PRAGMA application_id`.
     application: i32,
     tables: &'static [&'static Table],
+    /// What each later format added to the first, which `ddl` makes.
+    upgrades: &'static [(u32, &'static str)],
     ddl: &'static str,
-    /// Tables of later programs of the same format: made where they are missing.
-    later: &'static str,
 }
+
+/// Format 2: the secret of DNS cookies, edited sets of zones.
+const COOKIES_AND_EDITS: &str = "
+CREATE TABLE IF NOT EXISTS cookie (
+    id INTEGER PRIMARY KEY CHECK (id = 1), secret TEXT NOT NULL, previous TEXT, made_unix_ms INTEGER NOT NULL,
+    sum INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS edit (
+    zone TEXT NOT NULL, owner TEXT NOT NULL, rtype INTEGER NOT NULL, body TEXT NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (zone, owner, rtype)) STRICT, WITHOUT ROWID;
+";
 
 /// `state.db` and its copy.
 pub(super) const STATE_KIND: Kind = Kind {
     application: 0x5469_6465, // "Tide"
-    tables: &[&rows::META, &rows::SWITCH, &rows::SERIAL, &rows::AUDIT, &rows::IDEMPOTENCY, &rows::TOKEN, &rows::COOKIE],
+    tables: &[
+        &rows::META,
+        &rows::SWITCH,
+        &rows::SERIAL,
+        &rows::EDIT,
+        &rows::AUDIT,
+        &rows::IDEMPOTENCY,
+        &rows::TOKEN,
+        &rows::COOKIE,
+    ],
+    upgrades: &[(2, COOKIES_AND_EDITS)],
     ddl: "
 CREATE TABLE meta (
     id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, change INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
@@ -51,23 +71,18 @@ CREATE TABLE token (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL, role TEXT NOT NULL, switches TEXT NOT NULL,
     created_unix_ms INTEGER NOT NULL, expires_unix_ms INTEGER, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ",
-    later: "
-CREATE TABLE IF NOT EXISTS cookie (
-    id INTEGER PRIMARY KEY CHECK (id = 1), secret TEXT NOT NULL, previous TEXT, made_unix_ms INTEGER NOT NULL,
-    sum INTEGER NOT NULL) STRICT;
-",
 };
 
 /// `seen.db`.
 pub(super) const SEEN_KIND: Kind = Kind {
     application: 0x5469_6453, // "TidS"
     tables: &[&rows::LEDGER, &rows::PROMISES, &rows::HEALTH],
+    upgrades: &[],
     ddl: "
 CREATE TABLE seen_ledger (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT;
 CREATE TABLE promises (switch TEXT PRIMARY KEY, body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE health (target TEXT PRIMARY KEY, body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ",
-    later: "",
 };
 
 /// Who else may open the file.
@@ -119,7 +134,7 @@ pub(super) fn create(folder: &Folder, name: &str, kind: &Kind) -> Result<(), Fau
     let mut conn = connect(&path, Sharing::Alone)?;
     let tx = conn.transaction()?;
     tx.execute_batch(kind.ddl)?;
-    tx.execute_batch(kind.later)?;
+    upgrade(&tx, kind, 1)?;
     if kind.application == STATE_KIND.application {
         rows::put(&tx, &rows::META, [vec![rows::number(1), rows::number(0), rows::number(0)]])?;
     }
@@ -173,7 +188,7 @@ pub(super) fn find(folder: &Folder, path: &Path, kind: &Kind, sharing: Sharing) 
 /// The open file, or the number of its newer format.
 fn open_and_check(path: &Path, kind: &Kind, sharing: Sharing) -> Result<Result<Connection, u32>, Fault> {
     make_private(path)?;
-    let conn = connect(path, sharing)?;
+    let mut conn = connect(path, sharing)?;
     let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != kind.application {
         return Err(Fault::Damaged("it is not a state file of tidegate".to_owned()));
@@ -185,17 +200,30 @@ fn open_and_check(path: &Path, kind: &Kind, sharing: Sharing) -> Result<Result<C
     if format == 0 {
         return Err(Fault::Damaged("it has no format number".to_owned()));
     }
+    if format < FORMAT {
+        let tx = conn.transaction()?;
+        upgrade(&tx, kind, format)?;
+        tx.pragma_update(None, "user_version", FORMAT)?;
+        tx.commit()?;
+    }
     check(&conn, kind)?;
     Ok(Ok(conn))
 }
 
-/// Checks structure (`quick_check`) and every row's sum; makes tables that an earlier program did not.
+/// Adds what formats after `format` have.
+fn upgrade(conn: &Connection, kind: &Kind, format: u32) -> Result<(), Fault> {
+    for (_, ddl) in kind.upgrades.iter().filter(|(since, _)| *since > format) {
+        conn.execute_batch(ddl)?;
+    }
+    Ok(())
+}
+
+/// Checks structure (`quick_check`) and every row's sum.
 pub(super) fn check(conn: &Connection, kind: &Kind) -> Result<(), Fault> {
     let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
         return Err(Fault::Damaged(verdict));
     }
-    conn.execute_batch(kind.later)?;
     for table in kind.tables {
         rows::read(conn, table, |_| Ok(()))?;
     }

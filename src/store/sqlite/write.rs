@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::read::{self, Mark};
 use super::rows::{self, number, optional, text};
 use crate::dns::Name;
-use crate::store::{AUDIT_KEPT_MS, AuditRow, Commit, CookieRow, IdempotencyRow, REPLIES_KEPT_MS, TokenRow};
+use crate::store::{AUDIT_KEPT_MS, AuditRow, Commit, CookieRow, EditRow, IdempotencyRow, REPLIES_KEPT_MS, TokenRow};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -79,8 +79,24 @@ fn put_commit(tx: &Transaction<'_>, commit: &Commit) -> Result<usize, Fault> {
         };
     }
     touched += put_serials(tx, &commit.serials)?;
+    touched += put_edits(tx, &commit.edits)?;
     touched += put_audit(tx, &commit.audit)?;
     touched += rows::put(tx, &rows::IDEMPOTENCY, commit.idempotency.iter().map(reply_values))?;
+    Ok(touched)
+}
+
+/// Sets and deletes edited sets.
+fn put_edits(conn: &Connection, edits: &[EditRow]) -> Result<usize, Fault> {
+    let mut touched = 0;
+    for EditRow { zone, owner, rtype, body } in edits {
+        let key = [text(&zone.to_string()), text(&owner.to_string()), number(u64::from(rtype.0))];
+        touched += match body {
+            Some(body) => rows::put(conn, &rows::EDIT, [key.into_iter().chain([text(body)]).collect()])?,
+            None => conn
+                .prepare_cached("DELETE FROM edit WHERE zone = ?1 AND owner = ?2 AND rtype = ?3")?
+                .execute(rusqlite::params_from_iter(key))?,
+        };
+    }
     Ok(touched)
 }
 

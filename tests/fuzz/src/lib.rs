@@ -166,7 +166,7 @@ pub fn world() -> &'static Snapshot {
 
 /// Definitions as queries read them.
 fn snapshot_of(definitions: Definitions) -> Snapshot {
-    let catalogue = Catalogue::build(&definitions);
+    let catalogue = Catalogue::build(&definitions, &Default::default());
     let serials: Vec<u32> = definitions.zones.iter().map(|zone| zone.file_serial).collect();
     let desired = Desired { definitions: Arc::new(definitions), ..Desired::default() };
     let mut next_slot = 0;

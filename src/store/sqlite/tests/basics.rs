@@ -2,7 +2,7 @@
 
 use super::{Scratch, filled, names, open};
 use crate::store::sqlite::{RestoreOptions, SqliteStore, restore};
-use crate::store::{Condition, HistoryQuery, Seen, Store, StoreError, suite};
+use crate::store::{Commit, Condition, HistoryQuery, Seen, Store, StoreError, suite};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 #[tokio::test]
@@ -66,13 +66,29 @@ async fn a_newer_format_is_refused_by_number_and_left_alone() {
     let scratch = Scratch::new();
     filled(&scratch.folder(), 1).await;
     let conn = rusqlite::Connection::open(scratch.file("state.db")).unwrap();
-    conn.pragma_update(None, "user_version", 2).unwrap();
+    conn.pragma_update(None, "user_version", 99).unwrap();
     drop(conn);
     match SqliteStore::open(&scratch.folder()) {
-        Err(StoreError::Newer { found: 2, known: 1, path }) => assert_eq!(path, scratch.file("state.db")),
+        Err(StoreError::Newer { found: 99, known: 2, path }) => assert_eq!(path, scratch.file("state.db")),
         other => panic!("a newer format must be refused: {other:?}"),
     }
     assert!(names(&scratch.folder(), "damaged").is_empty());
+}
+
+#[tokio::test]
+async fn a_state_of_the_first_format_gains_what_later_ones_have() {
+    let scratch = Scratch::new();
+    filled(&scratch.folder(), 3).await;
+    for name in ["state.db", "state.copy.db"] {
+        let conn = rusqlite::Connection::open(scratch.file(name)).unwrap();
+        conn.execute_batch("DROP TABLE edit; PRAGMA user_version = 1;").unwrap();
+    }
+    let store = open(&scratch.folder());
+    assert_eq!((store.condition(), store.load().await.unwrap().revision), (Condition::Ok, 3));
+    let edit = suite::edit("www.example.test", Some("kept"));
+    store.commit(Commit { edits: vec![edit.clone()], ..suite::step(3) }).await.unwrap();
+    drop(store);
+    assert_eq!(open(&scratch.folder()).load().await.unwrap().edits, [edit]);
 }
 
 #[tokio::test]

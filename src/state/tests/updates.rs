@@ -1,0 +1,209 @@
+//! Dynamic updates of a zone's static data, by clause of RFC 2136, and what becomes of them at a reload.
+
+use super::*;
+use crate::dns::rdata::parse_rdata_text;
+use crate::dns::update::{Edit, Prerequisite, Update};
+use crate::state::apply::UpdateRefusal;
+
+fn name(text: &str) -> Name {
+    Name::parse(text, Some(&"example.test".parse().unwrap())).unwrap()
+}
+
+fn rdata(rtype: RecordType, text: &str) -> Box<[u8]> {
+    parse_rdata_text(rtype, text, &name("@")).unwrap()
+}
+
+fn add(owner: &str, rtype: RecordType, text: &str) -> Edit {
+    Edit::Add { owner: name(owner), rtype, ttl: 60, rdata: rdata(rtype, text) }
+}
+
+fn remove(owner: &str, rtype: RecordType, text: &str) -> Edit {
+    Edit::DeleteRecord(name(owner), rtype, rdata(rtype, text))
+}
+
+fn update(prerequisites: Vec<Prerequisite>, changes: Vec<Edit>) -> Command {
+    Command::Update(Box::new(Update { zone: name("@"), prerequisites, changes }))
+}
+
+/// Changes without prerequisites, taken in.
+fn make(world: &mut World, changes: Vec<Edit>) -> Change {
+    world.take(update(Vec::new(), changes))
+}
+
+fn refusal(world: &World, command: Command) -> UpdateRefusal {
+    match world.ask(command) {
+        Err(Rejection::Update(refusal)) => refusal,
+        other => panic!("a refusal was expected: {other:?}"),
+    }
+}
+
+/// The records of a set as they are served.
+fn served(world: &World, owner: &str, rtype: RecordType) -> Vec<String> {
+    let definition = world.desired.definitions.zones.iter().find(|zone| zone.apex == name("@")).unwrap();
+    let set = world.desired.data_of(definition).rrset_of(&name(owner), rtype);
+    let mut records: Vec<String> =
+        set.iter().flat_map(|set| set.rdatas()).map(|rdata| crate::dns::rdata::display_rdata(rtype, rdata)).collect();
+    records.sort();
+    records
+}
+
+/// The usual files with more addresses in `example.test`, TTL 60.
+fn with_records(records: &[(&str, &str)]) -> Definitions {
+    definitions(|draft| {
+        for (owner, address) in records {
+            let address = rdata(RecordType::A, address);
+            draft.example.text.push(&name(owner), RecordType::A, 60, &address, crate::zone::LineRef::default());
+        }
+    })
+}
+
+#[test]
+fn rfc2136_3_4_2_2_records_are_added_and_one_that_is_there_changes_nothing() {
+    let mut world = World::new();
+    let change = make(&mut world, vec![add("new", RecordType::TXT, "one"), add("new", RecordType::TXT, "two")]);
+    assert_eq!(served(&world, "new", RecordType::TXT), ["\"one\"", "\"two\""]);
+    assert_eq!((change.serials.len(), change.zones[0].rows.len()), (1, 1));
+    let again = world.ask(update(Vec::new(), vec![add("new", RecordType::TXT, "two")])).unwrap();
+    assert_eq!((again.revision, again.serials.len()), (world.desired.revision, 0));
+}
+
+#[test]
+fn rfc2136_3_4_2_3_and_4_records_sets_and_names_are_deleted_and_a_set_back_at_the_files_is_no_edit() {
+    let mut world = World::new();
+    let changes = vec![
+        add("x", RecordType::A, "192.0.2.1"),
+        add("x", RecordType::A, "192.0.2.2"),
+        add("x", RecordType::TXT, "t"),
+        add("y", RecordType::A, "192.0.2.3"),
+    ];
+    make(&mut world, changes);
+    make(&mut world, vec![remove("x", RecordType::A, "192.0.2.1"), remove("x", RecordType::A, "192.0.2.9")]);
+    assert_eq!(served(&world, "x", RecordType::A), ["192.0.2.2"]);
+    make(&mut world, vec![Edit::DeleteSet(name("x"), RecordType::A)]);
+    assert_eq!(served(&world, "x", RecordType::A), [""; 0]);
+    assert_eq!(served(&world, "x", RecordType::TXT), ["\"t\""]);
+    let change = make(&mut world, vec![Edit::DeleteName(name("x")), Edit::DeleteName(name("y"))]);
+    assert!(change.zones[0].zone.is_none() && world.desired.edited.is_empty(), "the zone is as the files say");
+}
+
+#[test]
+fn rfc2136_3_4_2_the_soa_and_the_last_ns_of_the_apex_stay() {
+    let mut world = World::new();
+    let servers = served(&world, "@", RecordType::NS);
+    assert_eq!(servers.len(), 1);
+    let nothing = [
+        Edit::DeleteName(name("@")),
+        Edit::DeleteSet(name("@"), RecordType::NS),
+        Edit::DeleteSet(name("@"), RecordType::SOA),
+        remove("@", RecordType::NS, &servers[0]),
+    ];
+    for edit in nothing {
+        let change = world.ask(update(Vec::new(), vec![edit.clone()])).unwrap();
+        assert_eq!(change.revision, world.desired.revision, "{edit:?}");
+    }
+    make(&mut world, vec![add("@", RecordType::NS, "ns9"), remove("@", RecordType::NS, &servers[0])]);
+    assert_eq!(served(&world, "@", RecordType::NS), ["ns9.example.test."]);
+}
+
+#[test]
+fn rfc2136_3_4_2_2_a_newer_soa_moves_the_serial_and_an_older_one_is_ignored() {
+    let mut world = World::new();
+    let soa = |serial: u32| add("@", RecordType::SOA, &format!("ns1 admin {serial} 7 7 7 7"));
+    let change = make(&mut world, vec![soa(5_000)]);
+    assert_eq!(change.serials, [(name("@"), 5_000)]);
+    let older = world.ask(update(Vec::new(), vec![soa(4_000)])).unwrap();
+    assert_eq!(older.revision, world.desired.revision);
+}
+
+#[test]
+fn rfc2136_3_4_2_2_a_cname_and_other_data_are_kept_apart() {
+    let mut world = World::new();
+    make(&mut world, vec![add("c", RecordType::CNAME, "x"), add("c", RecordType::A, "192.0.2.1")]);
+    assert_eq!((served(&world, "c", RecordType::CNAME).len(), served(&world, "c", RecordType::A).len()), (1, 0));
+    make(&mut world, vec![add("c", RecordType::CNAME, "y")]);
+    assert_eq!(served(&world, "c", RecordType::CNAME), ["y.example.test."], "a CNAME takes the place of another");
+    make(&mut world, vec![add("d", RecordType::A, "192.0.2.1"), add("d", RecordType::CNAME, "x")]);
+    assert_eq!((served(&world, "d", RecordType::CNAME).len(), served(&world, "d", RecordType::A).len()), (0, 1));
+}
+
+#[test]
+fn rfc2136_3_2_every_prerequisite_holds_or_says_which_does_not() {
+    let mut world = World::new();
+    make(&mut world, vec![add("x", RecordType::A, "192.0.2.1"), add("x", RecordType::A, "192.0.2.2")]);
+    let holds = |text: &str| Prerequisite::SetHolds(name("x"), RecordType::A, rdata(RecordType::A, text));
+    let good = vec![
+        Prerequisite::NameInUse(name("x")),
+        Prerequisite::NameInUse(name("model")),
+        Prerequisite::NameUnused(name("nobody")),
+        Prerequisite::SetExists(name("x"), RecordType::A),
+        Prerequisite::SetAbsent(name("x"), RecordType::TXT),
+        holds("192.0.2.2"),
+        holds("192.0.2.1"),
+    ];
+    assert!(world.ask(update(good, vec![add("z", RecordType::A, "192.0.2.9")])).is_ok());
+    let differs = UpdateRefusal::SetDiffers(name("x"), RecordType::A);
+    let bad = [
+        (Prerequisite::NameInUse(name("nobody")), UpdateRefusal::NameUnused(name("nobody"))),
+        (Prerequisite::NameUnused(name("x")), UpdateRefusal::NameInUse(name("x"))),
+        (Prerequisite::NameUnused(name("model")), UpdateRefusal::NameInUse(name("model"))),
+        (Prerequisite::SetExists(name("x"), RecordType::TXT), UpdateRefusal::SetDiffers(name("x"), RecordType::TXT)),
+        (Prerequisite::SetAbsent(name("x"), RecordType::A), UpdateRefusal::SetExists(name("x"), RecordType::A)),
+        (holds("192.0.2.1"), differs),
+    ];
+    for (prerequisite, expected) in bad {
+        let command = update(vec![prerequisite], vec![add("z", RecordType::A, "192.0.2.9")]);
+        assert_eq!(refusal(&world, command), expected);
+    }
+}
+
+#[test]
+fn names_of_switches_and_what_would_hide_them_are_refused_whole() {
+    let mut world = World::new();
+    for owner in ["model", "blue.model"] {
+        let changes = vec![add("fine", RecordType::A, "192.0.2.1"), add(owner, RecordType::A, "192.0.2.1")];
+        let refused = refusal(&world, update(Vec::new(), changes));
+        assert_eq!(refused, UpdateRefusal::Steered { owner: name(owner), switch: "model".to_owned() });
+    }
+    let hides = refusal(&world, update(Vec::new(), vec![add("@", RecordType::DNAME, "other.test.")]));
+    assert!(matches!(hides, UpdateRefusal::Hides { .. }), "{hides:?}");
+    let cut = refusal(&world, update(Vec::new(), vec![add("model", RecordType::NS, "ns.other.test.")]));
+    assert!(matches!(cut, UpdateRefusal::Steered { .. }), "{cut:?}");
+    assert_eq!(make(&mut world, vec![add("fine", RecordType::A, "192.0.2.1")]).zones.len(), 1);
+}
+
+#[test]
+fn a_set_that_fits_no_answer_and_a_zone_that_is_not_ours_are_refused() {
+    let world = World::new();
+    let many = (0..10_000).map(|n| add("big", RecordType::TXT, &format!("t{n}"))).collect();
+    let refused = refusal(&world, update(Vec::new(), many));
+    assert_eq!(refused, UpdateRefusal::SetTooLarge(name("big"), RecordType::TXT));
+    let elsewhere = Update { zone: "elsewhere.test".parse().unwrap(), prerequisites: Vec::new(), changes: Vec::new() };
+    let refused = refusal(&world, Command::Update(Box::new(elsewhere)));
+    assert!(matches!(refused, UpdateRefusal::UnknownZone(_)));
+}
+
+#[test]
+fn edits_outlive_a_reload_and_one_that_the_files_caught_up_with_ends() {
+    let mut world = World::new();
+    make(&mut world, vec![add("x", RecordType::A, "192.0.2.1"), add("y", RecordType::A, "192.0.2.2")]);
+    let fresh = with_records(&[("y", "192.0.2.2"), ("z", "192.0.2.3")]);
+    let change = world.take(Command::Reload(Arc::new(fresh)));
+    assert_eq!(change.notes, [""; 0]);
+    assert_eq!(change.zones[0].rows, [((name("y"), RecordType::A), None)]);
+    assert_eq!(served(&world, "x", RecordType::A), ["192.0.2.1"]);
+    assert_eq!(served(&world, "z", RecordType::A), ["192.0.2.3"]);
+    let fresh = with_records(&[("x", "192.0.2.77")]);
+    let change = world.take(Command::Reload(Arc::new(fresh)));
+    assert!(change.notes[0].contains("x.example.test. A of the files is not applied"), "{:?}", change.notes);
+    assert_eq!(served(&world, "x", RecordType::A), ["192.0.2.1"]);
+}
+
+#[test]
+fn an_edit_reads_back_as_it_was_stored() {
+    let mut world = World::new();
+    let change = make(&mut world, vec![add("x", RecordType::TXT, "a"), add("x", RecordType::TXT, "\\255")]);
+    for (_, set) in &change.zones[0].rows {
+        let set = set.as_ref().unwrap();
+        assert_eq!(v1::decode_edit(&v1::encode_edit(set)).unwrap(), *set);
+    }
+}
