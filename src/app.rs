@@ -174,6 +174,8 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
             cells.shared_writer("signed"),
             config.listen.iter().map(SocketAddr::ip).collect(),
             transfer_totals.clone(),
+            config.updates.clone(),
+            started.handle.clone(),
         );
         let room = Arc::new(room);
         workers.push(tokio::spawn(transfer::follow(

@@ -7,11 +7,12 @@ mod form;
 mod protection;
 mod transfer;
 mod tsig;
+mod update;
 
 use super::findings::{Findings, Scope};
 use super::problem::{Problem, Problems, Source};
 use crate::dns::tsig::KeyRing;
-use crate::state::AnswerSettings;
+use crate::state::{AnswerSettings, UpdateRules};
 pub use protection::{CookieMode, DnstapConfig, DnstapTarget, RateConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,8 @@ pub struct ServerConfig {
     pub keys: KeyRing,
     /// Who may take zones.
     pub transfer: TransferConfig,
+    /// Which key may change what.
+    pub updates: UpdateRules,
 }
 
 /// The HTTP interface of operators.
@@ -158,6 +161,7 @@ impl Default for ServerConfig {
             answers: AnswerSettings::default(),
             keys: KeyRing::default(),
             transfer: TransferConfig::default(),
+            updates: UpdateRules::default(),
         }
     }
 }

@@ -320,7 +320,7 @@ impl Control {
             .iter()
             .map(|(name, _)| row(Some(name), describe(&self.desired, name), describe(&after, name)))
             .collect();
-        if let (Command::Update(_), [zone]) = (&asked.request.command, &change.zones[..]) {
+        if let (Command::Update(..), [zone]) = (&asked.request.command, &change.zones[..]) {
             return vec![self.audit_of_update(zone, row)];
         }
         if rows.is_empty() || change.definitions.is_some() {
@@ -444,7 +444,7 @@ fn verb(command: &Command) -> &'static str {
         Command::Unregister { .. } => "unregister",
         Command::Expire { .. } => "expire",
         Command::Discovered { .. } => "discover",
-        Command::Update(_) => "update",
+        Command::Update(..) => "update",
         Command::Reload(_) => "reload",
     }
 }

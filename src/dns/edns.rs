@@ -77,14 +77,26 @@ pub struct SentSubnet {
 /// A reason beside the RCODE (RFC 8914 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExtendedError {
-    /// 0: what no code says: nobody is eligible, and the fallback names whom it would otherwise not.
-    Fallback = 0,
-    /// 14: the pool that was asked for by name is not eligible.
-    NotReady = 14,
-    /// 18: this client may not ask this.
-    Prohibited = 18,
-    /// 20: the name lies in none of our zones.
-    NotAuthoritative = 20,
+    /// Nobody is eligible, and the fallback names whom it would otherwise not.
+    Fallback,
+    /// The pool that was asked for by name is not eligible.
+    NotReady,
+    /// This client may not ask this.
+    Prohibited,
+    /// The name lies in none of our zones.
+    NotAuthoritative,
+    /// An update without a signature.
+    UpdateUnsigned,
+    /// An update of what its key may not change.
+    UpdateNotAllowed,
+    /// An update of a name whose answers a switch decides.
+    UpdateSteered,
+    /// An update that would make a set or a zone too large.
+    UpdateTooLarge,
+    /// An update that may be a copy of one from before the start.
+    UpdateStale,
+    /// An update that cannot be kept at present.
+    UpdateNotKept,
 }
 
 /// The OPT record of a reply, before it is written.
@@ -107,6 +119,17 @@ pub struct ReplyOpt<'a> {
 }
 
 impl ExtendedError {
+    /// INFO-CODE (RFC 8914 §5.2): Other, Not Ready, Prohibited, Not Authoritative.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Fallback | Self::UpdateTooLarge | Self::UpdateStale | Self::UpdateNotKept => 0,
+            Self::NotReady => 14,
+            Self::Prohibited | Self::UpdateUnsigned | Self::UpdateNotAllowed | Self::UpdateSteered => 18,
+            Self::NotAuthoritative => 20,
+        }
+    }
+
     /// EXTRA-TEXT: for people, and short, since it makes the reply larger (RFC 8914 §2).
     #[must_use]
     pub const fn text(self) -> &'static str {
@@ -116,6 +139,12 @@ impl ExtendedError {
             Self::Prohibited => "not for this network",
             // The code says it all, and who asks for names of others gets no more octets than need be.
             Self::NotAuthoritative => "",
+            Self::UpdateUnsigned => "updates have to be signed (TSIG)",
+            Self::UpdateNotAllowed => "this key may not change this name or type",
+            Self::UpdateSteered => "a switch decides this name: flip it, or set its weights",
+            Self::UpdateTooLarge => "the set or the zone would be too large",
+            Self::UpdateStale => "signed before this server started: sign it again",
+            Self::UpdateNotKept => "updates cannot be kept at present: nothing was changed",
         }
     }
 }
@@ -236,7 +265,7 @@ impl ReplyOpt<'_> {
             let (head, place) = option.split_first_chunk_mut::<{ OPTION_HEAD + 2 }>()?;
             let [code_high, code_low] = OPTION_EXTENDED_ERROR.to_be_bytes();
             let [len_high, len_low] = u16::try_from(2 + text.len()).ok()?.to_be_bytes();
-            *head = [code_high, code_low, len_high, len_low, 0, error as u8];
+            *head = [code_high, code_low, len_high, len_low, 0, error.code()];
             place.copy_from_slice(text);
             options = rest;
         }

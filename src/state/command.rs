@@ -4,6 +4,7 @@ use super::Definitions;
 use super::apply::UpdateRefusal;
 use super::edits::ZoneChange;
 use super::runtime::Split;
+use super::update_rules::Grants;
 use crate::dns::update::Update;
 use crate::health::OverrideKind;
 use crate::rollout::v1::PlanForm;
@@ -105,8 +106,8 @@ pub enum Command {
         /// The members.
         members: Vec<Member>,
     },
-    /// Edits the static data of a zone (RFC 2136).
-    Update(Box<Update>),
+    /// Edits the static data of a zone (RFC 2136), as far as whoever asks may.
+    Update(Box<Update>, Grants),
     /// Replaces the definitions.
     Reload(Arc<Definitions>),
 }

@@ -16,6 +16,7 @@ pub mod serials;
 #[cfg(test)]
 mod tests;
 pub mod transfers;
+pub mod update_rules;
 pub mod v1;
 
 pub use apply::{apply, initial_serials};
@@ -30,3 +31,4 @@ pub use guests::{Guest, Lease, Origin};
 pub use observed::{MemberKey, Observed, PoolStatus, Seen};
 pub use runtime::{Desired, Hold, Split, SwitchState};
 pub use transfers::{Secondary, SecondaryReport, TransferRules};
+pub use update_rules::{Grants, UpdateNames, UpdateRule, UpdateRules};

@@ -12,15 +12,18 @@ mod image;
 mod journal;
 mod keeper;
 mod page;
+mod repeats;
 mod request;
 mod send;
 mod totals;
+mod update;
 
 pub use follow::follow;
 pub use totals::{Happened, TransferTotals};
 
 use crate::answer::{self, Asker};
 use crate::clock;
+use crate::control::Handle;
 use crate::dns::cut::cut_to_question;
 use crate::dns::message::{Header, Malformed};
 use crate::dns::query::{OPCODE_NOTIFY, OPCODE_UPDATE};
@@ -29,9 +32,10 @@ use crate::dns::{Name, Rcode, RecordType};
 use crate::metrics::SharedWriter;
 use crate::server::{Deferred, Gone, tally};
 use crate::snapshot::SnapshotCell;
-use crate::state::{Secondary, TransferRules};
+use crate::state::{Secondary, TransferRules, UpdateRules};
 use complaints::Complaints;
 use keeper::Keeper;
+use repeats::Repeats;
 use request::{Request, brief, now_s};
 use send::Running;
 use std::collections::HashMap;
@@ -64,6 +68,11 @@ pub struct Room {
     pub sources: Vec<IpAddr>,
     /// What is counted.
     pub totals: Arc<TransferTotals>,
+    /// Which key may change what.
+    pub updates: UpdateRules,
+    /// Where changes are decided.
+    pub control: Handle,
+    repeats: Repeats,
     complaints: Complaints,
     keeper: Keeper,
     running: Running,
@@ -81,6 +90,8 @@ impl Room {
         writer: SharedWriter,
         sources: Vec<IpAddr>,
         totals: Arc<TransferTotals>,
+        updates: UpdateRules,
+        control: Handle,
     ) -> Self {
         Self {
             keys,
@@ -89,6 +100,9 @@ impl Room {
             writer,
             sources,
             totals,
+            updates,
+            control,
+            repeats: Repeats::since(now_s()),
             complaints: Complaints::default(),
             keeper: Keeper::default(),
             running: Running::default(),
@@ -154,7 +168,10 @@ impl Room {
     /// Sorts requests by what they ask for.
     async fn dispatch(&self, request: Request) -> Result<(), Gone> {
         let opcode = Header::read(&request.message).map_or(0, |header| header.opcode());
-        if opcode == u16::from(OPCODE_UPDATE) || opcode == u16::from(OPCODE_NOTIFY) {
+        if opcode == u16::from(OPCODE_UPDATE) {
+            return self.update(request).await;
+        }
+        if opcode == u16::from(OPCODE_NOTIFY) {
             self.totals.count(Happened::NotOffered);
             return request.refuse(Rcode::NOTIMP, None).await;
         }

@@ -34,6 +34,18 @@ pub enum Happened {
     BadTruncation,
     /// An operation that is not offered.
     NotOffered,
+    /// An update changed a zone.
+    Updated,
+    /// An update asked for what was so already.
+    UpdateUnchanged,
+    /// A prerequisite of an update was not met.
+    UpdateUnmet,
+    /// An update of what its sender may not change, or without a signature.
+    UpdateRefused,
+    /// A copy of an update that was seen before.
+    UpdateRepeated,
+    /// An update could not be kept.
+    UpdateFailed,
     /// A secondary took a notification.
     Notified,
     /// A secondary did not take a notification, after all attempts.
@@ -42,7 +54,7 @@ pub enum Happened {
 
 impl Happened {
     /// All of them, with the label each is shown under.
-    pub const ALL: [(Self, &'static str); 16] = [
+    pub const ALL: [(Self, &'static str); 22] = [
         (Self::Axfr, "axfr"),
         (Self::Ixfr, "ixfr"),
         (Self::IxfrAsAxfr, "ixfr_as_axfr"),
@@ -57,6 +69,12 @@ impl Happened {
         (Self::BadTime, "bad_time"),
         (Self::BadTruncation, "bad_truncation"),
         (Self::NotOffered, "not_offered"),
+        (Self::Updated, "updated"),
+        (Self::UpdateUnchanged, "update_unchanged"),
+        (Self::UpdateUnmet, "update_unmet"),
+        (Self::UpdateRefused, "update_refused"),
+        (Self::UpdateRepeated, "update_repeated"),
+        (Self::UpdateFailed, "update_failed"),
         (Self::Notified, "notified"),
         (Self::NotifyFailed, "notify_failed"),
     ];

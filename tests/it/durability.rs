@@ -397,11 +397,11 @@ async fn a_second_server_on_the_same_state_is_refused_and_the_first_goes_on() {
 }
 
 /// A small disk of its own, given back at the end.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// Mounts it; needs root.
-    fn mount(at: &Path, size: &str) -> Self {
+    pub fn mount(at: &Path, size: &str) -> Self {
         std::fs::create_dir_all(at).expect("a folder");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "tmpfs"])
@@ -414,7 +414,7 @@ impl SmallDisk {
     }
 
     /// Fills it to the last byte, in a file that can be removed again.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let path = self.0.join("somebody-elses-file");
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).expect("a file");
         let block = vec![1; 64 * 1024];
@@ -422,7 +422,7 @@ impl SmallDisk {
         while file.write_all(&[1; 512]).is_ok() {}
     }
 
-    fn free(&self) {
+    pub fn free(&self) {
         std::fs::remove_file(self.0.join("somebody-elses-file")).expect("removed");
     }
 }

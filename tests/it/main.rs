@@ -64,6 +64,7 @@ mod switches;
 mod terminal;
 mod transfers;
 mod tsig;
+mod updates;
 mod wire;
 mod world;
 mod zones;

@@ -3,6 +3,7 @@
 use super::protection::{CookieForm, DnstapForm, RateForm};
 use super::transfer::TransferForm;
 use super::tsig::TsigForm;
+use super::update::{self, UpdateForm};
 use super::{DohConfig, DotConfig, GeoConfig, LogFormat, ServerConfig};
 use crate::config::findings::Scope;
 use crate::config::problem::{Problem, Source, nearest};
@@ -48,6 +49,8 @@ pub(super) struct ServerForm {
     tsig: TsigForm,
     /// `[transfer]`.
     transfer: TransferForm,
+    /// `[[update]]`.
+    update: Vec<Spanned<UpdateForm>>,
 }
 
 /// `[admin]`.
@@ -153,6 +156,7 @@ impl ServerForm {
         config.geo = GeoConfig { country: file(&self.geo.country), asn: file(&self.geo.asn) };
         config.keys = self.tsig.keys(folder, scope);
         config.transfer = self.transfer.judge(&config.keys, scope);
+        config.updates = update::judge(&self.update, &config.keys, scope);
         config.rate = self.rate_limit.judge(scope);
         config.cookies = self.cookies.judge(scope);
         config.dnstap = self.dnstap.as_ref().and_then(|form| form.get_ref().judge(&form.span(), folder, scope));

@@ -79,7 +79,7 @@ fn secondary(text: &Spanned<String>, ring: &KeyRing, scope: &mut Scope<'_>) -> O
 
 impl Scope<'_> {
     /// The name of a key of the ring.
-    fn known_key(&mut self, text: &Spanned<String>, ring: &KeyRing) -> Option<Name> {
+    pub(super) fn known_key(&mut self, text: &Spanned<String>, ring: &KeyRing) -> Option<Name> {
         let name = self.name(text)?;
         if ring.find(&name).is_none() {
             let known: Vec<String> = ring.iter().map(|key| key.name.to_string()).collect();

@@ -29,6 +29,8 @@ pub struct Session {
     key: Arc<Key>,
     /// The signature before: the request's, then that of each message.
     earlier: Vec<u8>,
+    /// When the request was signed, seconds since 1970.
+    signed_s: u64,
     /// Whether nothing has been signed yet.
     is_first: bool,
 }
@@ -83,7 +85,7 @@ pub fn verify_request(keys: &KeyRing, message: &mut Vec<u8>, now_unix_s: u64) ->
     if tsig.mac.len() < full {
         return Ok(Verified::Refused(refusal(TsigError::BADTRUNC, vouched)));
     }
-    let session = Session { key: Arc::clone(key), earlier: tsig.mac.to_vec(), is_first: true };
+    let session = Session { key: Arc::clone(key), earlier: tsig.mac.to_vec(), signed_s: tsig.time_s, is_first: true };
     let (start, additionals) = (tsig.start, tsig.additionals);
     strip(message, start, additionals);
     Ok(Verified::Signed(session))
@@ -94,6 +96,13 @@ impl Session {
     #[must_use]
     pub fn key(&self) -> &Arc<Key> {
         &self.key
+    }
+
+    /// What tells this request from every other one: its signature, and when it was made. To be asked before a
+    /// reply is signed.
+    #[must_use]
+    pub fn mark(&self) -> (&[u8], u64) {
+        (&self.earlier, self.signed_s)
     }
 
     /// Signs the next message of the reply. It must leave room for [`Key::signature_len`].

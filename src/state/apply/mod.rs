@@ -51,7 +51,7 @@ pub fn apply(desired: &Desired, observed: &Observed, request: &Request, now: Mom
         Command::Unregister { switch, pool, id } => guests::unregister(&decide, switch, pool, id),
         Command::Expire { switch, over } => guests::expire(&decide, switch, over),
         Command::Discovered { switch, pool, members } => guests::discovered(&decide, switch, pool, members),
-        Command::Update(update) => update::update(&decide, update),
+        Command::Update(update, grants) => update::update(&decide, update, grants),
         Command::Reload(definitions) => reload::reload(&decide, definitions),
     }
 }

@@ -8,6 +8,7 @@ use crate::state::command::{Change, Rejection};
 use crate::state::definitions::ZoneDefinition;
 use crate::state::edits::{EditedSet, EditedZone, MAX_EDITS, MAX_SET_OCTETS, MAX_SET_RECORDS, SetKey, ZoneChange};
 use crate::state::serials;
+use crate::state::update_rules::Grants;
 use crate::zone::Zone;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +54,16 @@ pub enum UpdateRefusal {
         /// The switch.
         switch: String,
     },
+    /// No rule lets whoever asks change this.
+    #[error("{by} may not change {owner} {rtype}")]
+    NotAllowed {
+        /// The key.
+        by: String,
+        /// The name.
+        owner: Name,
+        /// The type.
+        rtype: RecordType,
+    },
     /// The set would be too large for an answer.
     #[error("{0} {1} would have more than {MAX_SET_RECORDS} records or {MAX_SET_OCTETS} octets")]
     SetTooLarge(Name, RecordType),
@@ -62,32 +73,44 @@ pub enum UpdateRefusal {
 }
 
 /// Decides an update.
-pub(super) fn update(decide: &Decide<'_>, update: &Update) -> Result<Change, Rejection> {
-    decide_update(decide, update).map_err(Rejection::Update)
+pub(super) fn update(decide: &Decide<'_>, update: &Update, grants: &Grants) -> Result<Change, Rejection> {
+    decide_update(decide, update, grants).map_err(Rejection::Update)
 }
 
-fn decide_update(decide: &Decide<'_>, update: &Update) -> Result<Change, UpdateRefusal> {
+fn decide_update(decide: &Decide<'_>, update: &Update, grants: &Grants) -> Result<Change, UpdateRefusal> {
     let desired = decide.desired;
     let definition = desired.definitions.zones.iter().find(|zone| zone.apex == update.zone);
     let definition = definition.ok_or_else(|| UpdateRefusal::UnknownZone(update.zone.clone()))?;
-    let mut draft = Draft { zone: desired.data_of(definition), apex: &definition.apex, changed: BTreeMap::new() };
-    draft.require(&update.prerequisites)?;
+    let mut draft = Draft {
+        zone: desired.data_of(definition),
+        apex: &definition.apex,
+        changed: BTreeMap::new(),
+        ignored: Vec::new(),
+    };
+    // Before the prerequisites, so that a key cannot ask about what it may not change (RFC 2136 §3.3).
     for edit in &update.changes {
         hold_switches(definition, draft.zone, edit)?;
+        draft.permit(edit, grants, &decide.request.by)?;
     }
+    draft.require(&update.prerequisites)?;
     let mut wanted_serial = None;
     for edit in &update.changes {
         if let Edit::Add { owner, rtype: RecordType::SOA, rdata, .. } = edit {
             let newer = soa_serial(rdata).filter(|new| serial::is_newer(*new, serials::current(desired, definition)));
             // RFC 2136 §3.4.2.2: an SOA that is no newer, or not at the apex, is ignored.
-            let (Some(newer), true) = (newer, *owner == definition.apex) else { continue };
+            let (Some(newer), true) = (newer, *owner == definition.apex) else {
+                draft
+                    .ignored
+                    .push(format!("the SOA record at {owner} is no newer than the zone's, or not at its apex"));
+                continue;
+            };
             wanted_serial = Some(newer);
         }
         draft.make(edit)?;
     }
     let rows = draft.rows(decide, definition)?;
     if rows.is_empty() {
-        return Ok(decide.unchanged());
+        return Ok(Change { notes: draft.ignored, ..decide.unchanged() });
     }
     let mut sets = desired.edited.get(&definition.apex).map(|zone| zone.sets.clone()).unwrap_or_default();
     for (key, set) in &rows {
@@ -104,6 +127,7 @@ fn decide_update(decide: &Decide<'_>, update: &Update) -> Result<Change, UpdateR
         change.serials.iter_mut().for_each(|(_, next)| *next = serials::newest(*next, wanted));
     }
     let zone = EditedZone::compile(definition, sets);
+    change.notes = draft.ignored;
     change.zones = vec![ZoneChange { apex: definition.apex.clone(), rows, zone }];
     Ok(change)
 }
@@ -155,6 +179,8 @@ struct Draft<'a> {
     apex: &'a Name,
     /// Sets that may differ from the zone's; empty ones are gone.
     changed: BTreeMap<SetKey, Set>,
+    /// What RFC 2136 has ignored.
+    ignored: Vec<String>,
 }
 
 impl Draft<'_> {
@@ -173,6 +199,18 @@ impl Draft<'_> {
         types.dedup();
         types.retain(|rtype| !self.set(owner, *rtype).rdatas.is_empty());
         types
+    }
+
+    /// Whether a rule covers what a change is about: of a whole name, everything that is there.
+    fn permit(&self, edit: &Edit, grants: &Grants, by: &str) -> Result<(), UpdateRefusal> {
+        let owner = edit.owner();
+        let types = edit.rtype().map_or_else(|| self.types(owner), |rtype| vec![rtype]);
+        let stays = |rtype: RecordType| {
+            edit.rtype().is_none() && owner == self.apex && matches!(rtype, RecordType::SOA | RecordType::NS)
+        };
+        let refused = types.into_iter().find(|rtype| !stays(*rtype) && !grants.allow(owner, *rtype));
+        refused
+            .map_or(Ok(()), |rtype| Err(UpdateRefusal::NotAllowed { by: by.to_owned(), owner: owner.clone(), rtype }))
     }
 
     /// Holds what must hold (RFC 2136 §3.2).
@@ -240,6 +278,7 @@ impl Draft<'_> {
             (rtype == RecordType::CNAME) != (*other == RecordType::CNAME) && !beside(rtype) && !beside(*other)
         };
         if types.iter().any(clashes) {
+            self.ignored.push(format!("{owner} {rtype}: a CNAME stands alone, and something else is there"));
             return Ok(());
         }
         let mut set = self.set(owner, rtype);

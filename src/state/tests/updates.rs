@@ -4,6 +4,7 @@ use super::*;
 use crate::dns::rdata::parse_rdata_text;
 use crate::dns::update::{Edit, Prerequisite, Update};
 use crate::state::apply::UpdateRefusal;
+use crate::state::{Grants, UpdateNames, UpdateRule, UpdateRules};
 
 fn name(text: &str) -> Name {
     Name::parse(text, Some(&"example.test".parse().unwrap())).unwrap()
@@ -22,7 +23,25 @@ fn remove(owner: &str, rtype: RecordType, text: &str) -> Edit {
 }
 
 fn update(prerequisites: Vec<Prerequisite>, changes: Vec<Edit>) -> Command {
-    Command::Update(Box::new(Update { zone: name("@"), prerequisites, changes }))
+    let update = Update { zone: name("@"), prerequisites, changes };
+    Command::Update(Box::new(update), everything())
+}
+
+/// The rules of a key that may change everything.
+fn everything() -> Grants {
+    let types = [RecordType::SOA, RecordType::NS, RecordType(43)];
+    rules(&[(UpdateNames::Below(None), &[]), (UpdateNames::Below(None), &types)])
+}
+
+/// These rules, of one key.
+fn rules(rules: &[(UpdateNames, &[RecordType])]) -> Grants {
+    let key: Name = "k.".parse().unwrap();
+    let rule = |(names, types): &(UpdateNames, &[RecordType])| UpdateRule {
+        key: key.clone(),
+        names: names.clone(),
+        types: types.to_vec(),
+    };
+    UpdateRules(rules.iter().map(rule).collect()).of(&key)
 }
 
 /// Changes without prerequisites, taken in.
@@ -41,8 +60,11 @@ fn refusal(world: &World, command: Command) -> UpdateRefusal {
 fn served(world: &World, owner: &str, rtype: RecordType) -> Vec<String> {
     let definition = world.desired.definitions.zones.iter().find(|zone| zone.apex == name("@")).unwrap();
     let set = world.desired.data_of(definition).rrset_of(&name(owner), rtype);
-    let mut records: Vec<String> =
-        set.iter().flat_map(|set| set.rdatas()).map(|rdata| crate::dns::rdata::display_rdata(rtype, rdata)).collect();
+    let mut records: Vec<String> = set
+        .iter()
+        .flat_map(crate::zone::RrsetRef::rdatas)
+        .map(|rdata| crate::dns::rdata::display_rdata(rtype, rdata))
+        .collect();
     records.sort();
     records
 }
@@ -178,7 +200,7 @@ fn a_set_that_fits_no_answer_and_a_zone_that_is_not_ours_are_refused() {
     let refused = refusal(&world, update(Vec::new(), many));
     assert_eq!(refused, UpdateRefusal::SetTooLarge(name("big"), RecordType::TXT));
     let elsewhere = Update { zone: "elsewhere.test".parse().unwrap(), prerequisites: Vec::new(), changes: Vec::new() };
-    let refused = refusal(&world, Command::Update(Box::new(elsewhere)));
+    let refused = refusal(&world, Command::Update(Box::new(elsewhere), everything()));
     assert!(matches!(refused, UpdateRefusal::UnknownZone(_)));
 }
 
@@ -206,4 +228,38 @@ fn an_edit_reads_back_as_it_was_stored() {
         let set = set.as_ref().unwrap();
         assert_eq!(v1::decode_edit(&v1::encode_edit(set)).unwrap(), *set);
     }
+}
+
+#[test]
+fn rfc3007_3_a_key_changes_what_its_rules_cover_and_an_update_with_more_changes_nothing() {
+    let mut world = World::new();
+    make(&mut world, vec![add("host", RecordType::A, "192.0.2.1"), add("host", RecordType::TXT, "t")]);
+    let below = UpdateNames::Below(Some(name("host")));
+    let (txt, all): (&[RecordType], &[RecordType]) = (&[RecordType::TXT], &[]);
+    let with = |changes: Vec<Edit>, grants: Grants| {
+        let update = Update { zone: name("@"), prerequisites: vec![Prerequisite::NameInUse(name("nobody"))], changes };
+        refusal(&world, Command::Update(Box::new(update), grants))
+    };
+    let may_not = |owner: &str, rtype| UpdateRefusal::NotAllowed { by: "ada".to_owned(), owner: name(owner), rtype };
+    let some = || rules(&[(below.clone(), txt)]);
+    assert_eq!(with(vec![add("host", RecordType::A, "192.0.2.2")], some()), may_not("host", RecordType::A));
+    assert_eq!(with(vec![add("other", RecordType::TXT, "t")], some()), may_not("other", RecordType::TXT));
+    let whole = vec![add("host", RecordType::TXT, "u"), Edit::DeleteName(name("host"))];
+    assert_eq!(with(whole.clone(), some()), may_not("host", RecordType::A), "a name goes with all of its types");
+    let unmet = UpdateRefusal::NameUnused(name("nobody"));
+    assert_eq!(with(whole, rules(&[(below.clone(), all)])), unmet, "allowed, and the prerequisite is not met");
+    let servers = vec![add("host", RecordType::NS, "ns1")];
+    assert_eq!(with(servers, rules(&[(below, all)])), may_not("host", RecordType::NS), "NS has to be named");
+    let nothing = with(vec![Edit::DeleteName(name("nothing.there"))], rules(&[]));
+    assert_eq!(nothing, unmet, "nothing goes where nothing is");
+}
+
+#[test]
+fn rfc2136_3_4_2_2_what_is_ignored_is_said() {
+    let mut world = World::new();
+    make(&mut world, vec![add("x", RecordType::A, "192.0.2.1")]);
+    let change = world.ask(update(Vec::new(), vec![add("x", RecordType::CNAME, "y")])).unwrap();
+    assert_eq!(change.notes.len(), 1, "{:?}", change.notes);
+    let change = make(&mut world, vec![add("x", RecordType::CNAME, "y"), add("z", RecordType::A, "192.0.2.3")]);
+    assert!(change.notes[0].contains("a CNAME stands alone"), "{:?}", change.notes);
 }

@@ -1,0 +1,136 @@
+//! Dynamic updates (RFC 2136): signed, decided by `control` like every other change, replied to when every answer
+//! shows it.
+
+use super::repeats::{Said, Seen};
+use super::request::{Request, now_s};
+use super::{Happened, Room};
+use crate::control::{Asked, Caller, Refused};
+use crate::dns::edns::ExtendedError;
+use crate::dns::update::Update;
+use crate::dns::{Name, Rcode};
+use crate::server::Gone;
+use crate::state::apply::UpdateRefusal;
+use crate::state::{Command, Rejection};
+use std::net::SocketAddr;
+
+/// How an update that is not in order is replied to, and what the log says of it.
+struct Refusing {
+    said: Said,
+    happened: Happened,
+    why: String,
+}
+
+impl Room {
+    /// Decides an update and replies.
+    pub(super) async fn update(&self, request: Request) -> Result<(), Gone> {
+        let Some(session) = &request.session else {
+            self.totals.count(Happened::UpdateRefused);
+            if self.complaints.may_say("update unsigned") {
+                let client = request.client.ip();
+                tracing::warn!(%client, "an update without a signature was refused: give the client a key of [tsig.keys] that [[update]] names");
+            }
+            return request.refuse(Rcode::REFUSED, Some(ExtendedError::UpdateUnsigned)).await;
+        };
+        let (key, mac) = (session.key().name.clone(), session.mark().0.to_vec());
+        match self.repeats.see(session.mark(), now_s()) {
+            Seen::First => {}
+            Seen::InHand => {
+                self.totals.count(Happened::UpdateRepeated);
+                // The reply to the first copy is on its way.
+                return Ok(());
+            }
+            Seen::Answered((rcode, error)) => {
+                self.totals.count(Happened::UpdateRepeated);
+                return request.refuse(rcode, error).await;
+            }
+            Seen::Stale => {
+                self.totals.count(Happened::UpdateRepeated);
+                return request.refuse(Rcode::REFUSED, Some(ExtendedError::UpdateStale)).await;
+            }
+            Seen::TooMany => {
+                self.totals.count(Happened::UpdateFailed);
+                if self.complaints.may_say("update too many") {
+                    tracing::warn!(%key, "more updates came in ten minutes than can be told from copies: this one was not taken");
+                }
+                return request.refuse(Rcode::SERVFAIL, Some(ExtendedError::UpdateNotKept)).await;
+            }
+        }
+        let (rcode, error) = match self.change(&request, &key).await {
+            Ok(said) => said,
+            Err(refusing) => {
+                self.totals.count(refusing.happened);
+                if self.complaints.may_say(&format!("update {key} {:?}", refusing.happened)) {
+                    tracing::info!(client = %request.client.ip(), %key, rcode = refusing.said.0.0, "an update was refused: {}", refusing.why);
+                }
+                refusing.said
+            }
+        };
+        if rcode == Rcode::SERVFAIL {
+            self.repeats.forget(&mac);
+        } else {
+            self.repeats.answered(&mac, (rcode, error));
+        }
+        request.refuse(rcode, error).await
+    }
+
+    /// Has the change made.
+    async fn change(&self, request: &Request, key: &Name) -> Result<Said, Refusing> {
+        let update = Update::read(&request.message).map_err(|rcode| Refusing {
+            said: (rcode, None),
+            happened: Happened::Malformed,
+            why: "its records cannot be read, or lie outside its zone".to_owned(),
+        })?;
+        let grants = self.updates.of(key);
+        if grants.is_empty() {
+            return Err(Refusing {
+                said: (Rcode::REFUSED, Some(ExtendedError::UpdateNotAllowed)),
+                happened: Happened::UpdateRefused,
+                why: "no [[update]] of the server's file names this key".to_owned(),
+            });
+        }
+        let zone = update.zone.clone();
+        let asked = asked(Command::Update(Box::new(update), grants), key, request.client);
+        let replied = self.control.change(asked).await.map_err(refusing)?;
+        let (changed, applied) = (replied.changed, replied.applied);
+        for note in &replied.notes {
+            tracing::info!(%zone, %key, "a change of an update was ignored (RFC 2136): {note}");
+        }
+        if !applied {
+            tracing::warn!(%zone, %key, "an update is kept, and some answers do not show it yet");
+        }
+        self.totals.count(if changed { Happened::Updated } else { Happened::UpdateUnchanged });
+        Ok((Rcode::NOERROR, None))
+    }
+}
+
+/// A change on behalf of a key.
+fn asked(command: Command, key: &Name, client: SocketAddr) -> Asked {
+    let name = format!("key {key}");
+    let request = crate::state::Request { command, reason: None, force: false, if_match: None, by: name.clone() };
+    let caller = Caller { name, from: client.ip().to_canonical().to_string(), ..Caller::default() };
+    Asked { request, dry_run: false, caller, idempotency: None }
+}
+
+/// How a refused change is replied to (RFC 2136 §3).
+fn refusing(refused: Refused) -> Refusing {
+    use UpdateRefusal as U;
+    let why = refused.to_string();
+    let (rcode, error, happened) = match refused {
+        Refused::Rejected(Rejection::Update(refusal)) => match refusal {
+            U::UnknownZone(_) => (Rcode::NOTAUTH, Some(ExtendedError::NotAuthoritative), Happened::UpdateRefused),
+            U::NameUnused(_) => (Rcode::NXDOMAIN, None, Happened::UpdateUnmet),
+            U::NameInUse(_) => (Rcode::YXDOMAIN, None, Happened::UpdateUnmet),
+            U::SetDiffers(..) => (Rcode::NXRRSET, None, Happened::UpdateUnmet),
+            U::SetExists(..) => (Rcode::YXRRSET, None, Happened::UpdateUnmet),
+            U::NotAllowed { .. } => (Rcode::REFUSED, Some(ExtendedError::UpdateNotAllowed), Happened::UpdateRefused),
+            U::Steered { .. } | U::Hides { .. } => {
+                (Rcode::REFUSED, Some(ExtendedError::UpdateSteered), Happened::UpdateRefused)
+            }
+            U::SetTooLarge(..) | U::TooManyEdits(_) => {
+                (Rcode::REFUSED, Some(ExtendedError::UpdateTooLarge), Happened::UpdateRefused)
+            }
+        },
+        _ => (Rcode::SERVFAIL, Some(ExtendedError::UpdateNotKept), Happened::UpdateFailed),
+    };
+    Refusing { said: (rcode, error), happened, why }
+}
