@@ -167,16 +167,16 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     let taps = tap.map(|tap| tap.spawn(&mut workers, until(stopped.clone())));
     let transfer_totals = Arc::new(TransferTotals::default());
     if let Some(deferred) = deferred {
-        let room = transfer::Room::new(
-            Arc::new(config.keys.clone()),
-            Arc::new(config.transfer.rules.clone()),
-            started.snapshots.clone(),
-            cells.shared_writer("signed"),
-            config.listen.iter().map(SocketAddr::ip).collect(),
-            transfer_totals.clone(),
-            config.updates.clone(),
-            started.handle.clone(),
-        );
+        let room = transfer::Room::new(transfer::Parts {
+            keys: Arc::new(config.keys.clone()),
+            rules: Arc::new(config.transfer.rules.clone()),
+            updates: config.updates.clone(),
+            control: started.handle.clone(),
+            snapshots: started.snapshots.clone(),
+            writer: cells.shared_writer("signed"),
+            sources: config.listen.iter().map(SocketAddr::ip).collect(),
+            totals: transfer_totals.clone(),
+        });
         let room = Arc::new(room);
         workers.push(tokio::spawn(transfer::follow(
             room.clone(),

@@ -36,11 +36,11 @@ pub(super) async fn exchange(
 ) -> Result<Option<u32>, String> {
     let key = match &secondary.key {
         None => None,
-        Some(name) => Some(room.keys.find(name).ok_or_else(|| format!("there is no key {name}"))?),
+        Some(name) => Some(room.parts.keys.find(name).ok_or_else(|| format!("there is no key {name}"))?),
     };
     let mut message = question(zone, &what);
     let mut expecting = key.map(|key| sign_request(key, &mut message, now_s()));
-    let socket = open(secondary.address, &room.sources).await.map_err(|error| format!("no socket: {error}"))?;
+    let socket = open(secondary.address, &room.parts.sources).await.map_err(|error| format!("no socket: {error}"))?;
     socket.send(&message).await.map_err(|error| error.to_string())?;
     let read = async {
         loop {

@@ -126,13 +126,13 @@ impl Followed {
         let told = exchange(&self.room, zone, secondary, super::exchange::What::Notify(soa.as_deref())).await;
         match told {
             Ok(_) => {
-                self.room.totals.count(Happened::Notified);
+                self.room.parts.totals.count(Happened::Notified);
                 tracing::debug!(%zone, secondary = %secondary.address, serial, "notified");
                 true
             }
             Err(why) => {
                 if round + 1 == TELLING_ROUNDS {
-                    self.room.totals.count(Happened::NotifyFailed);
+                    self.room.parts.totals.count(Happened::NotifyFailed);
                     if self.room.complaints.may_say(&format!("notify {}", secondary.address)) {
                         tracing::warn!(%zone, secondary = %secondary.address, serial, "a secondary takes no notification: {why}");
                     }

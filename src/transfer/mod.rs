@@ -55,11 +55,15 @@ const GRACE: Duration = Duration::from_secs(5);
 const MESSAGE: usize = u16::MAX as usize;
 
 /// What this room needs to know.
-pub struct Room {
+pub struct Parts {
     /// Keys by which others sign.
     pub keys: Arc<KeyRing>,
     /// Who may take zones that do not say it themselves.
     pub rules: Arc<TransferRules>,
+    /// Which key may change what.
+    pub updates: UpdateRules,
+    /// Where changes are decided.
+    pub control: Handle,
     /// The view that is answered from.
     pub snapshots: Arc<SnapshotCell>,
     /// Where the answers to signed queries are counted, and until when they may be cached.
@@ -68,10 +72,11 @@ pub struct Room {
     pub sources: Vec<IpAddr>,
     /// What is counted.
     pub totals: Arc<TransferTotals>,
-    /// Which key may change what.
-    pub updates: UpdateRules,
-    /// Where changes are decided.
-    pub control: Handle,
+}
+
+/// The room: what it was given, and what it remembers.
+pub struct Room {
+    parts: Parts,
     repeats: Repeats,
     complaints: Complaints,
     keeper: Keeper,
@@ -81,27 +86,11 @@ pub struct Room {
 }
 
 impl Room {
-    /// A room of its parts.
+    /// A room that remembers nothing yet.
     #[must_use]
-    pub fn new(
-        keys: Arc<KeyRing>,
-        rules: Arc<TransferRules>,
-        snapshots: Arc<SnapshotCell>,
-        writer: SharedWriter,
-        sources: Vec<IpAddr>,
-        totals: Arc<TransferTotals>,
-        updates: UpdateRules,
-        control: Handle,
-    ) -> Self {
+    pub fn new(parts: Parts) -> Self {
         Self {
-            keys,
-            rules,
-            snapshots,
-            writer,
-            sources,
-            totals,
-            updates,
-            control,
+            parts,
             repeats: Repeats::since(now_s()),
             complaints: Complaints::default(),
             keeper: Keeper::default(),
@@ -144,11 +133,11 @@ fn said_of(ended: Result<(), tokio::task::JoinError>) {
 /// One message.
 async fn serve(room: Arc<Room>, deferred: Deferred) {
     let Deferred { mut message, client, transport, reply } = deferred;
-    let verified = verify_request(&room.keys, &mut message, now_s());
+    let verified = verify_request(&room.parts.keys, &mut message, now_s());
     // A client that is gone needs no reply.
     let _ = match verified {
         Err(Malformed) => {
-            room.totals.count(Happened::Malformed);
+            room.parts.totals.count(Happened::Malformed);
             reply.send(brief(&message, Rcode::FORMERR, None)).await
         }
         Ok(Verified::Refused(refusal)) => {
@@ -172,7 +161,7 @@ impl Room {
             return self.update(request).await;
         }
         if opcode == u16::from(OPCODE_NOTIFY) {
-            self.totals.count(Happened::NotOffered);
+            self.parts.totals.count(Happened::NotOffered);
             return request.refuse(Rcode::NOTIMP, None).await;
         }
         match request.question() {
@@ -185,12 +174,12 @@ impl Room {
 
     /// Who may take a zone.
     fn rules_of(&self, _apex: &Name) -> &TransferRules {
-        &self.rules
+        &self.parts.rules
     }
 
     /// Takes note of what was published.
     fn keep_up(&self) {
-        self.keeper.catch_up(&self.snapshots.load(), |apex| self.rules_of(apex).allow_somebody());
+        self.keeper.catch_up(&self.parts.snapshots.load(), |apex| self.rules_of(apex).allow_somebody());
     }
 
     /// The serial that a secondary showed last.
@@ -205,21 +194,21 @@ impl Room {
 
     /// An ordinary query that was signed: the ordinary answer, signed.
     async fn answer_query(&self, request: Request) -> Result<(), Gone> {
-        self.totals.count(Happened::SignedQuery);
+        self.parts.totals.count(Happened::SignedQuery);
         let query_len = request.message.len();
         let mut message = request.message.clone();
         message.resize(MESSAGE, 0);
         let asker = Asker { client: request.client.ip(), transport: request.transport, draw: clock::random_u64() };
         let outcome = {
-            let snapshot = self.snapshots.load();
+            let snapshot = self.parts.snapshots.load();
             let outcome = answer::respond(&snapshot, &asker, &mut message, query_len);
             // Written while the snapshot is held, as every promise is (§4.1).
             if let Some(chosen) = &outcome.choice {
-                self.writer.answers(clock::boot_ms(), &[tally(chosen)]);
+                self.parts.writer.answers(clock::boot_ms(), &[tally(chosen)]);
             }
             outcome
         };
-        self.writer.response(outcome.rcode);
+        self.parts.writer.response(outcome.rcode);
         // RFC 8945 §5.3: what does not fit with its signature asks to come back over TCP.
         let len = if outcome.len > request.limit() { cut_to_question(&mut message, outcome.len) } else { outcome.len };
         message.truncate(len);
@@ -230,7 +219,7 @@ impl Room {
     fn complain(&self, refusal: &Refusal, client: IpAddr) {
         let Refusal { error, key, algorithm, .. } = refusal;
         let (happened, remedy) = match *error {
-            TsigError::BADKEY if self.keys.find(key).is_none() => {
+            TsigError::BADKEY if self.parts.keys.find(key).is_none() => {
                 (Happened::BadKey, "add the key under [tsig.keys], or correct its name on the other side")
             }
             TsigError::BADKEY => (
@@ -243,7 +232,7 @@ impl Room {
             TsigError::BADTRUNC => (Happened::BadTruncation, "have the other side send whole signatures"),
             _ => (Happened::BadSignature, "give both sides the same secret for this key"),
         };
-        self.totals.count(happened);
+        self.parts.totals.count(happened);
         if self.complaints.may_say(&format!("{error} {key}")) {
             tracing::warn!(%client, %key, %algorithm, %error, "a signature was refused: {remedy}");
         }

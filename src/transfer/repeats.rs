@@ -15,6 +15,9 @@ const REMEMBERED: usize = 65_536;
 /// What a request got: an RCODE, and what is said beside it.
 pub(super) type Said = (Rcode, Option<ExtendedError>);
 
+/// Signatures, when each was made, and what its request got.
+type Known = HashMap<Box<[u8]>, (u64, Option<Said>)>;
+
 /// A request that has not come before, or what became of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Seen {
@@ -34,7 +37,7 @@ pub(super) enum Seen {
 #[derive(Debug)]
 pub(super) struct Repeats {
     since_s: u64,
-    known: Mutex<HashMap<Box<[u8]>, (u64, Option<Said>)>>,
+    known: Mutex<Known>,
 }
 
 impl Repeats {

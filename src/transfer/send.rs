@@ -60,7 +60,7 @@ impl Room {
         self.keep_up();
         let rules = self.rules_of(&question.name);
         if question.qclass != CLASS_IN || !rules.allows(request.client.ip(), request.key()) {
-            self.totals.count(Happened::Refused);
+            self.parts.totals.count(Happened::Refused);
             let (client, zone) = (request.client.ip(), &question.name);
             if self.complaints.may_say(&format!("transfer {client}")) {
                 tracing::info!(%client, %zone, key = ?request.key(), "a transfer was refused: [transfer] does not allow this client");
@@ -75,7 +75,7 @@ impl Room {
         }
         if request.transport == Transport::Udp {
             // RFC 5936 §4.2: there is no AXFR over UDP.
-            self.totals.count(Happened::Refused);
+            self.parts.totals.count(Happened::Refused);
             return request.refuse(Rcode::REFUSED, None).await;
         }
         self.send(request, &question, &history, Form::Whole).await
@@ -84,7 +84,7 @@ impl Room {
     /// IXFR: nothing new, the changes, or the whole zone.
     async fn send_changes(&self, request: Request, question: &Question, history: &History) -> Result<(), Gone> {
         let Some(held) = held_serial(&request.message) else {
-            self.totals.count(Happened::Malformed);
+            self.parts.totals.count(Happened::Malformed);
             return request.refuse(Rcode::FORMERR, None).await;
         };
         if history.is_held_at(held) {
@@ -98,7 +98,7 @@ impl Room {
         if let Form::Changes(changes) = &form {
             let mut page = Page::new(&request.message, question, history.image.zone.apex().wire(), request.limit());
             if changes_into(changes, history, &mut |relative, record| page.push(relative, record)) {
-                self.totals.count(Happened::Ixfr);
+                self.parts.totals.count(Happened::Ixfr);
                 return request.answer(page.finish()).await;
             }
         }
@@ -108,13 +108,13 @@ impl Room {
     /// Sends messages until the form is complete.
     async fn send(&self, request: Request, question: &Question, history: &History, form: Form) -> Result<(), Gone> {
         let Some(_seat) = self.running.begin(request.client.ip()) else {
-            self.totals.count(Happened::Refused);
+            self.parts.totals.count(Happened::Refused);
             return request.refuse(Rcode::SERVFAIL, None).await;
         };
         let happened = form.happened();
         let (client, zone, serial) = (request.client.ip(), &question.name, history.image.serial);
         let sent = write(request, question, history, form).await;
-        self.totals.count(if sent.is_ok() { happened } else { Happened::TransferCut });
+        self.parts.totals.count(if sent.is_ok() { happened } else { Happened::TransferCut });
         match &sent {
             Ok(()) => tracing::debug!(%client, %zone, serial, form = happened.word(), "transferred"),
             Err(Gone) => {

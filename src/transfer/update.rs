@@ -24,7 +24,7 @@ impl Room {
     /// Decides an update and replies.
     pub(super) async fn update(&self, request: Request) -> Result<(), Gone> {
         let Some(session) = &request.session else {
-            self.totals.count(Happened::UpdateRefused);
+            self.parts.totals.count(Happened::UpdateRefused);
             if self.complaints.may_say("update unsigned") {
                 let client = request.client.ip();
                 tracing::warn!(%client, "an update without a signature was refused: give the client a key of [tsig.keys] that [[update]] names");
@@ -35,20 +35,20 @@ impl Room {
         match self.repeats.see(session.mark(), now_s()) {
             Seen::First => {}
             Seen::InHand => {
-                self.totals.count(Happened::UpdateRepeated);
+                self.parts.totals.count(Happened::UpdateRepeated);
                 // The reply to the first copy is on its way.
                 return Ok(());
             }
             Seen::Answered((rcode, error)) => {
-                self.totals.count(Happened::UpdateRepeated);
+                self.parts.totals.count(Happened::UpdateRepeated);
                 return request.refuse(rcode, error).await;
             }
             Seen::Stale => {
-                self.totals.count(Happened::UpdateRepeated);
+                self.parts.totals.count(Happened::UpdateRepeated);
                 return request.refuse(Rcode::REFUSED, Some(ExtendedError::UpdateStale)).await;
             }
             Seen::TooMany => {
-                self.totals.count(Happened::UpdateFailed);
+                self.parts.totals.count(Happened::UpdateFailed);
                 if self.complaints.may_say("update too many") {
                     tracing::warn!(%key, "more updates came in ten minutes than can be told from copies: this one was not taken");
                 }
@@ -58,7 +58,7 @@ impl Room {
         let (rcode, error) = match self.change(&request, &key).await {
             Ok(said) => said,
             Err(refusing) => {
-                self.totals.count(refusing.happened);
+                self.parts.totals.count(refusing.happened);
                 if self.complaints.may_say(&format!("update {key} {:?}", refusing.happened)) {
                     tracing::info!(client = %request.client.ip(), %key, rcode = refusing.said.0.0, "an update was refused: {}", refusing.why);
                 }
@@ -80,7 +80,7 @@ impl Room {
             happened: Happened::Malformed,
             why: "its records cannot be read, or lie outside its zone".to_owned(),
         })?;
-        let grants = self.updates.of(key);
+        let grants = self.parts.updates.of(key);
         if grants.is_empty() {
             return Err(Refusing {
                 said: (Rcode::REFUSED, Some(ExtendedError::UpdateNotAllowed)),
@@ -90,7 +90,7 @@ impl Room {
         }
         let zone = update.zone.clone();
         let asked = asked(Command::Update(Box::new(update), grants), key, request.client);
-        let replied = self.control.change(asked).await.map_err(refusing)?;
+        let replied = self.parts.control.change(asked).await.map_err(refusing)?;
         let (changed, applied) = (replied.changed, replied.applied);
         for note in &replied.notes {
             tracing::info!(%zone, %key, "a change of an update was ignored (RFC 2136): {note}");
@@ -98,7 +98,7 @@ impl Room {
         if !applied {
             tracing::warn!(%zone, %key, "an update is kept, and some answers do not show it yet");
         }
-        self.totals.count(if changed { Happened::Updated } else { Happened::UpdateUnchanged });
+        self.parts.totals.count(if changed { Happened::Updated } else { Happened::UpdateUnchanged });
         Ok((Rcode::NOERROR, None))
     }
 }

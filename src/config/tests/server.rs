@@ -5,6 +5,7 @@ use crate::config::server::{
     CookieMode, DnstapConfig, DnstapTarget, DohConfig, DotConfig, LogFormat, RateConfig, TransferConfig,
 };
 use crate::config::{Overrides, ServerConfig};
+use crate::dns::RecordType;
 use crate::dns::tsig::{Algorithm, Key};
 use std::path::Path;
 
@@ -247,5 +248,40 @@ fn what_is_wrong_with_keys_and_transfers_is_said_at_its_place_without_the_secret
         let problems = refused(text);
         assert!(problems.contains(said), "{said} is missing in\n{problems}");
         assert!(!problems.contains("AQI"), "the secret is shown:\n{problems}");
+    }
+}
+
+#[test]
+fn rules_of_updates_name_a_key_and_where() {
+    let keys = "[tsig.keys.k]\nsecret = \"AQIDBAUGBwg=\"\n";
+    let text = format!(
+        "{keys}[[update]]\nkey = \"k\"\npreset = \"acme\"\n[[update]]\nkey = \"K.\"\nsuffix = \"apps.example\"\ntypes = [\"a\", \"TXT\"]\n\
+         [[update]]\nkey = \"k\"\nname = \"host.example.\"\n[[update]]\nkey = \"k\"\npreset = \"acme\"\nsuffix = \"example.\"\n"
+    );
+    let (_folder, config) = read(&text, Overrides::default());
+    let rules = config.unwrap().updates.0;
+    let names: Vec<String> = rules.iter().map(|rule| rule.names.to_string()).collect();
+    let expected = [
+        "_acme-challenge of every name",
+        "apps.example. and below",
+        "host.example.",
+        "_acme-challenge at and below example.",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(rules[1].types, [RecordType::A, RecordType::TXT]);
+    for (rule, problem) in [
+        ("", "this rule names no key"),
+        ("key = \"x\"\nsuffix = \".\"\n", "there is no key x."),
+        ("key = \"k\"\n", "does not say what the key may change"),
+        ("key = \"k\"\npreset = \"dyndns\"\n", "there is no preset `dyndns`"),
+        ("key = \"k\"\npreset = \"acme\"\ntypes = [\"A\"]\n", "is about TXT records only"),
+        ("key = \"k\"\npreset = \"acme\"\nname = \"a.\"\n", "only one of them can be meant"),
+        ("key = \"k\"\nname = \"a.\"\nsuffix = \"b.\"\n", "only one of them can be meant"),
+        ("key = \"k\"\nsuffix = \".\"\ntypes = [\"AXFR\"]\n", "`AXFR` is no type of records"),
+        ("key = \"k\"\nsuffix = \"a..b\"\n", "is not a domain name"),
+        ("key = \"k\"\nzone = \"a.\"\n", "known here: key, preset, name, suffix, types"),
+    ] {
+        let said = refused(&format!("{keys}[[update]]\n{rule}"));
+        assert!(said.contains(problem) && said.contains("tidegate.toml:"), "{rule}: {said}");
     }
 }
