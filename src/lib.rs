@@ -9,10 +9,12 @@
 pub mod admin;
 pub mod answer;
 pub mod app;
+pub mod ask;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod delegation;
 pub mod demo;
 pub mod discovery;
 pub mod dns;

@@ -222,9 +222,30 @@ pub(super) struct CheckArgs {
     /// The server's file, which is checked too; it names the databases of rules by country and ASN
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Ask the parent of each zone, and each nameserver, whether the world finds the zone
+    #[arg(long)]
+    pub delegation: bool,
+    /// Look at this zone only; may be repeated
+    #[arg(long = "zone", value_name = "NAME", requires = "delegation")]
+    pub only: Vec<crate::dns::Name>,
+    /// A server of the parent, with :PORT if it is not 53; may be repeated (found through a resolver)
+    #[arg(long = "parent", value_name = "ADDRESS", requires = "delegation", value_parser = dns_server)]
+    pub parents: Vec<std::net::SocketAddr>,
+    /// A resolver to find the parent and its servers with; may be repeated (those of /etc/resolv.conf)
+    #[arg(long = "resolver", value_name = "ADDRESS", requires = "delegation", value_parser = dns_server)]
+    pub resolvers: Vec<std::net::SocketAddr>,
+    /// How long one reply may take
+    #[arg(long, value_name = "DURATION", requires = "delegation", default_value = "3s", value_parser = humantime::parse_duration)]
+    pub timeout: std::time::Duration,
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// An address to ask at, port 53 unless it says another.
+fn dns_server(text: &str) -> Result<std::net::SocketAddr, String> {
+    let alone = || text.parse::<std::net::IpAddr>().map(|address| (address, 53).into());
+    text.parse().or_else(|_| alone()).map_err(|_| "write an address such as 192.0.2.1 or [2001:db8::1]:53".to_owned())
 }
 
 /// `compare`.

@@ -1,24 +1,68 @@
-//! `tidegate check`: every problem of the files at once, and what each switch would do.
+//! `tidegate check`: every problem of the files at once, what each switch would do, and how the world finds the zones.
 
 use super::args::CheckArgs;
 use super::exit::{Exit, Failure};
-use super::print::Tone;
+use super::print::{self, Tone};
 use super::terminal;
 use crate::config::{self, Overrides, Report, ServerConfig};
+use crate::delegation::{self, Severity, ZoneReport};
 use crate::geo::GeoFiles;
-use std::path::PathBuf;
+use crate::steering::GeoDatabases;
+use std::path::{Path, PathBuf};
 
 /// Checks.
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let (folder, files) = folder(args)?;
     let geo = files.load().map_err(|error| Failure::failed(error.to_string()))?;
     let report = config::check_with(&folder, &geo);
+    let is_valid = report.problems.is_empty();
+    // What would not be loaded is not looked for in the world.
+    let seen = if args.delegation && is_valid { Some(look(args, &folder, &geo)?) } else { None };
     if args.json {
-        terminal::print(&format!("{}\n", as_json(&report)));
+        let mut body = as_json(&report);
+        if let (Some(seen), Some(body)) = (&seen, body.as_object_mut()) {
+            let seen = serde_json::to_value(seen).map_err(|error| Failure::failed(error.to_string()))?;
+            body.insert("delegation".to_owned(), seen);
+        }
+        terminal::print(&format!("{body}\n"));
     } else {
-        show(&report);
+        show(&report, seen.as_deref());
     }
-    Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(match seen {
+        _ if !is_valid => Exit::Failed,
+        Some(seen) => exit_of(&seen),
+        None => Exit::Done,
+    })
+}
+
+/// What the world sees of the zones.
+fn look(args: &CheckArgs, folder: &Path, geo: &GeoDatabases) -> Result<Vec<ZoneReport>, Failure> {
+    let loaded = config::load_zones_with(folder, geo).map_err(|problems| Failure::failed(problems.to_string()))?;
+    let zones = &loaded.definitions.zones;
+    if let Some(name) = args.only.iter().find(|name| !zones.iter().any(|zone| zone.apex == **name)) {
+        return Err(Failure::usage(format!("--zone {name}: there is no such zone in {}", folder.display())));
+    }
+    let wanted = zones.iter().filter(|zone| args.only.is_empty() || args.only.contains(&zone.apex));
+    let expected = wanted.map(|zone| delegation::Expected::of(&zone.data)).collect();
+    let options =
+        delegation::Options { parents: args.parents.clone(), resolvers: args.resolvers.clone(), limit: args.timeout };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
+    Ok(runtime.block_on(delegation::check(expected, &options)))
+}
+
+/// What scripts go by.
+fn exit_of(seen: &[ZoneReport]) -> Exit {
+    let mut findings = seen.iter().flat_map(|zone| &zone.findings);
+    if !seen.is_empty() && seen.iter().all(ZoneReport::is_out_of_reach) {
+        Exit::Unreachable
+    } else if findings.any(|finding| finding.severity == Severity::Problem) {
+        Exit::Failed
+    } else {
+        Exit::Done
+    }
 }
 
 /// The folder to check, and the databases of its rules; the server's file is checked on the way.
@@ -34,7 +78,7 @@ fn folder(args: &CheckArgs) -> Result<(PathBuf, GeoFiles), Failure> {
 }
 
 /// For people.
-fn show(report: &Report) {
+fn show(report: &Report, seen: Option<&[ZoneReport]>) {
     let mut page = terminal::page();
     for problem in &report.problems {
         block(&mut page, Tone::Bad, "error: ", &problem.to_string());
@@ -66,6 +110,9 @@ fn show(report: &Report) {
                 counted(warnings, "warning", "s")
             ),
         ),
+    }
+    if let Some(seen) = seen {
+        print::delegation::show(&mut page, seen);
     }
     terminal::print(&page.finish());
 }

@@ -85,7 +85,16 @@ Examples:
 pub(super) const CHECK: &str = "\
 Examples:
   tidegate check --zones /etc/tidegate/zones
-  tidegate check --config /etc/tidegate/tidegate.toml";
+  tidegate check --config /etc/tidegate/tidegate.toml
+  tidegate check --config /etc/tidegate/tidegate.toml --delegation
+  tidegate check --zones zones --delegation --zone ai.example.com --resolver 192.0.2.1
+  tidegate check --zones zones --delegation --parent 10.0.0.1 --json     a parent that resolvers do not know
+
+--delegation compares three: what the parent's servers delegate (NS, glue, DS), what the files say, and what
+each listed nameserver answers at port 53 over UDP and TCP. Serials that differ are looked at again for some
+seconds. Run it from outside, too: a firewall between you and the servers counts as a fault of the servers.
+
+Exit codes: 0 nothing wrong (warnings at most), 1 problems, 2 usage, 4 no server of any parent answered";
 
 /// `compare`.
 pub(super) const COMPARE: &str = "\

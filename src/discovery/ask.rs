@@ -1,32 +1,19 @@
-//! One question to one resolver (RFC 1035): over UDP, and over TCP when the reply did not fit.
+//! One question to one resolver: over UDP, and over TCP when the reply did not fit.
 
-use crate::clock;
-use crate::dns::message::{Header, Records, read_name, read_question};
+use crate::ask::{Question, Transport, send};
+use crate::dns::message::{Header, Records, read_name};
 use crate::dns::{Name, RecordType};
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
-/// The reply that fits a datagram on every path, octets.
-const DATAGRAM: u16 = 1232;
-
-/// RD; QR, OPCODE and TC among the flags of a header.
-const RECURSION_DESIRED: u16 = 0x0100;
+/// TC among the flags of a header.
 const TRUNCATED: u16 = 0x0200;
 
 /// The longest chain of aliases that is followed.
 const MAX_ALIASES: usize = 8;
-
-/// One question.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Question<'q> {
-    pub(super) name: &'q Name,
-    pub(super) rtype: RecordType,
-}
 
 /// A record of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,16 +27,14 @@ pub(super) enum Found {
 /// Asks, and gives the records of the answer; none when the name has none of the type.
 pub(super) async fn ask(resolver: SocketAddr, question: Question<'_>, limit: Duration) -> Result<Vec<Found>, String> {
     let until = Instant::now() + limit;
-    let id = u16::try_from(clock::random_u64() & 0xffff).expect("sixteen bits");
-    let query = query(id, question);
     let doing = |what: &str| format!("{what} {resolver} for {} {}", question.name, question.rtype);
-    let reply = within(until, &doing("asking"), over_udp(resolver, &query, question)).await?;
+    let reply = within(until, &doing("asking"), send(resolver, question, Transport::Udp)).await?;
     let truncated = Header::read(&reply).is_some_and(|header| header.flags & TRUNCATED != 0);
-    let reply =
-        if truncated { within(until, &doing("asking over TCP"), over_tcp(resolver, &query)).await? } else { reply };
-    if !answers(&reply, id, question) {
-        return Err(format!("{resolver} does not answer what it was asked"));
-    }
+    let reply = if truncated {
+        within(until, &doing("asking over TCP"), send(resolver, question, Transport::Tcp)).await?
+    } else {
+        reply
+    };
     read(&reply, question).map_err(|why| format!("{resolver} says of {} {}: {why}", question.name, question.rtype))
 }
 
@@ -59,62 +44,6 @@ async fn within<T>(until: Instant, doing: &str, step: impl Future<Output = io::R
         Ok(Err(error)) => Err(format!("{doing}: {error}")),
         Err(_) => Err(format!("{doing}: no answer in time")),
     }
-}
-
-/// The question as a message.
-fn query(id: u16, question: Question<'_>) -> Vec<u8> {
-    let mut query = Vec::with_capacity(12 + 255 + 4 + 11);
-    for word in [id, RECURSION_DESIRED, 1, 0, 0, 1] {
-        query.extend_from_slice(&word.to_be_bytes());
-    }
-    query.extend_from_slice(question.name.wire());
-    for word in [question.rtype.0, 1] {
-        query.extend_from_slice(&word.to_be_bytes());
-    }
-    // OPT (RFC 6891): the root, the size of replies, nothing else.
-    query.push(0);
-    for word in [41, DATAGRAM, 0, 0, 0] {
-        query.extend_from_slice(&word.to_be_bytes());
-    }
-    query
-}
-
-/// Whether a message is the reply to this question.
-fn answers(reply: &[u8], id: u16, question: Question<'_>) -> bool {
-    let Some(header) = Header::read(reply) else { return false };
-    let asked = read_question(reply, 12);
-    header.id == id
-        && header.is_reply()
-        && header.counts[0] == 1
-        && asked.is_ok_and(|asked| asked.name == *question.name && asked.qtype == question.rtype && asked.qclass == 1)
-}
-
-/// Over UDP, from a port of the system's choice. What answers another question is not listened to.
-async fn over_udp(resolver: SocketAddr, query: &[u8], question: Question<'_>) -> io::Result<Vec<u8>> {
-    let own: IpAddr = if resolver.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((own, 0)).await?;
-    socket.connect(resolver).await?;
-    socket.send(query).await?;
-    let id = u16::from_be_bytes([query[0], query[1]]);
-    let mut reply = vec![0; 4096];
-    loop {
-        let length = socket.recv(&mut reply).await?;
-        if answers(&reply[..length], id, question) {
-            reply.truncate(length);
-            return Ok(reply);
-        }
-    }
-}
-
-/// Over TCP (RFC 7766).
-async fn over_tcp(resolver: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(resolver).await?;
-    let length = u16::try_from(query.len()).expect("a question is short");
-    stream.write_all(&[&length.to_be_bytes(), query].concat()).await?;
-    let length = stream.read_u16().await?;
-    let mut reply = vec![0; usize::from(length)];
-    stream.read_exact(&mut reply).await?;
-    Ok(reply)
 }
 
 /// The records of the type asked for, at the end of a chain of aliases.
@@ -158,6 +87,7 @@ fn read(reply: &[u8], question: Question<'_>) -> Result<Vec<Found>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ask::{answers, query};
     use proptest::prelude::*;
 
     fn name(text: &str) -> Name {
@@ -185,7 +115,7 @@ mod tests {
     #[test]
     fn aliases_are_followed_to_the_records_and_no_others() {
         let (blue, real, other) = (name("blue.service.consul"), name("real.consul"), name("other.consul"));
-        let question = Question { name: &blue, rtype: RecordType::A };
+        let question = Question::of(&blue, RecordType::A);
         let records = [
             (&blue, RecordType::CNAME, real.wire().to_vec()),
             (&real, RecordType::A, vec![10, 0, 0, 1]),
@@ -201,7 +131,7 @@ mod tests {
     #[test]
     fn services_come_with_their_weights() {
         let (blue, target) = (name("blue.service.consul"), name("n1.consul"));
-        let question = Question { name: &blue, rtype: RecordType::SRV };
+        let question = Question::of(&blue, RecordType::SRV);
         let rdata = [&[0, 1, 0, 9, 0, 80], target.wire()].concat();
         let found = read(&reply(question, 0, &[(&blue, RecordType::SRV, rdata)]), question).unwrap();
         assert_eq!(found, [Found::Service { priority: 1, weight: 9, target }]);
@@ -210,7 +140,7 @@ mod tests {
     #[test]
     fn errors_are_said_in_words() {
         let blue = name("blue.service.consul");
-        let question = Question { name: &blue, rtype: RecordType::A };
+        let question = Question::of(&blue, RecordType::A);
         assert_eq!(read(&reply(question, 2, &[]), question).unwrap_err(), "SERVFAIL");
         assert!(read(&reply(question, 3, &[]), question).unwrap_err().contains("NXDOMAIN"));
         let short = [(&blue, RecordType::A, vec![10, 0, 0])];
@@ -222,7 +152,7 @@ mod tests {
         fn no_reply_breaks_the_reader(noise in proptest::collection::vec(any::<u8>(), 0..200), srv in any::<bool>()) {
             let blue = name("blue.service.consul");
             let rtype = if srv { RecordType::SRV } else { RecordType::A };
-            let question = Question { name: &blue, rtype };
+            let question = Question::of(&blue, rtype);
             let _ = (answers(&noise, 7, question), read(&noise, question));
             let mut behind = reply(question, 0, &[]);
             behind[7] = 3;

@@ -1,15 +1,12 @@
 //! One look at a source: its resolvers in turn, its records to members.
 
-use super::ask::{Found, Question, ask};
+use super::ask::{Found, ask};
+use crate::ask::{self as asking, Question};
 use crate::dns::{Name, RecordType};
 use crate::steering::{DnsSource, Given, MAX_WEIGHT, Member, is_answerable};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-
-/// Where the system names its resolvers, and how many are asked.
-const RESOLV_CONF: &str = "/etc/resolv.conf";
-const MAX_RESOLVERS: usize = 3;
 
 /// How often a resolver is asked: a datagram may be lost.
 const ATTEMPTS: usize = 2;
@@ -18,7 +15,7 @@ const ATTEMPTS: usize = 2;
 pub(super) async fn look(source: &DnsSource) -> Result<Vec<Member>, String> {
     let resolvers = match source.resolver {
         Some(resolver) => vec![resolver],
-        None => of_system().await?,
+        None => asking::resolvers_of_system().await?,
     };
     let asker = Asker { resolvers, limit: Duration::from_millis(source.timeout_ms) };
     let found = if source.srv { by_service(&asker, source).await? } else { by_address(&asker, source).await? };
@@ -29,23 +26,6 @@ pub(super) async fn look(source: &DnsSource) -> Result<Vec<Member>, String> {
         return Err(format!("{} has no address", source.name));
     }
     Ok(found)
-}
-
-/// The resolvers the system names.
-async fn of_system() -> Result<Vec<SocketAddr>, String> {
-    let text = tokio::fs::read_to_string(RESOLV_CONF).await.map_err(|error| format!("{RESOLV_CONF}: {error}"))?;
-    let resolvers = named(&text);
-    if resolvers.is_empty() { Err(format!("{RESOLV_CONF} names no resolver: give `resolver`")) } else { Ok(resolvers) }
-}
-
-/// The `nameserver` lines of a resolv.conf.
-fn named(text: &str) -> Vec<SocketAddr> {
-    let addresses = text.lines().filter_map(|line| {
-        let mut words = line.split_whitespace();
-        words.next().filter(|word| *word == "nameserver")?;
-        words.next()?.parse::<IpAddr>().ok()
-    });
-    addresses.take(MAX_RESOLVERS).map(|address| SocketAddr::new(address, 53)).collect()
 }
 
 /// Whom to ask, and how long.
@@ -59,7 +39,7 @@ impl Asker {
     async fn ask(&self, name: &Name, rtype: RecordType) -> Result<Vec<Found>, String> {
         let mut trouble = String::new();
         for resolver in self.resolvers.iter().flat_map(|resolver| [resolver; ATTEMPTS]) {
-            match ask(*resolver, Question { name, rtype }, self.limit / 2).await {
+            match ask(*resolver, Question::of(name, rtype), self.limit / 2).await {
                 Ok(found) => return Ok(found),
                 Err(why) => trouble = why,
             }
@@ -134,17 +114,4 @@ fn member(address: IpAddr, weight: u16) -> Member {
     };
     member.weight = weight;
     member
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resolvers_are_those_the_system_names() {
-        let text =
-            "# made by hand\nsearch lan\nnameserver 192.0.2.53\nnameserver ::1 # local\noptions edns0\nnameserver x\n";
-        let shown: Vec<String> = named(text).iter().map(ToString::to_string).collect();
-        assert_eq!(shown, ["192.0.2.53:53", "[::1]:53"]);
-    }
 }

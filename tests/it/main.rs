@@ -30,6 +30,7 @@ mod harness;
 mod health;
 mod hooks;
 mod import;
+mod islet;
 mod lab;
 mod members;
 #[path = "../../src/steering/tests/mmdb.rs"]
@@ -37,6 +38,7 @@ mod mmdb;
 mod monitors;
 mod nasty;
 mod pair;
+mod parent;
 mod prometheus;
 mod rate_limit;
 mod reckoning;

@@ -2,6 +2,7 @@
 
 pub(super) mod change;
 pub(super) mod compare;
+pub(super) mod delegation;
 pub(super) mod drain;
 pub(super) mod explain;
 pub(super) mod history;
