@@ -1,0 +1,82 @@
+//! What belongs to the whole process: its store, secondaries, databases, webhooks, dnstap.
+
+use super::super::families::{Family, Labels};
+use super::{Gauges, GeoGauges, HookCounters, SecondaryGauges, counter, flag, gauge};
+
+pub(super) fn process_families(gauges: &Gauges) -> Vec<Family> {
+    let one = |value: f64| vec![(Labels::new(), value)];
+    vec![
+        gauge("tidegate_connections", "Open TCP, DoT and DoH connections", one(gauges.connections as f64)),
+        gauge("tidegate_revision", "Revision of the desired state that is answered from", one(gauges.revision as f64)),
+        gauge("tidegate_snapshot_number", "Publications since the start", one(gauges.snapshot_number as f64)),
+        gauge("tidegate_store_up", "1 if the state store can be written", one(flag(gauges.store_up))),
+        gauge(
+            "tidegate_geo_build_time_seconds",
+            "When a database of networks was built, seconds since 1970",
+            databases(gauges, |base| base.built_s),
+        ),
+        gauge(
+            "tidegate_geo_age_seconds",
+            "How long ago a database of networks was built",
+            databases(gauges, |base| base.age_s),
+        ),
+        gauge(
+            "tidegate_geo_refused",
+            "1 while a newer database is refused and the last good one used",
+            one(flag(gauges.geo_refused)),
+        ),
+        counter("tidegate_store_errors", "Store operations that failed", vec![(Labels::new(), gauges.store_errors)]),
+        counter(
+            "tidegate_transfer_events",
+            "What became of signed queries, transfers and notifications",
+            gauges.transfers.iter().map(|(event, n)| (vec![("event", (*event).to_owned())], *n)).collect(),
+        ),
+        gauge(
+            "tidegate_secondary_serial",
+            "The SOA serial that a secondary showed last",
+            secondaries(gauges, |secondary| secondary.serial.map(f64::from)),
+        ),
+        gauge(
+            "tidegate_secondary_behind",
+            "How many serials a secondary is behind; -1 while it has shown none",
+            secondaries(gauges, |secondary| Some(secondary.behind.map_or(-1.0, f64::from))),
+        ),
+        counter("tidegate_hooks", "Webhooks, by what became of them", hook_rows(gauges)),
+        gauge(
+            "tidegate_start_time_seconds",
+            "Start of this process, seconds since 1970",
+            one(gauges.start_time_s as f64),
+        ),
+        counter(
+            "tidegate_dnstap",
+            "Copies of queries and responses for dnstap",
+            gauges.dnstap.iter().flat_map(|tap| [("sent", tap.sent), ("dropped", tap.dropped)]).map(outcome).collect(),
+        ),
+        gauge(
+            "tidegate_dnstap_connected",
+            "1 while a reader of dnstap is connected",
+            gauges.dnstap.iter().map(|tap| (Labels::new(), flag(tap.connected))).collect(),
+        ),
+        gauge("tidegate_build_info", "Always 1", vec![(vec![("version", gauges.version.clone())], 1.0)]),
+    ]
+}
+
+fn outcome((outcome, count): (&str, u64)) -> (Labels, u64) {
+    (vec![("outcome", outcome.to_owned())], count)
+}
+
+fn hook_rows(gauges: &Gauges) -> Vec<(Labels, u64)> {
+    let outcomes = |hook: &HookCounters| [("sent", hook.sent), ("failed", hook.failed), ("dropped", hook.dropped)];
+    let rows = gauges.hooks.iter().flat_map(|hook| outcomes(hook).map(|(outcome, count)| (hook.kind, outcome, count)));
+    rows.map(|(kind, outcome, count)| (vec![("hook", kind.to_owned()), ("outcome", outcome.to_owned())], count))
+        .collect()
+}
+
+fn secondaries(gauges: &Gauges, value: fn(&SecondaryGauges) -> Option<f64>) -> Vec<(Labels, f64)> {
+    let labels = |one: &SecondaryGauges| vec![("zone", one.zone.clone()), ("secondary", one.address.clone())];
+    gauges.secondaries.iter().filter_map(|one| Some((labels(one), value(one)?))).collect()
+}
+
+fn databases(gauges: &Gauges, value: fn(&GeoGauges) -> u64) -> Vec<(Labels, f64)> {
+    gauges.geo.iter().map(|base| (vec![("database", base.kind.clone())], value(base) as f64)).collect()
+}
