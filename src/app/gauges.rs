@@ -6,11 +6,11 @@ use crate::control::report::{GeoView, MemberView, OriginView, PoolView, Status, 
 use crate::drain::DrainState;
 use crate::health::Health;
 use crate::hooks::{HookCounts, HookTotals};
-use crate::metrics::Registry;
 use crate::metrics::exposition::{
     DnstapGauges, Gauges, GeoGauges, GuestGauges, HookCounters, MemberGauges, PoolGauges, SecondaryGauges, ShareGauges,
     SwitchGauges, expose,
 };
+use crate::metrics::{ProcessFigures, Registry};
 use crate::rollout::share::HonestShare;
 use crate::server::TapTotals;
 use crate::store::Condition;
@@ -36,6 +36,7 @@ pub(super) fn metrics_text(
         async move {
             let mut gauges = handle.status().await.map(|status| from_status(&status)).unwrap_or_default();
             gauges.start_time_s = started_s;
+            gauges.process = ProcessFigures::read();
             gauges.connections = connections();
             gauges.hooks = hook_counters(&hooks);
             gauges.transfers = transfers.counts();
@@ -67,7 +68,7 @@ fn from_status(status: &Status) -> Gauges {
     Gauges {
         version: status.version.clone(),
         revision: status.revision,
-        snapshot_number: status.snapshot,
+        snapshots: status.snapshot,
         store_up: matches!(status.store, Condition::Ok),
         store_errors: status.store_errors,
         geo: status.geo.iter().map(database).collect(),
@@ -88,7 +89,7 @@ fn secondaries(zone: &ZoneView) -> impl Iterator<Item = SecondaryGauges> {
 }
 
 fn database(view: &GeoView) -> GeoGauges {
-    GeoGauges { kind: view.kind.clone(), built_s: view.built_unix_s, age_s: view.age_s }
+    GeoGauges { kind: view.kind.clone(), built_s: view.built_unix_s }
 }
 
 fn switch(view: &SwitchView) -> SwitchGauges {

@@ -25,6 +25,8 @@ pub(super) struct Family {
 #[derive(Debug)]
 pub(super) enum Rows {
     Counter(Vec<(Labels, u64)>),
+    /// A counter of time.
+    Seconds(Vec<(Labels, f64)>),
     Gauge(Vec<(Labels, f64)>),
     Histogram(Vec<(Labels, Histogram)>),
 }
@@ -45,7 +47,7 @@ impl Collector for Families {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for Family { name, help, rows } in &self.0 {
             let kind = match rows {
-                Rows::Counter(_) => MetricType::Counter,
+                Rows::Counter(_) | Rows::Seconds(_) => MetricType::Counter,
                 Rows::Gauge(_) => MetricType::Gauge,
                 Rows::Histogram(_) => MetricType::Histogram,
             };
@@ -54,6 +56,11 @@ impl Collector for Families {
                 Rows::Counter(rows) => {
                     for (labels, value) in rows {
                         row(&mut family, labels, |row| row.encode_counter(value, None::<&Exemplar<NoLabelSet, u64>>))?;
+                    }
+                }
+                Rows::Seconds(rows) => {
+                    for (labels, value) in rows {
+                        row(&mut family, labels, |row| row.encode_counter(value, None::<&Exemplar<NoLabelSet, f64>>))?;
                     }
                 }
                 Rows::Gauge(rows) => {

@@ -12,8 +12,8 @@ use std::process::{Child, Command, Stdio};
 const ZONE: &str = "$ORIGIN tap.test.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\n\
     udp A 192.0.2.1\ntcp A 192.0.2.2\ndot A 192.0.2.3\ndoh A 192.0.2.4\n";
 const ZONES: &[(&str, &str)] = &[("tap.test.zone", ZONE)];
-const SENT: &str = "tidegate_dnstap_total{outcome=\"sent\"}";
-const DROPPED: &str = "tidegate_dnstap_total{outcome=\"dropped\"}";
+const SENT: &str = "tidegate_dnstap_messages_total{outcome=\"sent\"}";
+const DROPPED: &str = "tidegate_dnstap_messages_total{outcome=\"dropped\"}";
 
 /// A reader that writes what it gets to a file.
 struct Capture(Option<Child>);

@@ -132,7 +132,9 @@ async fn a_replaced_database_takes_effect_and_a_broken_one_does_not() {
     assert!(refusal.to_string().contains("country.mmdb is no usable database"), "{refusal}");
     let metrics = metrics(&server).await;
     assert!(metrics.contains("tidegate_geo_refused 1"), "{metrics}");
-    assert!(metrics.contains(&format!("tidegate_geo_build_time_seconds{{database=\"country\"}} {}", BUILT + 86_400)));
+    assert!(
+        metrics.contains(&format!("tidegate_geo_build_timestamp_seconds{{database=\"country\"}} {}", BUILT + 86_400))
+    );
 
     replace(&server, "country.mmdb", &good);
     eventually("the next good one", || async { (asked(&server, "100.65.0.0/24").0 == "green").then_some(()) }).await;

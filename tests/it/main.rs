@@ -35,6 +35,7 @@ mod lab;
 mod members;
 #[path = "../../src/steering/tests/mmdb.rs"]
 mod mmdb;
+mod monitoring;
 mod monitors;
 mod nasty;
 mod pair;

@@ -101,7 +101,7 @@ async fn the_share_of_clients_is_measured_while_a_step_is_in_force() {
     let words = share["words"].as_str().expect("words");
     assert!(words.starts_with("10 % asked for") && words.ends_with("the split is as asked for"), "{words}");
     let metrics = crate::geo::metrics(&pair.server).await;
-    assert!(metrics.contains("tidegate_rollout_share{switch=\"model\",of=\"target\"} 0.1"), "{metrics}");
+    assert!(metrics.contains("tidegate_rollout_share_ratio{switch=\"model\",of=\"target\"} 0.1"), "{metrics}");
     assert!(metrics.contains("tidegate_rollout_effective_clients{switch=\"model\"}"), "{metrics}");
 }
 

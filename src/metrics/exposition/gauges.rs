@@ -1,5 +1,6 @@
 //! What only control knows of one scrape: plain values, filled by `app`.
 
+use super::super::process::ProcessFigures;
 use std::sync::Arc;
 
 /// The states of a drain, in order (§4.2).
@@ -12,10 +13,12 @@ pub struct Gauges {
     pub version: String,
     /// Start of the process, seconds since 1970.
     pub start_time_s: u64,
+    /// What the operating system says of the process.
+    pub process: Option<ProcessFigures>,
     /// Revision of the desired state that is answered from.
     pub revision: u64,
-    /// Publications since the start.
-    pub snapshot_number: u64,
+    /// Views published since the start.
+    pub snapshots: u64,
     /// Connections open at the moment.
     pub connections: usize,
     /// Whether the state store can be written.
@@ -69,8 +72,6 @@ pub struct GeoGauges {
     pub kind: String,
     /// When it was built, seconds since 1970.
     pub built_s: u64,
-    /// How long ago that is, seconds.
-    pub age_s: u64,
 }
 
 /// One kind of webhook.

@@ -28,6 +28,7 @@ pub fn expose(registry: &Registry, gauges: &Gauges, format: Format) -> String {
 fn families(registry: &Registry, gauges: &Gauges) -> Vec<Family> {
     let mut families = traffic::cell_families(registry, gauges);
     families.extend(process::process_families(gauges));
+    families.extend(process::operating_system_families(gauges));
     families.extend(switches::switch_families(gauges));
     families.extend(switches::pool_families(gauges));
     families.extend(switches::member_families(gauges));
@@ -62,7 +63,7 @@ fn pools(gauges: &Gauges) -> impl Iterator<Item = (&SwitchGauges, &PoolGauges)> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Count, Tally};
+    use crate::metrics::{Count, ProcessFigures, Tally};
     use std::collections::BTreeSet;
 
     fn gauges() -> Gauges {
@@ -96,6 +97,7 @@ mod tests {
         gauges.switches[0].rollout_share = Some(share);
         gauges.switches[0].pools[0].guests = Some(GuestGauges::default());
         gauges.geo = vec![GeoGauges { kind: "country".into(), ..GeoGauges::default() }];
+        gauges.process = Some(ProcessFigures { max_fds: Some(1), ..ProcessFigures::default() });
         gauges.transfers = vec![("axfr", 1)];
         gauges.dnstap = Some(DnstapGauges::default());
         gauges.secondaries = vec![SecondaryGauges {
@@ -127,8 +129,8 @@ mod tests {
             r#"tidegate_answers_total{switch="shop \"eu\"",pool="blue",pinned="false"} 3"#,
             r#"tidegate_responses_total{transport="udp",rcode="REFUSED"} 1"#,
             r#"tidegate_queries_total{transport="udp"} 7"#,
-            "# TYPE tidegate_answer_seconds histogram",
-            r#"tidegate_answer_seconds_count{transport="udp"} 3"#,
+            "# TYPE tidegate_answer_duration_seconds histogram",
+            r#"tidegate_answer_duration_seconds_count{transport="udp"} 3"#,
             r#"tidegate_health{switch="shop \"eu\"",pool="blue",member="blue-2"} -1.0"#,
             r#"tidegate_drain_state{switch="shop \"eu\"",pool="blue",state="tail"} 1.0"#,
             "tidegate_revision 42.0",
@@ -153,6 +155,7 @@ mod tests {
         let row = |family: Family| {
             let (name, kind, labels) = match &family.rows {
                 Rows::Counter(rows) => (format!("{}_total", family.name), "counter", rows.first().map(|r| keys(&r.0))),
+                Rows::Seconds(rows) => (format!("{}_total", family.name), "counter", rows.first().map(|r| keys(&r.0))),
                 Rows::Gauge(rows) => (family.name.to_owned(), "gauge", rows.first().map(|r| keys(&r.0))),
                 Rows::Histogram(rows) => (family.name.to_owned(), "histogram", rows.first().map(|r| keys(&r.0))),
             };

@@ -1,6 +1,7 @@
 //! What belongs to the whole process: its store, secondaries, databases, webhooks, dnstap.
 
-use super::super::families::{Family, Labels};
+use super::super::families::{Family, Labels, Rows};
+use super::super::process::ProcessFigures;
 use super::{Gauges, GeoGauges, HookCounters, SecondaryGauges, counter, flag, gauge};
 
 pub(super) fn process_families(gauges: &Gauges) -> Vec<Family> {
@@ -8,17 +9,12 @@ pub(super) fn process_families(gauges: &Gauges) -> Vec<Family> {
     vec![
         gauge("tidegate_connections", "Open TCP, DoT and DoH connections", one(gauges.connections as f64)),
         gauge("tidegate_revision", "Revision of the desired state that is answered from", one(gauges.revision as f64)),
-        gauge("tidegate_snapshot_number", "Publications since the start", one(gauges.snapshot_number as f64)),
+        counter("tidegate_snapshots", "Views published since the start", vec![(Labels::new(), gauges.snapshots)]),
         gauge("tidegate_store_up", "1 if the state store can be written", one(flag(gauges.store_up))),
         gauge(
-            "tidegate_geo_build_time_seconds",
+            "tidegate_geo_build_timestamp_seconds",
             "When a database of networks was built, seconds since 1970",
             databases(gauges, |base| base.built_s),
-        ),
-        gauge(
-            "tidegate_geo_age_seconds",
-            "How long ago a database of networks was built",
-            databases(gauges, |base| base.age_s),
         ),
         gauge(
             "tidegate_geo_refused",
@@ -42,13 +38,8 @@ pub(super) fn process_families(gauges: &Gauges) -> Vec<Family> {
             secondaries(gauges, |secondary| Some(secondary.behind.map_or(-1.0, f64::from))),
         ),
         counter("tidegate_hooks", "Webhooks, by what became of them", hook_rows(gauges)),
-        gauge(
-            "tidegate_start_time_seconds",
-            "Start of this process, seconds since 1970",
-            one(gauges.start_time_s as f64),
-        ),
         counter(
-            "tidegate_dnstap",
+            "tidegate_dnstap_messages",
             "Copies of queries and responses for dnstap",
             gauges.dnstap.iter().flat_map(|tap| [("sent", tap.sent), ("dropped", tap.dropped)]).map(outcome).collect(),
         ),
@@ -58,6 +49,31 @@ pub(super) fn process_families(gauges: &Gauges) -> Vec<Family> {
             gauges.dnstap.iter().map(|tap| (Labels::new(), flag(tap.connected))).collect(),
         ),
         gauge("tidegate_build_info", "Always 1", vec![(vec![("version", gauges.version.clone())], 1.0)]),
+    ]
+}
+
+/// What any process shows, under the names that are the same everywhere.
+pub(super) fn operating_system_families(gauges: &Gauges) -> Vec<Family> {
+    let one = |value: fn(&ProcessFigures) -> Option<u64>| {
+        let value = gauges.process.as_ref().and_then(value);
+        value.map(|value| (Labels::new(), value as f64)).into_iter().collect()
+    };
+    let cpu = gauges.process.map(|process| (Labels::new(), process.cpu_s));
+    vec![
+        gauge(
+            "process_start_time_seconds",
+            "Start of this process, seconds since 1970",
+            vec![(Labels::new(), gauges.start_time_s as f64)],
+        ),
+        Family {
+            name: "process_cpu_seconds",
+            help: "Processor time used, user and system",
+            rows: Rows::Seconds(cpu.into_iter().collect()),
+        },
+        gauge("process_resident_memory_bytes", "Memory in RAM", one(|process| Some(process.resident_bytes))),
+        gauge("process_virtual_memory_bytes", "Address space", one(|process| Some(process.virtual_bytes))),
+        gauge("process_open_fds", "Open file descriptors", one(|process| Some(process.open_fds))),
+        gauge("process_max_fds", "How many file descriptors may be open", one(|process| process.max_fds)),
     ]
 }
 

@@ -57,14 +57,14 @@ pub(super) fn switch_families(gauges: &Gauges) -> Vec<Family> {
             each(|switch| f64::from(switch.ttl_s)),
         ),
         gauge("tidegate_rollout_phase", "1 for the phase of a rollout", phases),
-        gauge("tidegate_rollout_share", "The canary's share, asked for and measured", shares(gauges)),
+        gauge("tidegate_rollout_share_ratio", "The canary's share, asked for and measured", shares(gauges)),
         gauge(
             "tidegate_rollout_effective_clients",
             "How many equally busy clients would make the canary's share stray as much",
             measured(gauges, |share| share.effective),
         ),
         gauge(
-            "tidegate_rollout_share_p",
+            "tidegate_rollout_share_p_value",
             "Sample-ratio test: small when the split is not what was asked for",
             measured(gauges, |share| share.p),
         ),
@@ -126,6 +126,6 @@ pub(super) fn member_families(gauges: &Gauges) -> Vec<Family> {
     vec![
         gauge("tidegate_health", "1 up, 0 down, -1 not known yet", health),
         counter("tidegate_probes", "Probes sent, by outcome", probes),
-        gauge("tidegate_probe_seconds", "Duration of the last probe that passed", seconds),
+        gauge("tidegate_probe_duration_seconds", "Duration of the last probe that passed", seconds),
     ]
 }

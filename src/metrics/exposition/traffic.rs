@@ -41,10 +41,10 @@ pub(super) fn cell_families(registry: &Registry, gauges: &Gauges) -> Vec<Family>
         counter("tidegate_answers", "Answers that named a pool", answers),
         counter("tidegate_queries", "Queries that arrived", queries),
         counter("tidegate_responses", "Responses sent", responses),
-        counter("tidegate_truncated", "Responses with TC set", truncated),
+        counter("tidegate_truncated_responses", "Responses with TC set", truncated),
         counter("tidegate_transport_events", "What else happened at the sockets", events),
         Family {
-            name: "tidegate_answer_seconds",
+            name: "tidegate_answer_duration_seconds",
             help: "From receive to the end of send, whole batches",
             rows: Rows::Histogram(latency),
         },
