@@ -22,6 +22,7 @@ use std::net::{IpAddr, Ipv4Addr};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExplainQuery {
+    #[schemars(length(min = 1))]
     owner: String,
     client: Option<String>,
 }

@@ -22,6 +22,7 @@ const LARGEST_PAGE: u32 = 500;
 #[serde(deny_unknown_fields)]
 pub(super) struct Paging {
     switch: Option<String>,
+    #[schemars(range(min = 1, max = LARGEST_PAGE))]
     limit: Option<u32>,
     before: Option<u64>,
 }

@@ -12,8 +12,9 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The largest body that is read.
@@ -277,8 +278,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-/// A whole body as JSON.
+/// A whole body as JSON. Every body is an object; serde would take a list as the fields in their order.
 fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.trim_ascii_start().starts_with(b"[") {
+        serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(body).map_err(|error| bad_json(&error, ""))?;
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| bad_json(error.inner(), &pointer(error.path())))?;
@@ -350,13 +354,15 @@ mod tests {
 
     #[test]
     fn bad_json_names_the_field() {
-        use super::super::requests::{FlipBody, FlipManyBody};
+        use super::super::requests::{FlipBody, FlipManyBody, PlainBody};
         let wrong = |body: &str| from_json::<FlipBody>(body.as_bytes()).unwrap_err().body();
         let body = wrong(r#"{"to":"green","forse":1}"#);
         assert_eq!((&body["field"], &body["errors"][0]["pointer"]), (&"forse".into(), &"/forse".into()));
         let body = wrong("{}");
         assert_eq!((&body["field"], &body["errors"][0]["pointer"]), (&"to".into(), &"/to".into()));
         assert_eq!(wrong(r#"{"to":"green"} {}"#)["errors"][0]["pointer"], "");
+        let list = from_json::<PlainBody>(b" []").unwrap_err().body();
+        assert_eq!((&list["status"], &list["errors"][0]["pointer"]), (&422.into(), &"".into()), "{list}");
         let many = br#"{"switches":[{"switch":"a","to":"green"},{"switch":"b","to":7}]}"#;
         assert_eq!(from_json::<FlipManyBody>(many).unwrap_err().body()["errors"][0]["pointer"], "/switches/1/to");
     }

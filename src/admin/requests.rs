@@ -55,6 +55,7 @@ impl Wait {
 #[serde(deny_unknown_fields)]
 pub struct FlipManyBody {
     /// Each switch with its pool; all flip or none.
+    #[schemars(length(min = 1))]
     pub switches: Vec<FlipPart>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -269,6 +270,7 @@ pub struct PromoteBody {
 #[serde(deny_unknown_fields)]
 pub struct SamplesBody {
     /// At most 1000.
+    #[schemars(length(min = 1, max = 1000))]
     pub samples: Vec<SampleForm>,
 }
 
@@ -277,6 +279,7 @@ pub struct SamplesBody {
 #[serde(deny_unknown_fields)]
 pub struct SampleForm {
     /// The metric, as the plan's gates name it.
+    #[schemars(length(min = 1, max = 128))]
     pub metric: String,
     /// The pool it was measured on.
     pub pool: String,

@@ -116,6 +116,9 @@ fn describe(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
     if operation.access == Access::Anyone {
         described["security"] = json!([]);
     }
+    if operation.access == Access::Scraper {
+        described["security"] = json!([{}, { "token": [] }]);
+    }
     if let Some(body) = operation.body {
         let mut content = json!({ "schema": body(schemas).to_value() });
         if let Ok(example) = serde_json::from_str::<Value>(operation.example) {

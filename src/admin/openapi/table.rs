@@ -12,6 +12,8 @@ type Make = fn(&mut SchemaGenerator) -> Schema;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Anyone,
+    /// No token on loopback, any token elsewhere.
+    Scraper,
     AnyToken,
     Viewer,
     Operator,
@@ -24,6 +26,7 @@ impl Access {
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Anyone => "Needs no token.",
+            Self::Scraper => "Needs a token of role `viewer` or more, unless the server is asked on loopback.",
             Self::AnyToken => "Needs a token of any role.",
             Self::Viewer => "Needs a token of role `viewer` or more; a scoped token sees its switches only.",
             Self::Operator => "Needs a token of role `operator` or more, with the switch in its scope.",
@@ -384,7 +387,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     }
     .by(Access::Admin),
     O::get("/v1/openapi.json", "openapi", "This document", object).by(Access::Anyone),
-    O::get("/metrics", "metrics", "Counters; without a token on loopback only", of::<String>)
+    O::get("/metrics", "metrics", "Counters and gauges for Prometheus", of::<String>)
+        .by(Access::Scraper)
         .text("text/plain")
         .also(&[403, 401]),
     O::get("/healthz", "alive", "The process is alive", of::<String>).by(Access::Anyone).text("text/plain"),
