@@ -171,6 +171,17 @@ impl ZoneDefinition {
     pub fn build(&self, text: &ZoneText) -> Zone {
         build(&self.apex, text, &self.switches)
     }
+
+    /// The first switch of which some name is as asked.
+    pub(super) fn switch_at(&self, is_asked: impl Fn(&Name) -> bool) -> Option<String> {
+        let mut names = Vec::new();
+        let found = self.switches.iter().find(|switch| {
+            names.clear();
+            steered_names(switch, 0, &mut names);
+            names.iter().any(|(name, _)| is_asked(name))
+        });
+        found.map(|switch| switch.name.to_string())
+    }
 }
 
 /// Compiles static records with the steered names of switches.

@@ -97,8 +97,13 @@ impl EditedZone {
         Some(Arc::new(Self { sets, data }))
     }
 
-    /// The edits that can stand over a definition: the others lie at names that switches steer. Each that is left
-    /// out is a note.
+    /// Edits of a zone that the files do not have at present: kept for when it returns.
+    #[must_use]
+    pub fn waiting(apex: &Name, sets: BTreeMap<SetKey, EditedSet>) -> Arc<Self> {
+        Arc::new(Self { sets, data: Arc::new(Zone::build(apex, &ZoneText::default(), &[])) })
+    }
+
+    /// The edits that can stand over a definition. Each that is left out is a note.
     #[must_use]
     pub fn fitting(
         definition: &ZoneDefinition,
@@ -106,16 +111,51 @@ impl EditedZone {
         notes: &mut Vec<String>,
     ) -> BTreeMap<SetKey, EditedSet> {
         let mut kept = sets.clone();
-        kept.retain(|(owner, rtype), _| {
-            let steered = definition.data.node_of(owner).is_some_and(|node| node.is_steered());
-            if steered {
-                notes.push(format!(
-                    "zone {}: the update of {owner} {rtype} is dropped, since a switch decides this name",
-                    definition.apex
-                ));
+        kept.retain(|key, set| {
+            let why = misfit(definition, sets, key, set);
+            if let Some(why) = &why {
+                let (apex, (owner, rtype)) = (&definition.apex, key);
+                notes.push(format!("zone {apex}: the update of {owner} {rtype} is dropped: {why}"));
             }
-            !steered
+            why.is_none()
         });
         kept
     }
+}
+
+/// Why an edit cannot stand over a definition.
+fn misfit(
+    definition: &ZoneDefinition,
+    sets: &BTreeMap<SetKey, EditedSet>,
+    (owner, rtype): &SetKey,
+    set: &EditedSet,
+) -> Option<String> {
+    let node = definition.data.node_of(owner);
+    if node.is_some_and(|node| node.is_steered()) {
+        return Some("a switch decides this name".to_owned());
+    }
+    if set.rdatas.is_empty() {
+        return None;
+    }
+    if let Some(switch) = hidden_switch(definition, owner, *rtype) {
+        return Some(format!("it would take the names of switch `{switch}` away"));
+    }
+    let mut of_files = node.into_iter().flat_map(|node| node.rrsets()).map(|set| set.rtype);
+    let beside = of_files.find(|other| !sets.contains_key(&(owner.clone(), *other)) && stand_apart(*rtype, *other));
+    beside.map(|other| format!("the files have {other} there, and a CNAME stands alone"))
+}
+
+/// The switch whose names a delegation or redirection at this name would take away.
+#[must_use]
+pub fn hidden_switch(definition: &ZoneDefinition, owner: &Name, rtype: RecordType) -> Option<String> {
+    let cuts = rtype == RecordType::DNAME || rtype == RecordType::NS && *owner != definition.apex;
+    if cuts { definition.switch_at(|name| name.is_within(owner)) } else { None }
+}
+
+/// Whether sets of these types cannot have the same owner: one is a CNAME, and the other none of those that may
+/// stand beside it (RFC 2136 §3.4.2.2, RFC 4034 §2.3: DNSSEC's, old and new).
+#[must_use]
+pub fn stand_apart(one: RecordType, other: RecordType) -> bool {
+    let beside = |rtype: RecordType| [24, 25, 30, 46, 47].contains(&rtype.0);
+    (one == RecordType::CNAME) != (other == RecordType::CNAME) && !beside(one) && !beside(other)
 }

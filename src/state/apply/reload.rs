@@ -84,19 +84,23 @@ fn carry_edits(desired: &Desired, old: &Definitions, new: &Definitions, notes: &
                 kept
             }
             None => {
-                notes.push(format!(
-                    "zone {apex} is gone from the files, and its {} updated sets with it",
-                    edited.sets.len()
-                ));
-                BTreeMap::new()
+                notes.push(gone(apex, edited.sets.len()));
+                let zone = Some(EditedZone::waiting(apex, edited.sets.clone()));
+                changes.push(ZoneChange { apex: apex.clone(), rows: Vec::new(), zone });
+                continue;
             }
         };
-        let gone = edited.sets.keys().filter(|key| !kept.contains_key(*key));
-        let rows = gone.map(|key| (key.clone(), None)).collect();
+        let ended = edited.sets.keys().filter(|key| !kept.contains_key(*key));
+        let rows = ended.map(|key| (key.clone(), None)).collect();
         let zone = after.and_then(|after| EditedZone::compile(&after, kept));
         changes.push(ZoneChange { apex: apex.clone(), rows, zone });
     }
     changes
+}
+
+/// What is said of a zone that the files no longer have.
+fn gone(apex: &Name, sets: usize) -> String {
+    format!("the files no longer have zone {apex}; its {sets} updated sets are kept for when it returns")
 }
 
 /// The edits that stand over a definition and say something else than it does.
@@ -121,7 +125,8 @@ pub fn adopt_edits(
     let mut zones = EditedZones::new();
     for (apex, sets) in stored {
         let Some(definition) = definitions.zones.iter().find(|zone| zone.apex == apex) else {
-            notes.push(format!("the files no longer have zone {apex}; its {} updated sets are not used", sets.len()));
+            notes.push(gone(&apex, sets.len()));
+            zones.insert(apex.clone(), EditedZone::waiting(&apex, sets));
             continue;
         };
         let kept = EditedZone::fitting(definition, &sets, notes);

@@ -3,10 +3,11 @@
 use super::Decide;
 use crate::dns::update::{Edit, Prerequisite, Update};
 use crate::dns::{Name, RecordType, rdata, serial};
-use crate::state::catalogue::steered_names;
 use crate::state::command::{Change, Rejection};
 use crate::state::definitions::ZoneDefinition;
-use crate::state::edits::{EditedSet, EditedZone, MAX_EDITS, MAX_SET_OCTETS, MAX_SET_RECORDS, SetKey, ZoneChange};
+use crate::state::edits::{
+    EditedSet, EditedZone, MAX_EDITS, MAX_SET_OCTETS, MAX_SET_RECORDS, SetKey, ZoneChange, hidden_switch, stand_apart,
+};
 use crate::state::serials;
 use crate::state::update_rules::Grants;
 use crate::zone::Zone;
@@ -14,9 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Octets of a record beside its RDATA, when its owner is a pointer.
 const RECORD_HEAD: usize = 12;
-
-/// Types that may stand beside a CNAME (RFC 2136 §3.4.2.2, RFC 4034): DNSSEC's, old and new.
-const BESIDE_CNAME: [u16; 5] = [24, 25, 46, 47, 30];
 
 /// Why an update is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,28 +134,15 @@ fn decide_update(decide: &Decide<'_>, update: &Update, grants: &Grants) -> Resul
 fn hold_switches(definition: &ZoneDefinition, zone: &Zone, edit: &Edit) -> Result<(), UpdateRefusal> {
     let owner = edit.owner();
     if zone.node_of(owner).is_some_and(|node| node.is_steered()) {
-        let switch = switch_at(definition, |name| name == owner).unwrap_or_default();
+        let switch = definition.switch_at(|name| name == owner).unwrap_or_default();
         return Err(UpdateRefusal::Steered { owner: owner.clone(), switch });
     }
-    if let Edit::Add { rtype: rtype @ (RecordType::NS | RecordType::DNAME), .. } = edit {
-        let is_apex_ns = *rtype == RecordType::NS && *owner == definition.apex;
-        let hidden = switch_at(definition, |name| name.is_within(owner)).filter(|_| !is_apex_ns);
-        if let Some(switch) = hidden {
-            return Err(UpdateRefusal::Hides { owner: owner.clone(), rtype: *rtype, switch });
-        }
+    if let Edit::Add { rtype, .. } = edit
+        && let Some(switch) = hidden_switch(definition, owner, *rtype)
+    {
+        return Err(UpdateRefusal::Hides { owner: owner.clone(), rtype: *rtype, switch });
     }
     Ok(())
-}
-
-/// The first switch of which some name is as asked.
-fn switch_at(definition: &ZoneDefinition, is_asked: impl Fn(&Name) -> bool) -> Option<String> {
-    let mut names = Vec::new();
-    let found = definition.switches.iter().find(|switch| {
-        names.clear();
-        steered_names(switch, 0, &mut names);
-        names.iter().any(|(name, _)| is_asked(name))
-    });
-    found.map(|switch| switch.name.to_string())
 }
 
 /// The serial in an SOA record.
@@ -273,11 +258,7 @@ impl Draft<'_> {
     /// Adds a record (§3.4.2.2). CNAME and other data are kept apart by ignoring what comes later.
     fn add(&mut self, owner: &Name, rtype: RecordType, ttl: u32, rdata: &[u8]) -> Result<(), UpdateRefusal> {
         let types = self.types(owner);
-        let clashes = |other: &RecordType| {
-            let beside = |rtype: RecordType| BESIDE_CNAME.contains(&rtype.0);
-            (rtype == RecordType::CNAME) != (*other == RecordType::CNAME) && !beside(rtype) && !beside(*other)
-        };
-        if types.iter().any(clashes) {
+        if types.iter().any(|other| stand_apart(rtype, *other)) {
             self.ignored.push(format!("{owner} {rtype}: a CNAME stands alone, and something else is there"));
             return Ok(());
         }

@@ -263,3 +263,39 @@ fn rfc2136_3_4_2_2_what_is_ignored_is_said() {
     let change = make(&mut world, vec![add("x", RecordType::CNAME, "y"), add("z", RecordType::A, "192.0.2.3")]);
     assert!(change.notes[0].contains("a CNAME stands alone"), "{:?}", change.notes);
 }
+
+#[test]
+fn edits_that_new_files_leave_no_room_for_are_dropped_and_said() {
+    let mut world = World::new();
+    let changes = vec![
+        add("alias", RecordType::CNAME, "y"),
+        add("sub", RecordType::NS, "ns.other.test."),
+        add("y", RecordType::A, "192.0.2.2"),
+    ];
+    make(&mut world, changes);
+    let fresh = definitions(|draft| {
+        let at = crate::zone::LineRef::default();
+        draft.example.text.push(&name("alias"), RecordType::A, 60, &rdata(RecordType::A, "192.0.2.9"), at);
+        draft.model.owners.push(name("model.sub"));
+    });
+    let change = world.take(Command::Reload(Arc::new(fresh)));
+    let said = change.notes.join("\n");
+    assert!(said.contains("alias.example.test. CNAME is dropped: the files have A there"), "{said}");
+    assert!(said.contains("sub.example.test. NS is dropped: it would take the names of switch `model` away"), "{said}");
+    assert_eq!(served(&world, "alias", RecordType::A), ["192.0.2.9"]);
+    assert_eq!(served(&world, "y", RecordType::A), ["192.0.2.2"]);
+    assert_eq!(change.zones[0].rows.len(), 2, "both are forgotten");
+}
+
+#[test]
+fn edits_of_a_zone_that_goes_are_there_again_when_it_returns() {
+    let mut world = World::new();
+    make(&mut world, vec![add("x", RecordType::A, "192.0.2.1")]);
+    let usual = world.desired.definitions.clone();
+    let zones = usual.zones.iter().filter(|zone| zone.apex != name("@")).cloned().collect();
+    let change = world.take_forced(Command::Reload(Arc::new(Definitions::new(zones))));
+    assert!(change.notes.iter().any(|note| note.contains("its 1 updated sets are kept")), "{:?}", change.notes);
+    assert!(change.zones[0].rows.is_empty());
+    world.take(Command::Reload(usual));
+    assert_eq!(served(&world, "x", RecordType::A), ["192.0.2.1"]);
+}
