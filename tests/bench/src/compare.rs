@@ -3,7 +3,8 @@
 //! What counts is processor time per answered query and its ratio to others within the same run; the
 //! machine's own speed cancels out. Each round starts every server anew.
 
-use crate::configurations::{self, Programs};
+use crate::configurations::{self, Programs, encrypted_port};
+use crate::encrypted;
 use crate::load::{self, Load, Measured};
 use crate::peer::{LOAD_CORE, Peer, SERVER_CORE};
 use crate::stream;
@@ -16,7 +17,10 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Comparison {
     pub peers: Vec<String>,
-    /// Loads as `<queries>` or `<queries>/<manner>`; manners are `few`, `bulk`, `many`, `paced`, `tcp`.
+    /// The peers whose costs the others' are divided by.
+    pub references: Vec<String>,
+    /// Loads as `<queries>` or `<queries>/<manner>`; manners are `few`, `bulk`, `many`, `paced`, `tcp`,
+    /// and `dot` and `doh`.
     pub loads: Vec<String>,
     pub rounds: usize,
     pub time: Duration,
@@ -57,7 +61,7 @@ pub fn run(wanted: &Comparison, programs: &Programs, folder: &Path) -> io::Resul
                 }
             }
         }
-        print_table(load, &peers, &samples, wanted.rounds);
+        print_table(load, &peers, &samples, wanted);
     }
     Ok(())
 }
@@ -65,9 +69,13 @@ pub fn run(wanted: &Comparison, programs: &Programs, folder: &Path) -> io::Resul
 /// One measurement, after a short one that warms caches.
 fn sample(peer: &Peer, load: &str, time: Duration, folder: &Path) -> io::Result<Sample> {
     let (queries, manner) = load.split_once('/').unwrap_or((load, "few"));
-    let queries =
-        wire::queries_of(queries).ok_or_else(|| io::Error::other(format!("there is no load called {load}")))?;
     let running = peer.start(folder, SERVER_CORE, Duration::from_secs(60))?;
+    let no_load = || io::Error::other(format!("there is no load called {load}"));
+    let queries = if queries == "cookie" {
+        load::with_cookie(peer.port)?
+    } else {
+        wire::queries_of(queries).ok_or_else(no_load)?
+    };
     let go = |time| -> io::Result<Measured> {
         match manner {
             "few" => load::run(&Load::few(time), peer.port, &queries),
@@ -75,6 +83,8 @@ fn sample(peer: &Peer, load: &str, time: Duration, folder: &Path) -> io::Result<
             "many" => load::run(&Load::many(time), peer.port, &queries),
             "paced" => load::run(&Load { rate: Some(40_000.0), ..Load::few(time) }, peer.port, &queries),
             "tcp" => stream::run(peer.port, time, &queries),
+            "dot" => encrypted::tls(encrypted_port(peer.port, false), time, &queries, folder),
+            "doh" => encrypted::https(encrypted_port(peer.port, true), time, &queries),
             other => Err(io::Error::other(format!("there is no manner called {other}"))),
         }
     };
@@ -114,13 +124,14 @@ fn ratio(of: &[Sample], to: Option<&[Sample]>) -> String {
     format!("{median:.2} ({least:.2} to {most:.2})")
 }
 
-fn print_table(load: &str, peers: &[Peer], samples: &[Vec<Sample>], rounds: usize) {
+fn print_table(load: &str, peers: &[Peer], samples: &[Vec<Sample>], wanted: &Comparison) {
     let of = |name: &str| peers.iter().position(|peer| peer.name == name).map(|at| samples[at].as_slice());
-    println!("\n### {load}, {rounds} rounds\n");
+    println!("\n### {load}, {} rounds\n", wanted.rounds);
+    let by: String = wanted.references.iter().map(|name| format!("by {name} | ")).collect();
     println!(
-        "| server | CPU us per query (least to most) | user | by echo | by gdnsd | answers per s | core | lost | p50, p99, p99.9 us |"
+        "| server | CPU us per query (least to most) | user | {by}answers per s | core | lost | p50, p99, p99.9 us |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|{}---|---|---|---|", "---|".repeat(wanted.references.len()));
     for (peer, samples) in peers.iter().zip(samples) {
         let [us, least, most] = spread(samples.iter().map(|s| s.us_per_query));
         let [user, ..] = spread(samples.iter().map(|s| s.us_per_query * s.user_share));
@@ -129,11 +140,10 @@ fn print_table(load: &str, peers: &[Peer], samples: &[Vec<Sample>], rounds: usiz
         let [lost, ..] = spread(samples.iter().map(|s| s.lost * 100.0));
         let latency: Vec<String> =
             (0..3).map(|at| format!("{:.0}", spread(samples.iter().map(|s| s.latency_us[at]))[0])).collect();
+        let ratios: String = wanted.references.iter().map(|name| ratio(samples, of(name)) + " | ").collect();
         println!(
-            "| {} | {us:.2} ({least:.2} to {most:.2}) | {user:.2} | {} | {} | {per_second:.0} | {share:.0} % | {lost:.3} % | {} |",
+            "| {} | {us:.2} ({least:.2} to {most:.2}) | {user:.2} | {ratios}{per_second:.0} | {share:.0} % | {lost:.3} % | {} |",
             peer.name,
-            ratio(samples, of("echo")),
-            ratio(samples, of("gdnsd")),
             latency.join(", ")
         );
     }

@@ -6,6 +6,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+/// What is added to the file of Tidegate: as it is, with every guard on the way, with none.
+const GUARDED: &str = "[rate_limit]\nresponses_per_second = 100000000\nexempt = []\n[cookies]\nmode = \"offered\"\n";
+const UNGUARDED: &str = "[rate_limit]\nresponses_per_second = 0\n[cookies]\nmode = \"off\"\n";
+
 /// All servers that can be compared.
 pub const ALL: [&str; 7] = ["echo", "tidegate", "gdnsd", "knot", "nsd", "bind", "pdns"];
 
@@ -23,7 +27,9 @@ pub fn peer(name: &str, folder: &Path, programs: &Programs) -> io::Result<Peer> 
     let at = own.display().to_string();
     let (port, command) = match name {
         "echo" => (25_307, format!("{} echo 25307", programs.bench)),
-        "tidegate" => (25_320, tidegate(&own, &programs.tidegate, &steered(), &zone::small(""))?),
+        "tidegate" => (25_320, tidegate(&own, &programs.tidegate, &steered(), &zone::small(""), &encrypted(&own)?)?),
+        "guarded" => (25_320, tidegate(&own, &programs.tidegate, &steered(), &zone::small(""), GUARDED)?),
+        "unguarded" => (25_320, tidegate(&own, &programs.tidegate, &steered(), &zone::small(""), UNGUARDED)?),
         "gdnsd" => (25_301, gdnsd(&own, &at)?),
         "knot" => (25_302, knot(&own, &at)?),
         "nsd" => (25_303, nsd(&own, &at)?),
@@ -42,7 +48,7 @@ fn steered() -> String {
 }
 
 /// Tidegate on port 25320 with its admin interface on 25321; state starts empty.
-pub fn tidegate(own: &Path, program: &str, toml: &str, master: &str) -> io::Result<String> {
+pub fn tidegate(own: &Path, program: &str, toml: &str, master: &str, more: &str) -> io::Result<String> {
     let _ = fs::remove_dir_all(own.join("state"));
     write(own, "zones/example.test.toml", toml)?;
     write(own, "zones/example.test.zone", master)?;
@@ -52,10 +58,36 @@ pub fn tidegate(own: &Path, program: &str, toml: &str, master: &str) -> io::Resu
         "tidegate.toml",
         &format!(
             "listen = [\"127.0.0.1:25320\"]\nzones = \"{at}/zones\"\nstate = \"{at}/state\"\n\
-         [admin]\nlisten = \"127.0.0.1:25321\"\n[limits]\nudp_workers = 1\n[log]\nlevel = \"warn\"\n"
+         [admin]\nlisten = \"127.0.0.1:25321\"\n[limits]\nudp_workers = 1\n[log]\nlevel = \"warn\"\n{more}"
         ),
     )?;
     Ok(format!("{program} serve --config {at}/tidegate.toml"))
+}
+
+/// Where Tidegate and BIND offer DNS over TLS and over HTTPS.
+pub const fn encrypted_port(port: u16, https: bool) -> u16 {
+    port + if https { 40 } else { 20 }
+}
+
+/// A certificate for both, and what Tidegate's file says of it.
+fn encrypted(own: &Path) -> io::Result<String> {
+    certificate(own)?;
+    let [tls, https] = [false, true].map(|https| encrypted_port(25_320, https));
+    Ok(format!(
+        "[dot]\nlisten = [\"127.0.0.1:{tls}\"]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n\
+         [doh]\nlisten = [\"127.0.0.1:{https}\"]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n"
+    ))
+}
+
+/// A self-signed certificate on P-256, by openssl.
+fn certificate(own: &Path) -> io::Result<()> {
+    fs::create_dir_all(own)?;
+    let words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost -keyout key.pem -out cert.pem";
+    let output = std::process::Command::new("openssl").args(words.split(' ')).current_dir(own).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("openssl made no certificate: {}", String::from_utf8_lossy(&output.stderr))))
 }
 
 fn write(own: &Path, file: &str, text: &str) -> io::Result<()> {
@@ -123,11 +155,14 @@ fn nsd(own: &Path, at: &str) -> io::Result<String> {
 
 fn bind(own: &Path, at: &str) -> io::Result<String> {
     write(own, "example.test.zone", &zone::small(STATIC))?;
+    certificate(own)?;
+    let [tls, https] = [false, true].map(|https| encrypted_port(25_305, https));
     write(
         own,
         "named.conf",
         &format!(
-            "options {{ directory \"{at}\"; listen-on port 25305 {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no;\n\
+            "tls own {{ key-file \"{at}/key.pem\"; cert-file \"{at}/cert.pem\"; }};\noptions {{ directory \"{at}\"; listen-on port 25305 {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no;\n\
+         listen-on port {tls} tls own {{ 127.0.0.1; }}; listen-on port {https} tls own http default {{ 127.0.0.1; }};\n\
          allow-query {{ any; }}; pid-file \"{at}/named.pid\"; session-keyfile \"{at}/session.key\"; dnssec-validation no;\n\
          minimal-responses yes; notify no; managed-keys-directory \"{at}\"; }};\ncontrols {{ }};\n\
          logging {{ category default {{ stderr; }}; channel stderr {{ stderr; severity error; }}; }};\n\

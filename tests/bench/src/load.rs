@@ -4,7 +4,7 @@
 //! answered; with a rate it sends no faster than that. Replies are matched by id for their latency.
 
 use crate::sockets::{Batch, send_segments};
-use crate::wire::answered_octet;
+use crate::wire::{self, Opt, answered_octet};
 use std::io;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
@@ -130,6 +130,20 @@ pub fn run(load: &Load, port: u16, queries: &[Vec<u8>]) -> io::Result<Measured> 
     };
     seen.latency_us = [at(0.5), at(0.99), at(0.999), at(1.0)];
     Ok(seen)
+}
+
+/// One query with the cookie that the server gives to this client, or one of that length if it gives none.
+pub fn with_cookie(port: u16) -> io::Result<Vec<Vec<u8>>> {
+    let name = "wwwwwwww.example.test";
+    let client = *b"tidegate";
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.connect(("127.0.0.1", port))?;
+    socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+    socket.send(&wire::query(name, wire::A, Opt::Cookie(client, None)))?;
+    let mut reply = [0; 2048];
+    let len = socket.recv(&mut reply)?;
+    let server = wire::server_cookie(&reply[..len], client).unwrap_or(*b"no cookie is set");
+    Ok(vec![wire::query(name, wire::A, Opt::Cookie(client, Some(server)))])
 }
 
 fn client(port: u16, now: Instant) -> io::Result<Client> {

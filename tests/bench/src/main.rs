@@ -6,6 +6,8 @@ mod admin;
 mod compare;
 mod configurations;
 mod echo;
+mod encrypted;
+mod flood;
 mod instructions;
 mod load;
 mod peer;
@@ -78,12 +80,23 @@ fn dispatch(words: &[String]) -> io::Result<bool> {
             }
             Ok(true)
         }
+        Some("flood") => {
+            let wanted = flood::Flood {
+                sources: number(words, "--sources", 100_000)?,
+                limit: number(words, "--limit", 20)?,
+                times: number(words, "--times", 11)?,
+                seconds: number(words, "--seconds", 20)?,
+            };
+            flood::run(&wanted, &programs, &folder)
+        }
+        Some("flood-clients") => flood::clients(words.get(1..).unwrap_or_default()).map(|()| true),
         Some("compare") => {
             let list = |name: &str, default: &str| {
                 option(words, name).unwrap_or_else(|| default.to_owned()).split(',').map(str::to_owned).collect()
             };
             let wanted = compare::Comparison {
                 peers: list("--peers", &configurations::ALL.join(",")),
+                references: list("--by", "echo,gdnsd"),
                 loads: list("--loads", "weighted,mix"),
                 rounds: number(words, "--rounds", 15)?,
                 time: std::time::Duration::from_millis(number(words, "--milliseconds", 2_000)?),
@@ -92,7 +105,7 @@ fn dispatch(words: &[String]) -> io::Result<bool> {
             Ok(true)
         }
         _ => Err(io::Error::other(
-            "compare | names | flips | reload | probes | echo PORT | instructions [--record] [--regressions] [--load NAME]   [--program FILE] [--folder DIR]",
+            "compare | flood | names | flips | reload | probes | echo PORT | instructions [--record] [--regressions] [--load NAME]   [--program FILE] [--folder DIR]",
         )),
     }
 }

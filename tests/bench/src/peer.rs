@@ -95,7 +95,8 @@ impl Peer {
     }
 }
 
-fn place(command: &mut Command, core: Option<usize>) {
+/// Has a command run before everything else on the machine, on one core.
+pub fn place(command: &mut Command, core: Option<usize>) {
     // SAFETY: the closure runs in the child between fork and exec. It makes system calls
     // and allocates nothing, so it cannot wait for a lock that another thread held while forking.
     unsafe {

@@ -25,7 +25,7 @@ impl Subject {
     fn new(programs: &Programs, folder: &Path, name: &str, toml: &str, master: &str) -> io::Result<Self> {
         let own = folder.join(name);
         fs::create_dir_all(&own)?;
-        let command = configurations::tidegate(&own, &programs.tidegate, toml, master)?;
+        let command = configurations::tidegate(&own, &programs.tidegate, toml, master, "")?;
         let command = command.split(' ').map(str::to_owned).collect();
         Ok(Self { own, peer: Peer { name: name.to_owned(), port: 25_320, command } })
     }

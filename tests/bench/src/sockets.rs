@@ -5,7 +5,8 @@
 
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::os::fd::AsRawFd;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr;
 
 /// Servers and generator run before everything else on the machine, if we may ask for that.
@@ -121,6 +122,83 @@ pub fn send_segments(socket: &impl AsRawFd, octets: &[u8], segment: u16) -> io::
         libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT)
     };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Sends a message once from each of these addresses (IP_PKTINFO), which have to be local; says how many left.
+pub fn send_from(socket: &impl AsRawFd, to: SocketAddrV4, message: &[u8], sources: &[Ipv4Addr]) -> io::Result<usize> {
+    /// A header of 16 octets and a structure of twelve, padded to eight.
+    #[repr(C, align(8))]
+    #[derive(Clone, Copy)]
+    struct Control([u8; 32]);
+    let mut controls = vec![Control([0; 32]); sources.len()];
+    let mut iovec = libc::iovec { iov_base: message.as_ptr().cast_mut().cast(), iov_len: message.len() };
+    let mut to = address(to);
+    // SAFETY: these C structures are valid when all their bits are zero.
+    let mut headers: Vec<libc::mmsghdr> = vec![unsafe { zeroed() }; sources.len()];
+    for ((header, control), source) in headers.iter_mut().zip(&mut controls).zip(sources) {
+        let header = &mut header.msg_hdr;
+        header.msg_name = (&raw mut to).cast();
+        header.msg_namelen = small(size_of::<libc::sockaddr_in>());
+        header.msg_iov = &raw mut iovec;
+        header.msg_iovlen = 1;
+        header.msg_control = (&raw mut *control).cast();
+        let info = libc::in_pktinfo {
+            ipi_ifindex: 0,
+            ipi_spec_dst: libc::in_addr { s_addr: u32::from(*source).to_be() },
+            ipi_addr: libc::in_addr { s_addr: 0 },
+        };
+        // SAFETY: the control message is written inside `control`, which is alive until the call below.
+        unsafe {
+            header.msg_controllen = libc::CMSG_SPACE(small(size_of::<libc::in_pktinfo>())) as usize;
+            let message = libc::CMSG_FIRSTHDR(header);
+            (*message).cmsg_level = libc::IPPROTO_IP;
+            (*message).cmsg_type = libc::IP_PKTINFO;
+            (*message).cmsg_len = libc::CMSG_LEN(small(size_of::<libc::in_pktinfo>())) as usize;
+            ptr::write_unaligned(libc::CMSG_DATA(message).cast::<libc::in_pktinfo>(), info);
+        }
+    }
+    // SAFETY: every header describes live memory; the kernel only reads the message.
+    let sent =
+        unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), small(headers.len()), libc::MSG_DONTWAIT) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+fn address(at: SocketAddrV4) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::sa_family_t::try_from(libc::AF_INET).expect("a small number"),
+        sin_port: at.port().to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from(*at.ip()).to_be() },
+        sin_zero: [0; 8],
+    }
+}
+
+/// A TCP connection from an address of our choice.
+pub fn connect_from(from: SocketAddrV4, to: SocketAddrV4) -> io::Result<TcpStream> {
+    let (from, to) = (address(from), address(to));
+    let len = small(size_of::<libc::sockaddr_in>());
+    let checked = |status: i32| if status < 0 { Err(io::Error::last_os_error()) } else { Ok(status) };
+    // SAFETY: the descriptor is new and owned from here on; the addresses are alive during the calls.
+    unsafe {
+        let socket = checked(libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0))?;
+        let stream = TcpStream::from_raw_fd(socket);
+        checked(libc::bind(socket, (&raw const from).cast(), len))?;
+        checked(libc::connect(socket, (&raw const to).cast(), len))?;
+        Ok(stream)
+    }
+}
+
+/// Asks for this much room for datagrams that wait to be read (root may have more than the system's limit).
+pub fn set_room(socket: &impl AsRawFd, octets: i32) {
+    // SAFETY: the option is a number that lives during the call.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVBUFFORCE,
+            (&raw const octets).cast(),
+            small(size_of::<i32>()),
+        );
+    }
 }
 
 /// Binds the calling thread, and what it starts, to one core.

@@ -3,6 +3,10 @@
 /// Type A.
 pub const A: u16 = 1;
 
+/// Octets of a client's cookie, and of the server's (RFC 9018).
+pub const CLIENT_COOKIE: usize = 8;
+pub const SERVER_COOKIE: usize = 16;
+
 /// What an OPT record adds to a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opt {
@@ -10,6 +14,8 @@ pub enum Opt {
     None,
     /// EDNS with a client subnet: a random /24 of 10.0.0.0/8 by this number.
     Subnet(u32),
+    /// EDNS with a cookie: the client's eight octets, and the server's sixteen behind them if they are known.
+    Cookie([u8; CLIENT_COOKIE], Option<[u8; SERVER_COOKIE]>),
 }
 
 /// A query for `name` (without trailing dot) with id 0.
@@ -27,7 +33,20 @@ pub fn query(name: &str, qtype: u16, opt: Opt) -> Vec<u8> {
         // Root, OPT, 1232 octets, no flags, 11 octets: option 8, 7 octets, IPv4 /24 (RFC 7871 §6).
         message.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 11, 0, 8, 0, 7, 0, 1, 24, 0, 10, high, low]);
     }
+    if let Opt::Cookie(client, server) = opt {
+        let cookie = [&client[..], server.as_ref().map_or(&[][..], |server| server)].concat();
+        let len = u8::try_from(cookie.len()).expect("a cookie is short");
+        message.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, len + 4, 0, 10, 0, len]);
+        message.extend_from_slice(&cookie);
+    }
     message
+}
+
+/// The server's cookie in a reply to a query with this client's cookie.
+pub fn server_cookie(reply: &[u8], client: [u8; CLIENT_COOKIE]) -> Option<[u8; SERVER_COOKIE]> {
+    let option = [&[0, 10, 0, 24][..], &client].concat();
+    let at = reply.windows(option.len()).position(|window| window == option)?;
+    reply.get(at + option.len()..)?.first_chunk().copied()
 }
 
 /// The last octet of the first record's RDATA, if there is an answer: it tells the pools apart.
