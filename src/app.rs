@@ -3,10 +3,11 @@
 //! Nothing is decided here. Everything is bound before anything answers, and nothing answers before
 //! every member was probed once (bounded by the probes' own time limits).
 
+mod certificates;
 mod gauges;
 mod guards;
 
-use crate::admin::{self, AdminContext, Exposure};
+use crate::admin::{self, AdminContext};
 use crate::config::{self, ServerConfig};
 use crate::control::event::Event;
 use crate::control::{Caller, Handle, Loader, Reloading, Start, StartError, Started};
@@ -19,6 +20,7 @@ use crate::snapshot::Settings;
 use crate::store::{Store, StoreError};
 use crate::transfer::{self, TransferTotals};
 use crate::{discovery, evidence, geo, hooks, probe};
+use certificates::Certificates;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+
+pub use certificates::judge as judge_certificates;
 
 /// The longest a start waits for the first round of probes.
 const FIRST_ROUND_LIMIT: Duration = Duration::from_secs(30);
@@ -43,6 +47,8 @@ pub struct Running {
     pub doh: Vec<SocketAddr>,
     /// Where DNS is answered over TLS.
     pub dot: Vec<SocketAddr>,
+    /// Where DNS is answered over QUIC.
+    pub doq: Vec<SocketAddr>,
     /// Where operators are answered.
     pub admin: SocketAddr,
     /// The file with the first token, when this start wrote one.
@@ -111,30 +117,32 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     }
     let files = GeoFiles { country: config.geo.country.clone(), asn: config.geo.asn.clone() };
     let look = files.look();
-    let loaded = config::load_zones_with(&config.zones, &files.load()?)?;
+    let loaded = config::load_zones_with(&config.zones, &files.load()?, config.announcement().as_ref())?;
     server::return_free_memory();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     let certificates = Certificates::load(config)?;
-    let (mut settings, deferred) = with_desk(server_settings(config, &certificates), config);
+    let (mut settings, deferred) = with_desk(server_settings(config, &certificates)?, config);
     let cookies = guards::Cookies::open(config.cookies, &store).await?;
     settings.cookies = cookies.as_ref().map(guards::Cookies::offer);
     let tap = config.dnstap.as_ref().map(guards::tap);
     settings.tap = tap.as_ref().map(|tap| tap.tap.clone());
     let bound = Bound::bind(settings)?;
+    let exposure = certificates.exposure(config)?;
     let admin_listener = TcpListener::bind(config.admin.listen)
         .await
         .map_err(|source| AppError::AdminBind { address: config.admin.listen, source })?;
     let cells = Arc::new(Registry::default());
     let answers = &config.answers;
-    let settings = Settings::new(answers.version.as_deref(), answers.id_server.as_deref(), answers.ecs_from.clone());
+    let settings = Settings::new(answers.version.as_deref(), answers.id_server.as_deref(), answers.ecs_from.clone())
+        .with_idle(Duration::from_millis(config.limits.tcp_idle_ms));
     let start = Start {
         definitions: Arc::new(loaded.definitions),
         settings,
         store,
         cells: cells.clone(),
-        loader: loader(config, certificates, files.clone()),
+        loader: loader(config, certificates.clone(), files.clone()),
         transfers: Arc::new(config.transfer.rules.clone()),
         freed: server::return_free_memory,
     };
@@ -142,6 +150,7 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     let (stop, stopped) = watch::channel(false);
     let mut workers = spawn_observers(&started, &stopped);
     workers.push(tokio::spawn(geo::watch(files, look, started.geo.clone(), until(stopped.clone()))));
+    workers.push(tokio::spawn(certificates.clone().watch(until(stopped.clone()))));
     first_round(&mut started).await;
     begin_promises(&started).await?;
     workers.push(tokio::spawn(discovery::run(
@@ -191,24 +200,17 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     let admin = admin_listener.local_addr()?;
     let started_s = crate::clock::unix_ms() / 1000;
     let requests = cells.requests();
-    let metrics = gauges::metrics_text(
-        started.handle.clone(),
-        cells,
-        hook_totals,
-        transfer_totals,
-        taps,
-        started_s,
-        listening.connection_gauge(),
-    );
+    let fixed = gauges::Fixed { cells, hooks: hook_totals, transfers: transfer_totals, taps, certificates, started_s };
+    let metrics = gauges::metrics_text(started.handle.clone(), fixed, listening.connection_gauge());
     let context =
         AdminContext::new(started.handle.clone(), metrics, requests).await.map_err(|_| AppError::ControlEnded)?;
-    let exposure = if config.admin.insecure { Exposure::Insecure } else { Exposure::Loopback };
     let admin_task = tokio::spawn(admin::serve(admin_listener, context, exposure, until(stopped)));
     Ok(Running {
         handle: started.handle,
         dns: listening.addresses().to_vec(),
         doh: listening.https_addresses().to_vec(),
         dot: listening.tls_addresses().to_vec(),
+        doq: listening.quic_addresses().to_vec(),
         admin,
         first_token,
         listening,
@@ -259,43 +261,24 @@ impl Running {
     }
 }
 
-/// The certificates of the encrypted transports that are offered.
-struct Certificates {
-    doh: Option<Arc<Certificate>>,
-    dot: Option<Arc<Certificate>>,
-}
-
-impl Certificates {
-    fn load(config: &ServerConfig) -> Result<Self, CertificateError> {
-        Ok(Self {
-            doh: config.doh.as_ref().map(|doh| Certificate::load(&doh.cert, &doh.key)).transpose()?,
-            dot: config.dot.as_ref().map(|dot| Certificate::load(&dot.cert, &dot.key)).transpose()?,
-        })
-    }
-
-    /// Reads the files again, for the handshakes to come.
-    fn reload(&self) -> Result<(), CertificateError> {
-        self.doh.iter().chain(&self.dot).try_for_each(|certificate| certificate.reload())
-    }
-}
-
 /// What to listen on, from the server's file and flags.
-fn server_settings(config: &ServerConfig, certificates: &Certificates) -> server::Settings {
-    let encrypted = |listen: &[SocketAddr], certificate: &Arc<Certificate>| Encrypted {
-        addresses: listen.to_vec(),
-        config: certificate.server_config(),
+fn server_settings(config: &ServerConfig, certificates: &Certificates) -> Result<server::Settings, CertificateError> {
+    let encrypted = |name: &str, listen: &[SocketAddr]| {
+        let config = certificates.named(name).map(Certificate::server_config).transpose()?;
+        Ok::<_, CertificateError>(config.map(|config| Encrypted { addresses: listen.to_vec(), config }))
     };
-    let https = config.doh.as_ref().zip(certificates.doh.as_ref()).map(|(doh, certificate)| server::Https {
-        encrypted: encrypted(&doh.listen, certificate),
-        path: doh.path.clone(),
-    });
-    let tls = config
-        .dot
-        .as_ref()
-        .zip(certificates.dot.as_ref())
-        .map(|(dot, certificate)| encrypted(&dot.listen, certificate));
+    let mut https = None;
+    if let Some(doh) = &config.doh {
+        https = encrypted("doh", &doh.listen)?.map(|encrypted| server::Https {
+            encrypted,
+            path: doh.path.clone(),
+            http3: doh.h3,
+        });
+    }
+    let tls = config.dot.as_ref().map_or(Ok(None), |dot| encrypted("dot", &dot.listen))?;
+    let quic = config.doq.as_ref().map_or(Ok(None), |doq| encrypted("doq", &doq.listen))?;
     let defaults = server::Settings::default();
-    server::Settings {
+    Ok(server::Settings {
         addresses: config.listen.clone(),
         workers: config.limits.udp_workers.unwrap_or(defaults.workers),
         limits: StreamLimits {
@@ -307,8 +290,9 @@ fn server_settings(config: &ServerConfig, certificates: &Certificates) -> server
         rate_limit: guards::rate_limit(&config.rate),
         tls,
         https,
+        quic,
         ..defaults
-    }
+    })
 }
 
 /// The settings with a desk, where anything is configured that needs one.
@@ -374,11 +358,12 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 /// with those it starts stands back behind the threads that answer.
 fn loader(config: &ServerConfig, certificates: Certificates, geo: GeoFiles) -> Loader {
     let zones = config.zones.clone();
+    let announcement = config.announcement();
     Arc::new(move || {
         let databases = geo.load().map_err(|error| vec![error.to_string()])?;
         let read = || {
             server::stand_back();
-            config::load_zones_with(&zones, &databases)
+            config::load_zones_with(&zones, &databases, announcement.as_ref())
         };
         let loaded = std::thread::scope(|scope| scope.spawn(read).join())
             .map_err(|_| vec!["reading the files ended in a panic: a bug to report".to_owned()])?

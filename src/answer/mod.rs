@@ -17,7 +17,7 @@ mod tests;
 
 use crate::dns::compose::Reply;
 use crate::dns::cookie::Cookies;
-use crate::dns::edns::{ExtendedError, ReplyOpt, SentSubnet, UDP_PAYLOAD};
+use crate::dns::edns::{ExtendedError, Keepalive, ReplyOpt, SentSubnet, UDP_PAYLOAD};
 use crate::dns::query::{self, CLASS_ANY, CLASS_CH, CLASS_IN, HEADER_LEN, OPCODE_NOTIFY, OPCODE_UPDATE, Query, SIGNED};
 use crate::dns::{Edns, Qname, Rcode, RecordType};
 use crate::snapshot::Snapshot;
@@ -203,6 +203,12 @@ fn respond_reusing<const DEFER: bool>(
         Some(edns) => Some(reply_opt(snapshot, asker.client, asker.transport, cookies, edns)),
         None => None,
     };
+    if let Some(ReplyOpt { keepalive: Some(_), .. }) = opt
+        && edns.as_ref().is_some_and(|edns| edns.keepalive == Some(Keepalive::Malformed))
+    {
+        // RFC 7828 §3.2: only a server says a time.
+        query.rcode = Rcode::FORMERR;
+    }
     let limit = reply_limit(asker.transport, edns.as_ref());
     let gives_cookies = cookies.is_some();
     let mut outcome = answer::<DEFER>(snapshot, asker, &query, limit, gives_cookies, qname, message, opt.as_mut());
@@ -238,7 +244,15 @@ fn reply_opt<'a>(
         error: None,
         // RFC 7830 §6: padding hides the size of what is encrypted, and is of no use elsewhere.
         padded: edns.is_padded && !matches!(transport, Transport::Udp | Transport::Tcp),
+        keepalive: edns.keepalive.and_then(|_| told_idle(snapshot, transport)),
     }
+}
+
+/// The idle time to tell a client that asks for it (RFC 7828 §3.3): nothing over UDP, where the option is to be
+/// ignored, nor where HTTP or QUIC have their own.
+#[cold]
+fn told_idle(snapshot: &Snapshot, transport: Transport) -> Option<u16> {
+    matches!(transport, Transport::Tcp | Transport::Tls).then(|| snapshot.settings.idle())
 }
 
 /// The largest reply this client takes (RFC 6891 §6.2.3 to §6.2.5).

@@ -1,5 +1,6 @@
 //! The text of `/metrics`: the workers' cells, and what control reports of itself.
 
+use super::certificates::Certificates;
 use crate::admin::MetricsText;
 use crate::control::Handle;
 use crate::control::report::{GeoView, MemberView, OriginView, PoolView, Status, SwitchView, ZoneView};
@@ -19,29 +20,42 @@ use futures_util::FutureExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// What a scrape tells besides reports.
+#[derive(Clone)]
+pub(super) struct Fixed {
+    /// The workers' counters.
+    pub(super) cells: Arc<Registry>,
+    /// Webhooks.
+    pub(super) hooks: Arc<HookTotals>,
+    /// Transfers.
+    pub(super) transfers: Arc<TransferTotals>,
+    /// Copies for dnstap, where that is on.
+    pub(super) taps: Option<Arc<TapTotals>>,
+    /// The certificates in force.
+    pub(super) certificates: Certificates,
+    /// When the process started, seconds since 1970.
+    pub(super) started_s: u64,
+}
+
 /// Joins counters and reports into one scrape. While control ends there is nothing to report but
 /// the counters.
 pub(super) fn metrics_text(
     handle: Handle,
-    cells: Arc<Registry>,
-    hooks: Arc<HookTotals>,
-    transfers: Arc<TransferTotals>,
-    taps: Option<Arc<TapTotals>>,
-    started_s: u64,
+    fixed: Fixed,
     connections: Arc<dyn Fn() -> usize + Send + Sync>,
 ) -> MetricsText {
     Arc::new(move |format| {
-        let (handle, cells, connections) = (handle.clone(), cells.clone(), connections.clone());
-        let (hooks, transfers, taps) = (hooks.clone(), transfers.clone(), taps.clone());
+        let (handle, fixed, connections) = (handle.clone(), fixed.clone(), connections.clone());
         async move {
             let mut gauges = handle.status().await.map(|status| from_status(&status)).unwrap_or_default();
-            gauges.start_time_s = started_s;
+            gauges.start_time_s = fixed.started_s;
             gauges.process = ProcessFigures::read();
             gauges.connections = connections();
-            gauges.hooks = hook_counters(&hooks);
-            gauges.transfers = transfers.counts();
-            gauges.dnstap = taps.as_deref().map(taps_seen);
-            expose(&cells, &gauges, format)
+            gauges.hooks = hook_counters(&fixed.hooks);
+            gauges.transfers = fixed.transfers.counts();
+            gauges.dnstap = fixed.taps.as_deref().map(taps_seen);
+            gauges.certificates = fixed.certificates.gauges();
+            expose(&fixed.cells, &gauges, format)
         }
         .boxed()
     })

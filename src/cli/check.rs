@@ -4,20 +4,25 @@ use super::args::CheckArgs;
 use super::exit::{Exit, Failure};
 use super::print::{self, Tone};
 use super::terminal;
+use crate::app;
 use crate::config::{self, Overrides, Report, ServerConfig};
 use crate::delegation::{self, Severity, ZoneReport};
 use crate::geo::GeoFiles;
 use crate::steering::GeoDatabases;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Checks.
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    let (folder, files) = folder(args)?;
+    let config = server_config(args)?;
+    let files = GeoFiles { country: config.geo.country.clone(), asn: config.geo.asn.clone() };
     let geo = files.load().map_err(|error| Failure::failed(error.to_string()))?;
-    let report = config::check_with(&folder, &geo);
+    let mut report = config::check_with(&config.zones, &geo, config.announcement().as_ref());
+    let (problems, warnings) = app::judge_certificates(&config);
+    report.problems.extend(problems);
+    report.warnings.extend(warnings);
     let is_valid = report.problems.is_empty();
     // What would not be loaded is not looked for in the world.
-    let seen = if args.delegation && is_valid { Some(look(args, &folder, &geo)?) } else { None };
+    let seen = if args.delegation && is_valid { Some(look(args, &config, &geo)?) } else { None };
     if args.json {
         let mut body = as_json(&report);
         if let (Some(seen), Some(body)) = (&seen, body.as_object_mut()) {
@@ -36,8 +41,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
 }
 
 /// What the world sees of the zones.
-fn look(args: &CheckArgs, folder: &Path, geo: &GeoDatabases) -> Result<Vec<ZoneReport>, Failure> {
-    let loaded = config::load_zones_with(folder, geo).map_err(|problems| Failure::failed(problems.to_string()))?;
+fn look(args: &CheckArgs, config: &ServerConfig, geo: &GeoDatabases) -> Result<Vec<ZoneReport>, Failure> {
+    let folder: &Path = &config.zones;
+    let loaded = config::load_zones_with(folder, geo, config.announcement().as_ref())
+        .map_err(|problems| Failure::failed(problems.to_string()))?;
     let zones = &loaded.definitions.zones;
     if let Some(name) = args.only.iter().find(|name| !zones.iter().any(|zone| zone.apex == **name)) {
         return Err(Failure::usage(format!("--zone {name}: there is no such zone in {}", folder.display())));
@@ -65,16 +72,13 @@ fn exit_of(seen: &[ZoneReport]) -> Exit {
     }
 }
 
-/// The folder to check, and the databases of its rules; the server's file is checked on the way.
-fn folder(args: &CheckArgs) -> Result<(PathBuf, GeoFiles), Failure> {
+/// The server's file, checked on the way, with the folder to check.
+fn server_config(args: &CheckArgs) -> Result<ServerConfig, Failure> {
     let overrides = Overrides { zones: args.zones.clone(), ..Overrides::default() };
-    let config = ServerConfig::from_parts(args.config.as_deref(), overrides);
-    config.map(|config| (config.zones, GeoFiles { country: config.geo.country, asn: config.geo.asn })).map_err(
-        |problems| {
-            let report = Report { problems: problems.0.clone(), warnings: Vec::new(), switches: Vec::new() };
-            Failure { body: Some(as_json(&report).to_string()), ..Failure::failed(problems.to_string()) }
-        },
-    )
+    ServerConfig::from_parts(args.config.as_deref(), overrides).map_err(|problems| {
+        let report = Report { problems: problems.0.clone(), warnings: Vec::new(), switches: Vec::new() };
+        Failure { body: Some(as_json(&report).to_string()), ..Failure::failed(problems.to_string()) }
+    })
 }
 
 /// For people.

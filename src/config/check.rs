@@ -1,5 +1,6 @@
 //! What `tidegate check` shows: problems, warnings, and what each switch would do.
 
+use super::announce::Announcement;
 use super::problem::{Problem, Problems};
 use super::switch::{Marked, bare};
 use super::value::time;
@@ -33,13 +34,13 @@ pub struct Information {
 /// Looks at a folder of zones without serving them; there is no database for rules by country.
 #[must_use]
 pub fn check(folder: &Path) -> Report {
-    check_with(folder, &GeoDatabases::default())
+    check_with(folder, &GeoDatabases::default(), None)
 }
 
-/// As [`check`], with databases for rules by country and system.
+/// As [`check`], with databases for rules by country and system, and records that announce transports.
 #[must_use]
-pub fn check_with(folder: &Path, geo: &GeoDatabases) -> Report {
-    let (zones, _, findings) = super::read_folder(folder, geo);
+pub fn check_with(folder: &Path, geo: &GeoDatabases, announcement: Option<&Announcement>) -> Report {
+    let (zones, _, findings) = super::read_folder(folder, geo, announcement);
     let switches = if findings.problems.is_empty() {
         let all = zones.iter().flat_map(|zone| zone.switches.iter().map(move |marked| (zone, marked)));
         all.map(|(zone, marked)| Information {

@@ -4,6 +4,7 @@
 //! that is wrong in any file is found in one go and shown with line, column and caret; a folder with
 //! a problem loads nothing. Reads files; never a clock, a socket or a store.
 
+mod announce;
 mod arrivals;
 mod check;
 mod claims;
@@ -28,6 +29,7 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
+pub use announce::Announcement;
 pub use check::{Information, Report, check, check_with};
 pub use problem::{Problem, Problems, nearest};
 pub use server::{CookieMode, DnstapConfig, DnstapTarget, Overrides, RateConfig, ServerConfig};
@@ -60,15 +62,19 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong; rules by country or system are, since there is no database.
 pub fn load_zones(folder: &Path) -> Result<Loaded, Problems> {
-    load_zones_with(folder, &GeoDatabases::default())
+    load_zones_with(folder, &GeoDatabases::default(), None)
 }
 
-/// As [`load_zones`], with databases for rules by country and system.
+/// As [`load_zones`], with databases for rules by country and system, and records that announce transports.
 ///
 /// # Errors
 /// Everything that is wrong.
-pub fn load_zones_with(folder: &Path, geo: &GeoDatabases) -> Result<Loaded, Problems> {
-    let (zones, networks, findings) = read_folder(folder, geo);
+pub fn load_zones_with(
+    folder: &Path,
+    geo: &GeoDatabases,
+    announcement: Option<&Announcement>,
+) -> Result<Loaded, Problems> {
+    let (zones, networks, findings) = read_folder(folder, geo, announcement);
     if !findings.problems.is_empty() {
         return Err(Problems::in_order(findings.problems));
     }
@@ -77,7 +83,11 @@ pub fn load_zones_with(folder: &Path, geo: &GeoDatabases) -> Result<Loaded, Prob
 }
 
 /// Reads and judges a folder; the zones are whole only when no problem was found.
-fn read_folder(path: &Path, geo: &GeoDatabases) -> (Vec<ReadZone>, GeoNetworks, Findings) {
+fn read_folder(
+    path: &Path,
+    geo: &GeoDatabases,
+    announcement: Option<&Announcement>,
+) -> (Vec<ReadZone>, GeoNetworks, Findings) {
     let folder = Folder::new(path, geo);
     let mut findings = Findings::default();
     let files = folder.zones(&mut findings);
@@ -93,6 +103,9 @@ fn read_folder(path: &Path, geo: &GeoDatabases) -> (Vec<ReadZone>, GeoNetworks, 
     for (zone, found) in read_in_parallel(&files, &folder) {
         findings.append(found);
         zones.extend(zone);
+    }
+    if let Some(announcement) = announcement {
+        announcement.add_to(&mut zones, &mut findings);
     }
     judge_together(&zones, &mut findings);
     let networks = find_networks(&zones, geo, path, &mut findings);

@@ -9,8 +9,10 @@ mod transfer;
 mod tsig;
 mod update;
 
+use super::announce::Announcement;
 use super::findings::{Findings, Scope};
 use super::problem::{Problem, Problems, Source};
+use crate::dns::Name;
 use crate::dns::tsig::KeyRing;
 use crate::state::{AnswerSettings, UpdateRules};
 pub use protection::{CookieMode, DnstapConfig, DnstapTarget, RateConfig};
@@ -32,7 +34,9 @@ pub struct ServerConfig {
     /// DNS over HTTPS, when wanted.
     pub doh: Option<DohConfig>,
     /// DNS over TLS, if it is offered.
-    pub dot: Option<DotConfig>,
+    pub dot: Option<EncryptedConfig>,
+    /// DNS over QUIC, if it is offered.
+    pub doq: Option<EncryptedConfig>,
     /// Databases that rules by country and system go by.
     pub geo: GeoConfig,
     /// How much is let in.
@@ -53,6 +57,8 @@ pub struct ServerConfig {
     pub transfer: TransferConfig,
     /// Which key may change what.
     pub updates: UpdateRules,
+    /// The name of this nameserver, when its encrypted transports are to be announced (RFC 9461).
+    pub announce: Option<Name>,
 }
 
 /// The HTTP interface of operators.
@@ -62,6 +68,26 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// Whether it may listen beyond loopback without TLS (§7.1).
     pub insecure: bool,
+    /// With TLS, when wanted.
+    pub tls: Option<AdminTls>,
+}
+
+/// TLS of the HTTP interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminTls {
+    /// Certificate and key.
+    pub pair: PemPair,
+    /// Those who sign the certificates that clients have to show, PEM; `None`: clients show none.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// A certificate with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PemPair {
+    /// Certificate chain, PEM.
+    pub cert: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
 }
 
 /// DNS over HTTPS (RFC 8484).
@@ -69,12 +95,12 @@ pub struct AdminConfig {
 pub struct DohConfig {
     /// Where it listens.
     pub listen: Vec<SocketAddr>,
-    /// Certificate chain, PEM.
-    pub cert: PathBuf,
-    /// Private key, PEM.
-    pub key: PathBuf,
+    /// Certificate and key.
+    pub pair: PemPair,
     /// The path of the URI template.
     pub path: String,
+    /// Whether HTTP/3 is spoken at the same addresses over UDP.
+    pub h3: bool,
 }
 
 /// Databases in MaxMind's format.
@@ -86,15 +112,13 @@ pub struct GeoConfig {
     pub asn: Option<PathBuf>,
 }
 
-/// DNS over TLS.
+/// DNS over TLS (RFC 7858) or QUIC (RFC 9250).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DotConfig {
-    /// Addresses of TCP.
+pub struct EncryptedConfig {
+    /// Addresses of TCP, or of UDP for QUIC.
     pub listen: Vec<SocketAddr>,
-    /// Certificate chain, PEM.
-    pub cert: PathBuf,
-    /// Private key, PEM.
-    pub key: PathBuf,
+    /// Certificate and key.
+    pub pair: PemPair,
 }
 
 /// How much is let in.
@@ -149,9 +173,10 @@ impl Default for ServerConfig {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 53))],
             zones: "/etc/tidegate/zones".into(),
             state: "/var/lib/tidegate".into(),
-            admin: AdminConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8053)), insecure: false },
+            admin: AdminConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8053)), insecure: false, tls: None },
             doh: None,
             dot: None,
+            doq: None,
             geo: GeoConfig::default(),
             rate: RateConfig::default(),
             cookies: CookieMode::Offered,
@@ -162,6 +187,7 @@ impl Default for ServerConfig {
             keys: KeyRing::default(),
             transfer: TransferConfig::default(),
             updates: UpdateRules::default(),
+            announce: None,
         }
     }
 }
@@ -186,12 +212,12 @@ impl ServerConfig {
         }
         let flagged_admin = overrides.admin.is_some();
         overrides.apply(&mut config);
-        if !config.admin.insecure && !config.admin.listen.ip().is_loopback() {
+        if !config.admin.insecure && config.admin.tls.is_none() && !config.admin.listen.ip().is_loopback() {
             let message = format!(
                 "the admin interface would listen on {} without TLS, where tokens can be read on the way",
                 config.admin.listen
             );
-            let remedy = "listen on loopback and put a TLS proxy or tunnel in front, or spell out `insecure = true` under `[admin]` (--admin-insecure)";
+            let remedy = "give it `cert` and `key` under `[admin]`, or listen on loopback and put a TLS proxy or tunnel in front, or spell out `insecure = true` (--admin-insecure)";
             let problem = match (&source, admin_span) {
                 (Some(source), Some(span)) if !flagged_admin => source.problem(&span, message, Some(remedy.to_owned())),
                 _ => Problem::of_file("--admin", message, Some(remedy.to_owned())),
@@ -199,6 +225,14 @@ impl ServerConfig {
             findings.problems.push(problem);
         }
         if findings.problems.is_empty() { Ok(config) } else { Err(Problems::in_order(findings.problems)) }
+    }
+}
+
+impl ServerConfig {
+    /// What resolvers are told of the encrypted transports, if they are.
+    #[must_use]
+    pub fn announcement(&self) -> Option<Announcement> {
+        Announcement::of(self)
     }
 }
 

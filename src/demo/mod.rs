@@ -170,7 +170,7 @@ async fn serve(options: &Options, folder: &Folder) -> Result<Running, DemoError>
         listen: vec![options.dns],
         zones,
         state: folder.0.join("state"),
-        admin: AdminConfig { listen: options.admin, insecure: false },
+        admin: AdminConfig { listen: options.admin, insecure: false, tls: None },
         ..ServerConfig::default()
     };
     let store = Arc::new(SqliteStore::open(&config.state)?);

@@ -1,5 +1,6 @@
 //! EDNS(0): the OPT record of a query and of a reply (RFC 6891), and the options in it: client subnet
-//! (RFC 7871), cookie (RFC 7873), server identifier (RFC 5001), padding (RFC 7830), extended error (RFC 8914).
+//! (RFC 7871), cookie (RFC 7873), server identifier (RFC 5001), idle time of a connection (RFC 7828), padding
+//! (RFC 7830), extended error (RFC 8914).
 //!
 //! Unknown options are skipped (RFC 6891 §6.1.2, RFC 8906 §4); a malformed one spoils the query
 //! (RFC 6891 §7). Knows formats only: whose subnet is believed is decided in `answer`.
@@ -20,13 +21,16 @@ const OPT_LEN: usize = 11;
 const OPTION_HEAD: usize = 4;
 
 /// Replies that are padded are as long as a multiple of this (RFC 8467 §4.1).
-const PADDED_BLOCK: usize = 468;
+pub(super) const PADDED_BLOCK: usize = 468;
 
 /// Option code of the name server identifier (RFC 5001 §2.3).
 const OPTION_NSID: u16 = 3;
 
 /// Option code of a cookie (RFC 7873 §4).
 const OPTION_COOKIE: u16 = 10;
+
+/// Option code of edns-tcp-keepalive (RFC 7828 §3.1).
+const OPTION_KEEPALIVE: u16 = 11;
 
 /// Option code of padding (RFC 7830 §3).
 const OPTION_PADDING: u16 = 12;
@@ -63,6 +67,17 @@ pub struct Edns {
     pub wants_nsid: bool,
     /// Whether the query is padded, so that the reply is to be.
     pub is_padded: bool,
+    /// Whether the idle time of the connection is asked for, and if so whether as RFC 7828 §3.1 wants it.
+    pub keepalive: Option<Keepalive>,
+}
+
+/// An edns-tcp-keepalive option of a query. What it means depends on the transport, which reading does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keepalive {
+    /// Without a value, as a client has to send it.
+    Asked,
+    /// With a value, which only servers send.
+    Malformed,
 }
 
 /// A client subnet option, with what is needed to echo it.
@@ -114,6 +129,8 @@ pub struct ReplyOpt<'a> {
     pub nsid: Option<&'a [u8]>,
     /// A reason, if there is one to tell.
     pub error: Option<ExtendedError>,
+    /// How long the connection may be idle, in units of 100 ms (RFC 7828 §3.1), if that was asked for.
+    pub keepalive: Option<u16>,
     /// Whether the message is to be padded, as far as there is room.
     pub padded: bool,
 }
@@ -172,11 +189,19 @@ impl Edns {
                 OPTION_COOKIE if self.cookie.is_none() => self.cookie = Some(SentCookie::read(value)?),
                 OPTION_NSID => self.wants_nsid = true,
                 OPTION_PADDING => self.is_padded = true,
+                OPTION_KEEPALIVE => self.note_keepalive(value),
                 _ => {}
             }
             rest = tail;
         }
         Some(())
+    }
+
+    /// Keeps what an edns-tcp-keepalive option says; one that is malformed spoils those beside it.
+    #[cold]
+    fn note_keepalive(&mut self, value: &[u8]) {
+        let good = value.is_empty() && self.keepalive != Some(Keepalive::Malformed);
+        self.keepalive = Some(if good { Keepalive::Asked } else { Keepalive::Malformed });
     }
 }
 
@@ -226,7 +251,8 @@ impl ReplyOpt<'_> {
         let error = self.error.map_or(0, |error| OPTION_HEAD + 2 + error.text().len());
         let cookie = self.cookie.map_or(0, |cookie| OPTION_HEAD + cookie.len());
         let nsid = self.nsid.map_or(0, |nsid| OPTION_HEAD + nsid.len());
-        OPT_LEN + self.subnet.as_ref().map_or(0, |(sent, _)| sent.len()) + cookie + nsid + error
+        let keepalive = if self.keepalive.is_some() { OPTION_HEAD + 2 } else { 0 };
+        OPT_LEN + self.subnet.as_ref().map_or(0, |(sent, _)| sent.len()) + cookie + nsid + error + keepalive
     }
 
     /// Always false: the fixed part alone has eleven octets.
@@ -258,6 +284,9 @@ impl ReplyOpt<'_> {
         }
         if let Some(nsid) = self.nsid {
             options = write_option(options, OPTION_NSID, nsid)?;
+        }
+        if let Some(idle) = self.keepalive {
+            options = write_option(options, OPTION_KEEPALIVE, &idle.to_be_bytes())?;
         }
         if let Some(error) = self.error {
             let text = error.text().as_bytes();

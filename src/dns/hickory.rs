@@ -3,8 +3,10 @@
 //! A reply is made by `answer` as bytes; here it is read into hickory's records section by section,
 //! so that a hickory-server transport can write the same message. Never makes an answer itself.
 
-use hickory_proto::op::Message;
+use super::edns::PADDED_BLOCK;
+use hickory_proto::op::{Edns, Message};
 use hickory_proto::rr::RData;
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 
 /// A reply that hickory-proto cannot read back: a fault of ours, since we wrote it.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,21 @@ pub fn freshness_s(reply: &Message) -> u32 {
         })
     };
     reply.answers.iter().map(|record| record.ttl).min().or_else(negative).unwrap_or(0)
+}
+
+/// Fits the padding of a reply to its size as hickory-proto writes it, which compresses names in another way;
+/// `written` is that size with the padding as it is. True: it has changed, and the reply is to be written again.
+pub fn fit_padding(reply: &mut Message, written: usize) -> bool {
+    let Some(options) = reply.edns.as_mut().map(Edns::options_mut) else { return false };
+    let Some(EdnsOption::Unknown(_, zeroes)) = options.get(EdnsCode::Padding) else { return false };
+    let Some(bare) = written.checked_sub(zeroes.len()) else { return false };
+    let fitting = bare.next_multiple_of(PADDED_BLOCK);
+    if fitting == written || fitting > usize::from(u16::MAX) {
+        return false;
+    }
+    options.remove(EdnsCode::Padding);
+    options.insert(EdnsOption::Unknown(EdnsCode::Padding.into(), vec![0; fitting - bare]));
+    true
 }
 
 #[cfg(test)]

@@ -39,6 +39,10 @@ pub enum Kind {
     Tls,
     /// DNS over HTTPS.
     Https,
+    /// DNS over QUIC.
+    Quic,
+    /// DNS over HTTP/3.
+    Http3,
 }
 
 impl std::fmt::Display for Kind {
@@ -48,6 +52,8 @@ impl std::fmt::Display for Kind {
             Self::Tcp => "TCP",
             Self::Tls => "TCP (DNS over TLS)",
             Self::Https => "TCP (DNS over HTTPS)",
+            Self::Quic => "UDP (DNS over QUIC)",
+            Self::Http3 => "UDP (DNS over HTTP/3)",
         })
     }
 }
@@ -137,6 +143,36 @@ pub(super) fn bind_encrypted(
         None => bind_tcp(address, takeover),
     };
     listener.map_err(|source| BindError { address, kind, source })
+}
+
+/// Binds a UDP socket that QUIC is spoken over.
+///
+/// A successor that shares the address splits connections with its predecessor by chance: those that the
+/// kernel moves are reset, and their clients connect again.
+pub(super) fn bind_quic(
+    address: SocketAddr,
+    kind: Kind,
+    takeover: bool,
+    inherited: &mut Inherited,
+) -> Result<UdpSocket, BindError> {
+    let mut bind = || {
+        let socket = match inherited.take(Type::DGRAM, address) {
+            Some(socket) => socket,
+            None => {
+                let socket = new_socket(address, Type::DGRAM, Protocol::UDP)?;
+                socket.set_reuse_port(takeover)?;
+                socket.bind(&address.into())?;
+                socket.set_reuse_port(true)?;
+                socket
+            }
+        };
+        // Larger buffers only help: a kernel that grants less has told so in its limits.
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        let _ = socket.set_send_buffer_size(SEND_BUFFER);
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    };
+    bind().map_err(|source| BindError { address, kind, source })
 }
 
 /// One socket for all workers: they take turns at its queue.

@@ -1,16 +1,20 @@
-//! The certificate of DNS over TLS and HTTPS, from PEM files, replaceable while it is in use.
+//! The certificates of the encrypted transports and of the admin interface, from PEM files, replaceable
+//! while they are in use.
 //!
 //! A handshake takes the certificate of its moment; open connections keep theirs. A reload that
-//! fails leaves the old certificate in force. Never makes a certificate.
+//! fails leaves the old certificate in force. Clients may resume by tickets (RFC 5077, RFC 8446 §2.2),
+//! whose keys live in memory and change by themselves. Never makes a certificate.
 
 use arc_swap::ArcSwap;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Why certificate files cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +45,23 @@ pub enum CertificateError {
         /// What went wrong.
         source: rustls::Error,
     },
+    /// The certificate says something that cannot be understood.
+    #[error("{}: the certificate is not readable as X.509", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The certificates of those who sign for clients cannot be used.
+    #[error("{}: no authority for client certificates: {why}", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        why: String,
+    },
+    /// TLS cannot be set up at all.
+    #[error("TLS cannot be set up: {0}")]
+    Provider(#[from] rustls::Error),
 }
 
 /// A certificate chain with its key.
@@ -48,8 +69,22 @@ pub enum CertificateError {
 pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
-    current: ArcSwap<CertifiedKey>,
+    current: ArcSwap<Current>,
+    /// The files hold something newer that cannot be used.
+    refused: AtomicBool,
 }
+
+/// What is in force.
+#[derive(Debug)]
+struct Current {
+    key: Arc<CertifiedKey>,
+    /// The end of its validity, seconds since 1970.
+    expires_unix_s: u64,
+}
+
+/// What tells one version of the files from another; `None`: a file is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateLook([Option<[i128; 4]>; 2]);
 
 impl Certificate {
     /// Reads a certificate chain (the server's first) and its private key.
@@ -58,7 +93,8 @@ impl Certificate {
     /// Names the file and what it should hold.
     pub fn load(chain: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
         let current = ArcSwap::from_pointee(read(chain, key)?);
-        Ok(Arc::new(Self { chain: chain.to_owned(), key: key.to_owned(), current }))
+        let (chain, key) = (chain.to_owned(), key.to_owned());
+        Ok(Arc::new(Self { chain, key, current, refused: AtomicBool::new(false) }))
     }
 
     /// Reads the same files again, for the handshakes to come.
@@ -66,29 +102,92 @@ impl Certificate {
     /// # Errors
     /// As [`Certificate::load`]; the certificate before stays in force.
     pub fn reload(&self) -> Result<(), CertificateError> {
-        self.current.store(Arc::new(read(&self.chain, &self.key)?));
+        let read = read(&self.chain, &self.key);
+        self.refused.store(read.is_err(), Relaxed);
+        self.current.store(Arc::new(read?));
         Ok(())
     }
 
-    /// A configuration that offers this certificate, for [`super::Encrypted`].
+    /// The end of its validity, seconds since 1970.
     #[must_use]
-    pub fn server_config(self: &Arc<Self>) -> Arc<rustls::ServerConfig> {
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring supports the default protocol versions")
+    pub fn expires_unix_s(&self) -> u64 {
+        self.current.load().expires_unix_s
+    }
+
+    /// Whether the last reload failed.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.refused.load(Relaxed)
+    }
+
+    /// The file of the chain.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.chain
+    }
+
+    /// Looks at the files without reading them.
+    #[must_use]
+    pub fn look(&self) -> CertificateLook {
+        CertificateLook([&self.chain, &self.key].map(|file| {
+            let metadata = std::fs::metadata(file).ok()?;
+            let [inode, size] = [metadata.ino(), metadata.size()].map(i128::from);
+            let [seconds, nanoseconds] = [metadata.mtime(), metadata.mtime_nsec()].map(i128::from);
+            Some([inode, size, seconds, nanoseconds])
+        }))
+    }
+
+    /// A configuration that offers this certificate, for [`super::Encrypted`].
+    ///
+    /// # Errors
+    /// When there is no randomness for the keys of tickets.
+    pub fn server_config(self: &Arc<Self>) -> Result<Arc<rustls::ServerConfig>, CertificateError> {
+        let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::<Self>::clone(self));
-        Arc::new(config)
+        config.ticketer = ring::Ticketer::new()?;
+        Ok(Arc::new(config))
+    }
+
+    /// The same for clients that have to show a certificate signed by one of the authorities in a file.
+    /// They cannot resume: each connection shows it anew.
+    ///
+    /// # Errors
+    /// When the file holds no authority.
+    pub fn server_config_with_clients(
+        self: &Arc<Self>,
+        authorities: &Path,
+    ) -> Result<Arc<rustls::ServerConfig>, CertificateError> {
+        let fail = |why: String| CertificateError::Authority { path: authorities.to_owned(), why };
+        let certificates = CertificateDer::pem_file_iter(authorities)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| fail(error.to_string()))?;
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in certificates {
+            roots.add(certificate).map_err(|error| fail(error.to_string()))?;
+        }
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| fail(error.to_string()))?;
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::<Self>::clone(self));
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
     }
 }
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
+        Some(Arc::clone(&self.current.load().key))
     }
 }
 
-fn read(chain: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
+fn read(chain: &Path, key: &Path) -> Result<Current, CertificateError> {
     let file = |path: &Path, what: &'static str| {
         let path = path.to_owned();
         move |source| CertificateError::File { path, what, source }
@@ -96,15 +195,14 @@ fn read(chain: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(file(chain, "certificate chain"))?;
-    if certificates.is_empty() {
-        return Err(CertificateError::Empty { path: chain.to_owned() });
-    }
+    let leaf = certificates.first().ok_or_else(|| CertificateError::Empty { path: chain.to_owned() })?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(leaf)
+        .map_err(|_| CertificateError::Unreadable { path: chain.to_owned() })?;
+    let expires_unix_s = u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or(0);
     let private = PrivateKeyDer::from_pem_file(key).map_err(file(key, "private key"))?;
-    CertifiedKey::from_der(certificates, private, &ring::default_provider()).map_err(|source| CertificateError::Pair {
-        chain: chain.to_owned(),
-        key: key.to_owned(),
-        source,
-    })
+    let pair = |source| CertificateError::Pair { chain: chain.to_owned(), key: key.to_owned(), source };
+    let key = CertifiedKey::from_der(certificates, private, &ring::default_provider()).map_err(pair)?;
+    Ok(Current { key: Arc::new(key), expires_unix_s })
 }
 
 #[cfg(test)]
@@ -150,11 +248,13 @@ mod tests {
         let (chain, key) = issue();
         files.write("chain.pem", &chain);
         assert!(matches!(certificate.reload(), Err(CertificateError::Pair { .. })));
-        assert_eq!(certificate.current.load().cert, first.cert);
+        assert_eq!(certificate.current.load().key.cert, first.key.cert);
+        assert!(certificate.is_refused());
         files.write("key.pem", &key);
         certificate.reload().unwrap();
-        assert_ne!(certificate.current.load().cert, first.cert);
-        assert!(certificate.server_config().alpn_protocols.is_empty());
+        assert_ne!(certificate.current.load().key.cert, first.key.cert);
+        assert!(!certificate.is_refused());
+        assert!(certificate.server_config().unwrap().alpn_protocols.is_empty());
     }
 
     #[test]

@@ -3,14 +3,16 @@
 //! [`Bound::bind`] takes every address or none; [`Bound::start`] begins to answer from a
 //! [`SnapshotCell`] and counts in cells of the [`Registry`]; [`Listening::shutdown`] answers what
 //! has arrived and ends. UDP runs on own threads (`udp`), streams on the caller's tokio runtime
-//! (`stream`). This room cannot reach the control plane, so no packet waits for it.
+//! (`stream`, `https`, `quic`). This room cannot reach the control plane, so no packet waits for it.
 
 mod bind;
 mod certificate;
 mod deferred;
 mod https;
 mod inherited;
+mod quic;
 mod rate_limit;
+mod reencode;
 mod stream;
 mod tap;
 #[cfg(test)]
@@ -18,7 +20,7 @@ mod tests;
 mod udp;
 
 pub use bind::{BindError, Kind};
-pub use certificate::{Certificate, CertificateError};
+pub use certificate::{Certificate, CertificateError, CertificateLook};
 pub use deferred::{Deferred, Desk, Gone, ReplyHandle, desk};
 pub use rate_limit::RateLimit;
 pub use stream::table::StreamLimits;
@@ -36,7 +38,7 @@ use inherited::Inherited;
 use rate_limit::summary;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -48,6 +50,9 @@ use tokio_rustls::TlsAcceptor;
 /// How long a stopping server waits for connections to finish what they were asked.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long it waits for the last QUIC packets to leave.
+const FAREWELL: Duration = Duration::from_millis(500);
+
 /// Open files kept for sockets, probes, the store and operators.
 const OTHER_FILES: u64 = 512;
 
@@ -58,7 +63,7 @@ pub struct Settings {
     pub addresses: Vec<SocketAddr>,
     /// UDP threads per address.
     pub workers: usize,
-    /// Limits of TCP, DoT and DoH together.
+    /// Limits of all connections together.
     pub limits: StreamLimits,
     /// Response rate limiting of UDP; `None`: off.
     pub rate_limit: Option<RateLimit>,
@@ -68,6 +73,8 @@ pub struct Settings {
     pub tls: Option<Encrypted>,
     /// DNS over HTTPS, if it is offered (RFC 8484).
     pub https: Option<Https>,
+    /// DNS over QUIC, if it is offered (RFC 9250).
+    pub quic: Option<Encrypted>,
     /// Who takes updates, notifications, transfers and signed queries; `None`: nobody, and they are refused.
     pub desk: Option<Desk>,
     /// Takes copies of queries and replies; `None`: nobody watches.
@@ -152,6 +159,8 @@ pub struct Https {
     pub encrypted: Encrypted,
     /// The path of queries, such as `/dns-query`.
     pub path: String,
+    /// Whether the same addresses are to speak HTTP/3 over UDP.
+    pub http3: bool,
 }
 
 impl Default for Settings {
@@ -165,6 +174,7 @@ impl Default for Settings {
             cookies: Some(CookieOffer::new(CookieSecrets::random(), false)),
             tls: None,
             https: None,
+            quic: None,
             desk: None,
             tap: None,
             takeover: false,
@@ -185,6 +195,8 @@ pub struct Bound {
     plain: Vec<BoundAddress>,
     tls: Vec<TcpListener>,
     https: Vec<TcpListener>,
+    quic: Vec<UdpSocket>,
+    http3: Vec<UdpSocket>,
     settings: Settings,
 }
 
@@ -194,6 +206,8 @@ pub struct Listening {
     addresses: Vec<SocketAddr>,
     tls_addresses: Vec<SocketAddr>,
     https_addresses: Vec<SocketAddr>,
+    quic_addresses: Vec<SocketAddr>,
+    endpoints: Vec<quinn::Endpoint>,
     stop_workers: Arc<AtomicBool>,
     stop_listeners: watch::Sender<bool>,
     table: Arc<Table>,
@@ -222,7 +236,19 @@ impl Bound {
         };
         let tls = encrypted(settings.tls.as_ref(), Kind::Tls)?;
         let https = encrypted(settings.https.as_ref().map(|https| &https.encrypted), Kind::Https)?;
-        Ok(Self { plain, tls, https, settings })
+        let quic = settings.quic.iter().flat_map(|quic| &quic.addresses);
+        let quic = quic
+            .map(|address| bind::bind_quic(*address, Kind::Quic, takeover, &mut inherited))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut http3 = Vec::new();
+        if let Some(Https { encrypted: Encrypted { addresses, .. }, http3: true, .. }) = &settings.https {
+            for (listener, address) in https.iter().zip(addresses) {
+                // Port 0 has found a port by here, which is the same for both.
+                let address = listener.local_addr().unwrap_or(*address);
+                http3.push(bind::bind_quic(address, Kind::Http3, takeover, &mut inherited)?);
+            }
+        }
+        Ok(Self { plain, tls, https, quic, http3, settings })
     }
 
     /// The addresses of UDP and TCP, with the ports that were found.
@@ -244,6 +270,8 @@ impl Bound {
             addresses: self.addresses(),
             tls_addresses: local(&self.tls)?,
             https_addresses: local(&self.https)?,
+            quic_addresses: self.quic.iter().map(UdpSocket::local_addr).collect::<io::Result<_>>()?,
+            endpoints: Vec::new(),
             stop_workers: Arc::default(),
             stop_listeners,
             table: Table::new(limits),
@@ -253,6 +281,7 @@ impl Bound {
         let cookies = self.settings.cookies;
         let (notes, noted) = mpsc::channel(summary::WAITING);
         listening.listeners.spawn(summary::tell(noted, stop.clone()));
+        let table = Arc::clone(&listening.table);
         let mut tcp = Vec::new();
         for bound in self.plain {
             let with_local = bound.address.ip().is_unspecified();
@@ -276,7 +305,7 @@ impl Bound {
             protocol,
             cell: Arc::clone(cell),
             writer: registry.shared_writer(name),
-            table: Arc::clone(&listening.table),
+            table: Arc::clone(&table),
             cookies: cookies.clone(),
             desk: self.settings.desk.clone(),
             tap: self.settings.tap.clone(),
@@ -285,16 +314,21 @@ impl Bound {
         let tcp_service = service(stream::Protocol::Tcp, "tcp", None);
         let tls_service =
             self.settings.tls.map(|tls| service(stream::Protocol::Tls, "tls", Some(acceptor(&tls.config, &[b"dot"]))));
-        let https = self.settings.https.map(|https| {
-            let acceptor = acceptor(&https.encrypted.config, &[b"h2", b"http/1.1"]);
-            service(stream::Protocol::Https { path: https.path.into() }, "https", Some(acceptor))
-        });
         listening.accept(tcp, tcp_service, &stop)?;
         if let Some(tls) = tls_service {
             listening.accept(self.tls, tls, &stop)?;
         }
-        if let Some(https) = https {
-            listening.accept(self.https, https, &stop)?;
+        if let Some(Https { encrypted, path, .. }) = self.settings.https {
+            let path: Arc<str> = path.into();
+            let alternative = self.http3.first().and_then(|socket| alternative(socket.local_addr().ok()?.port()));
+            let acceptor = acceptor(&encrypted.config, &[b"h2", b"http/1.1"]);
+            let protocol = stream::Protocol::Https { path: path.clone(), alternative };
+            listening.accept(self.https, service(protocol, "https", Some(acceptor)), &stop)?;
+            let protocol = stream::Protocol::Https { path, alternative: None };
+            listening.accept_quic(self.http3, &encrypted.config, service(protocol, "h3", None), &stop)?;
+        }
+        if let Some(quic) = self.settings.quic {
+            listening.accept_quic(self.quic, &quic.config, service(stream::Protocol::Quic, "quic", None), &stop)?;
         }
         Ok(listening)
     }
@@ -314,6 +348,11 @@ fn fit(limits: StreamLimits, open_files: u64) -> StreamLimits {
         );
     }
     StreamLimits { connections, ..limits }
+}
+
+/// What a response over TCP says of HTTP/3 at a port (RFC 7838).
+fn alternative(port: u16) -> Option<axum::http::HeaderValue> {
+    format!("h3=\":{port}\"; ma=86400").parse().ok()
 }
 
 /// The same certificate, offered for these protocols (ALPN).
@@ -338,6 +377,22 @@ impl Listening {
         Ok(())
     }
 
+    fn accept_quic(
+        &mut self,
+        sockets: Vec<UdpSocket>,
+        tls: &rustls::ServerConfig,
+        service: stream::Service,
+        stop: &watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let service = Arc::new(service);
+        for socket in sockets {
+            let endpoint = quic::endpoint(socket, tls, &service)?;
+            self.endpoints.push(endpoint.clone());
+            self.listeners.spawn(quic::accept(endpoint, Arc::clone(&service), stop.clone()));
+        }
+        Ok(())
+    }
+
     /// The addresses of UDP and TCP, with the ports that were found.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
@@ -354,6 +409,12 @@ impl Listening {
     #[must_use]
     pub fn https_addresses(&self) -> &[SocketAddr] {
         &self.https_addresses
+    }
+
+    /// The addresses of DNS over QUIC.
+    #[must_use]
+    pub fn quic_addresses(&self) -> &[SocketAddr] {
+        &self.quic_addresses
     }
 
     /// Connections open at the moment, over all stream transports.
@@ -376,6 +437,10 @@ impl Listening {
         self.table.close();
         // What is still open after the grace ends with the runtime.
         let _ = tokio::time::timeout(GRACE, self.table.emptied()).await;
+        for endpoint in std::mem::take(&mut self.endpoints) {
+            // The last packets say that connections are closed; who misses them finds out by silence.
+            let _ = tokio::time::timeout(FAREWELL, endpoint.wait_idle()).await;
+        }
         let workers = std::mem::take(&mut self.workers);
         let joined =
             tokio::task::spawn_blocking(move || workers.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok()));

@@ -3,6 +3,7 @@
 use crate::dns::RecordType;
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// The longest identifier NSID gives: the record of a short answer still fits 512 octets beside it.
 const MAX_NSID_LEN: usize = 64;
@@ -18,6 +19,8 @@ pub struct Settings {
     nsid: Option<Box<[u8]>>,
     /// Resolvers whose client subnet option is believed; empty: all.
     ecs_from: Vec<IpNet>,
+    /// How long a TCP connection may be idle, in units of 100 ms (RFC 7828 §3.1).
+    idle: u16,
 }
 
 impl Settings {
@@ -25,7 +28,19 @@ impl Settings {
     #[must_use]
     pub fn new(version: Option<&str>, id_server: Option<&str>, ecs_from: Vec<IpNet>) -> Self {
         let nsid = id_server.map(|text| text.as_bytes().iter().copied().take(MAX_NSID_LEN).collect());
-        Self { version: version.map(chaos_txt), id_server: id_server.map(chaos_txt), nsid, ecs_from }
+        Self { version: version.map(chaos_txt), id_server: id_server.map(chaos_txt), nsid, ecs_from, idle: 0 }
+    }
+
+    /// The same, with the idle time that clients are told on request (RFC 7828).
+    #[must_use]
+    pub fn with_idle(self, idle: Duration) -> Self {
+        Self { idle: u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX), ..self }
+    }
+
+    /// How long a TCP connection may be idle, in units of 100 ms (RFC 7828 §3.1).
+    #[must_use]
+    pub fn idle(&self) -> u16 {
+        self.idle
     }
 
     /// The record that answers a CH TXT query for a name in lower-case wire form.

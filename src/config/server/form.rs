@@ -4,10 +4,11 @@ use super::protection::{CookieForm, DnstapForm, RateForm};
 use super::transfer::TransferForm;
 use super::tsig::TsigForm;
 use super::update::{self, UpdateForm};
-use super::{DohConfig, DotConfig, GeoConfig, LogFormat, ServerConfig};
+use super::{AdminTls, DohConfig, EncryptedConfig, GeoConfig, LogFormat, PemPair, ServerConfig};
 use crate::config::findings::Scope;
 use crate::config::problem::{Problem, Source, nearest};
 use crate::config::v1::{self, Field, Scalar, Texts};
+use crate::dns::Name;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -30,7 +31,9 @@ pub(super) struct ServerForm {
     /// `[doh]`.
     doh: Option<Spanned<DohForm>>,
     /// `[dot]`.
-    dot: Option<Spanned<DotForm>>,
+    dot: Option<Spanned<EncryptedForm>>,
+    /// `[doq]`.
+    doq: Option<Spanned<EncryptedForm>>,
     /// `[geo]`.
     geo: GeoForm,
     /// `[limits]`.
@@ -61,6 +64,9 @@ pub(super) struct AdminForm {
     pub(super) listen: Field<String>,
     /// Spelled out.
     insecure: Option<bool>,
+    cert: Field<String>,
+    key: Field<String>,
+    client_ca: Field<String>,
 }
 
 /// `[doh]`.
@@ -71,12 +77,13 @@ struct DohForm {
     cert: Field<String>,
     key: Field<String>,
     path: Field<String>,
+    h3: Option<bool>,
 }
 
-/// `[dot]`.
+/// `[dot]`, `[doq]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct DotForm {
+struct EncryptedForm {
     listen: Option<Texts>,
     cert: Field<String>,
     key: Field<String>,
@@ -119,6 +126,7 @@ struct AnswersForm {
     version: Field<String>,
     id_server: Field<String>,
     ecs_from: Option<Texts>,
+    announce: Field<String>,
 }
 
 /// Text to form; `None` when anything was at fault.
@@ -150,8 +158,10 @@ impl ServerForm {
             config.admin.listen = address;
         }
         config.admin.insecure = self.admin.insecure.unwrap_or(false);
+        config.admin.tls = admin_tls(&self.admin, folder, scope);
         config.doh = self.doh.as_ref().and_then(|doh| doh_config(doh, folder, scope));
-        config.dot = self.dot.as_ref().and_then(|dot| dot_config(dot, folder, scope));
+        config.dot = self.dot.as_ref().and_then(|dot| encrypted_config("dot", dot, folder, scope));
+        config.doq = self.doq.as_ref().and_then(|doq| encrypted_config("doq", doq, folder, scope));
         let file = |field: &Field<String>| field.as_ref().map(|path| folder.join(path.get_ref()));
         config.geo = GeoConfig { country: file(&self.geo.country), asn: file(&self.geo.asn) };
         config.keys = self.tsig.keys(folder, scope);
@@ -165,6 +175,13 @@ impl ServerForm {
         config.answers.version = self.answers.version.as_ref().and_then(|text| scope.character_string("version", text));
         config.answers.id_server =
             self.answers.id_server.as_ref().and_then(|text| scope.character_string("id_server", text));
+        if let Some(name) = self.answers.announce.as_ref().filter(|name| !name.get_ref().is_empty()) {
+            config.announce = scope.nameserver(name);
+            if config.announcement().is_some_and(|announcement| announcement.is_empty()) {
+                let message = "there is no encrypted transport to announce";
+                scope.refuse(&name.span(), message.to_owned(), "add `[dot]`, `[doq]` or `[doh]`, or remove `announce`");
+            }
+        }
         config.answers.ecs_from = self.answers.ecs_from.as_ref().map(|texts| scope.networks(texts)).unwrap_or_default();
     }
 
@@ -214,8 +231,7 @@ impl ServerForm {
 /// `[doh]`: certificate and key are needed, the rest has defaults.
 fn doh_config(form: &Spanned<DohForm>, folder: &Path, scope: &mut Scope<'_>) -> Option<DohConfig> {
     let (span, form) = (form.span(), form.get_ref());
-    let cert = needed_file("doh", "cert", &form.cert, &span, folder, scope);
-    let key = needed_file("doh", "key", &form.key, &span, folder, scope);
+    let pair = pem_pair("doh", &form.cert, &form.key, &span, folder, scope);
     let listen = listen_or(form.listen.as_ref(), 443, scope);
     let path = form.path.as_ref().map_or("/dns-query".to_owned(), |path| path.get_ref().clone());
     if let Some(given) = &form.path
@@ -223,15 +239,40 @@ fn doh_config(form: &Spanned<DohForm>, folder: &Path, scope: &mut Scope<'_>) -> 
     {
         scope.refuse(&given.span(), format!("`{path}` is no path"), "write \"/dns-query\"");
     }
-    Some(DohConfig { listen, cert: cert?, key: key?, path })
+    Some(DohConfig { listen, pair: pair?, path, h3: form.h3.unwrap_or(false) })
 }
 
-/// `[dot]`: certificate and key are needed.
-fn dot_config(form: &Spanned<DotForm>, folder: &Path, scope: &mut Scope<'_>) -> Option<DotConfig> {
+/// `[dot]` or `[doq]`: certificate and key are needed.
+fn encrypted_config(
+    table: &str,
+    form: &Spanned<EncryptedForm>,
+    folder: &Path,
+    scope: &mut Scope<'_>,
+) -> Option<EncryptedConfig> {
     let (span, form) = (form.span(), form.get_ref());
-    let cert = needed_file("dot", "cert", &form.cert, &span, folder, scope);
-    let key = needed_file("dot", "key", &form.key, &span, folder, scope);
-    Some(DotConfig { listen: listen_or(form.listen.as_ref(), 853, scope), cert: cert?, key: key? })
+    let pair = pem_pair(table, &form.cert, &form.key, &span, folder, scope);
+    Some(EncryptedConfig { listen: listen_or(form.listen.as_ref(), 853, scope), pair: pair? })
+}
+
+/// TLS of `[admin]`: certificate and key, or neither.
+fn admin_tls(form: &AdminForm, folder: &Path, scope: &mut Scope<'_>) -> Option<AdminTls> {
+    let given = form.cert.as_ref().or(form.key.as_ref()).or(form.client_ca.as_ref())?;
+    let pair = pem_pair("admin", &form.cert, &form.key, &given.span(), folder, scope)?;
+    Some(AdminTls { pair, client_ca: form.client_ca.as_ref().map(|path| folder.join(path.get_ref())) })
+}
+
+/// A certificate and a key that a table cannot do without.
+fn pem_pair(
+    table: &str,
+    cert: &Field<String>,
+    key: &Field<String>,
+    span: &std::ops::Range<usize>,
+    folder: &Path,
+    scope: &mut Scope<'_>,
+) -> Option<PemPair> {
+    let cert = needed_file(table, "cert", cert, span, folder, scope);
+    let key = needed_file(table, "key", key, span, folder, scope);
+    Some(PemPair { cert: cert?, key: key? })
 }
 
 /// A file that a table cannot do without.
@@ -244,7 +285,9 @@ fn needed_file(
     scope: &mut Scope<'_>,
 ) -> Option<PathBuf> {
     if field.is_none() {
-        let remedy = format!("add `{key} = \"{key}.pem\"`, or remove `[{table}]`");
+        let instead =
+            if table == "admin" { "remove the others of TLS".to_owned() } else { format!("remove `[{table}]`") };
+        let remedy = format!("add `{key} = \"{key}.pem\"`, or {instead}");
         scope.refuse(span, format!("`[{table}]` has no `{key}`"), remedy);
     }
     field.as_ref().map(|path| folder.join(path.get_ref()))
@@ -285,6 +328,18 @@ impl Scope<'_> {
             self.refuse(&text.span(), message, "write \"127.0.0.1:53\" or \"[::1]:53\"");
         }
         parsed
+    }
+
+    /// The name of a nameserver.
+    fn nameserver(&mut self, text: &Spanned<String>) -> Option<Name> {
+        match text.get_ref().parse::<Name>() {
+            Ok(name) if !name.is_wildcard() && name != Name::root() => Some(name),
+            _ => {
+                let message = format!("`{}` is no name of a nameserver", text.get_ref());
+                self.refuse(&text.span(), message, "write \"ns1.example.test\"");
+                None
+            }
+        }
     }
 
     /// A text that fits one TXT string (RFC 1035 §3.3); empty means absent.

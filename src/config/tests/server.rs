@@ -2,11 +2,13 @@
 
 use super::TestFolder;
 use crate::config::server::{
-    CookieMode, DnstapConfig, DnstapTarget, DohConfig, DotConfig, LogFormat, RateConfig, TransferConfig,
+    AdminTls, CookieMode, DnstapConfig, DnstapTarget, DohConfig, EncryptedConfig, LogFormat, PemPair, RateConfig,
+    TransferConfig,
 };
-use crate::config::{Overrides, ServerConfig};
+use crate::config::{Overrides, ServerConfig, load_zones_with};
 use crate::dns::RecordType;
 use crate::dns::tsig::{Algorithm, Key};
+use crate::steering::GeoDatabases;
 use std::path::Path;
 
 fn read(text: &str, overrides: Overrides) -> (TestFolder, Result<ServerConfig, String>) {
@@ -59,7 +61,14 @@ fn every_key_arrives_and_relative_paths_start_at_the_file() {
         [admin]
         listen = "0.0.0.0:8053"
         insecure = true
+        cert = "cert.pem"
+        key = "/k.pem"
+        client_ca = "ca.pem"
         [doh]
+        cert = "cert.pem"
+        key = "/k.pem"
+        h3 = true
+        [doq]
         cert = "cert.pem"
         key = "/k.pem"
         [limits]
@@ -91,20 +100,19 @@ fn every_key_arrives_and_relative_paths_start_at_the_file() {
     let (folder, config) = read(text, Overrides::default());
     let config = config.unwrap();
     assert_eq!(config.zones, folder.path().join("zones"));
+    let pair = PemPair { cert: folder.path().join("cert.pem"), key: "/k.pem".into() };
     let doh = DohConfig {
         listen: vec!["127.0.0.1:443".parse().unwrap()],
-        cert: folder.path().join("cert.pem"),
-        key: "/k.pem".into(),
+        pair: pair.clone(),
         path: "/dns-query".to_owned(),
+        h3: true,
     };
     assert_eq!(config.doh, Some(doh));
     assert_eq!((config.limits.tcp_idle_ms, config.limits.udp_workers), (3_000, Some(4)));
-    let dot = DotConfig {
-        listen: vec!["192.0.2.53:853".parse().unwrap()],
-        cert: folder.path().join("cert.pem"),
-        key: "/k.pem".into(),
-    };
-    assert_eq!(config.dot, Some(dot));
+    let at = |address: &str| EncryptedConfig { listen: vec![address.parse().unwrap()], pair: pair.clone() };
+    assert_eq!((config.dot, config.doq), (Some(at("192.0.2.53:853")), Some(at("127.0.0.1:853"))));
+    let client_ca = Some(folder.path().join("ca.pem"));
+    assert_eq!(config.admin.tls, Some(AdminTls { pair: pair.clone(), client_ca }));
     let rate = RateConfig {
         responses_per_second: 50,
         nxdomains_per_second: 50,
@@ -144,6 +152,10 @@ fn admin_beyond_loopback_must_be_spelled_out() {
 #[test]
 fn faults_are_shown_with_their_place() {
     let cases: &[(&str, &str)] = &[
+        ("[admin]\ncert = \"c.pem\"", "2:8: `[admin]` has no `key`"),
+        ("[doq]\nkey = \"k.pem\"", "`[doq]` has no `cert`"),
+        ("[answers]\nannounce = \"ns1.test\"", "2:12: there is no encrypted transport to announce"),
+        ("[answers]\nannounce = \"*.test\"", "2:12: `*.test` is no name of a nameserver"),
         (
             "lissen = \"127.0.0.1:53\"",
             "tidegate.toml:1:1: unknown key `lissen`\n    lissen = \"127.0.0.1:53\"\n    ^^^^^^\n    remedy: did you mean `listen`?",
@@ -283,5 +295,44 @@ fn rules_of_updates_name_a_key_and_where() {
     ] {
         let said = refused(&format!("{keys}[[update]]\n{rule}"));
         assert!(said.contains(problem) && said.contains("tidegate.toml:"), "{rule}: {said}");
+    }
+}
+
+/// A folder with a zone and a server's file that announces its transports.
+fn announcing(zone: &str, name: &str) -> (TestFolder, ServerConfig) {
+    let (folder, config) = read(
+        &format!(
+            "zones = \"zones\"\n[dot]\ncert = \"c\"\nkey = \"k\"\n[doq]\ncert = \"c\"\nkey = \"k\"\n[doh]\ncert = \"c\"\nkey = \"k\"\n\
+             h3 = true\n[answers]\nannounce = \"{name}\"\n"
+        ),
+        Overrides::default(),
+    );
+    let text = format!("@ 60 SOA ns1 h 1 2 3 4 5\n@ 60 NS ns1\nns1 60 A 192.0.2.53\n{zone}");
+    std::fs::create_dir(folder.path().join("zones")).unwrap();
+    std::fs::write(folder.path().join("zones/example.test.zone"), text).unwrap();
+    (folder, config.unwrap())
+}
+
+#[test]
+fn rfc9461_the_zone_of_the_nameserver_tells_of_its_transports() {
+    let load = |zone: &str, name: &str| {
+        let (folder, config) = announcing(zone, name);
+        let loaded =
+            load_zones_with(&folder.path().join("zones"), &GeoDatabases::default(), config.announcement().as_ref());
+        loaded.map_err(|problems| problems.to_string())
+    };
+    let loaded = load("", "ns1.example.test").unwrap();
+    let rrsets = loaded.definitions.zones[0].data.rrsets().count();
+    assert_eq!((rrsets, loaded.warnings.len()), (4, 0));
+    let own = load("_dns.ns1 60 SVCB 1 . alpn=dot\n", "ns1.example.test").unwrap();
+    assert!(own.warnings[0].to_string().contains("`_dns.ns1.example.test` has SVCB records in"), "{:?}", own.warnings);
+    assert_eq!(own.definitions.zones[0].data.rrsets().count(), 4);
+    for (zone, name, why) in [
+        ("", "ns1.other.test", "no zone here holds `ns1.other.test`"),
+        ("_dns.ns1 60 CNAME www\n", "ns1.example.test", "`_dns.ns1.example.test` has a CNAME"),
+        ("sub 60 NS ns1\n", "ns.sub.example.test", "`ns.sub.example.test` is delegated at `sub.example.test`"),
+    ] {
+        let refused = load(zone, name).unwrap_err();
+        assert!(refused.contains(why) && refused.contains("[answers] announce"), "{refused}");
     }
 }

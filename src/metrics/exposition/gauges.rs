@@ -37,6 +37,8 @@ pub struct Gauges {
     pub secondaries: Vec<SecondaryGauges>,
     /// One row per kind of webhook that was called.
     pub hooks: Vec<HookCounters>,
+    /// One row per certificate.
+    pub certificates: Vec<CertificateGauges>,
     /// One row per switch.
     pub switches: Vec<SwitchGauges>,
 }
@@ -63,6 +65,17 @@ pub struct SecondaryGauges {
     pub serial: Option<u32>,
     /// How many serials it is behind.
     pub behind: Option<u32>,
+}
+
+/// One certificate.
+#[derive(Debug, Clone, Default)]
+pub struct CertificateGauges {
+    /// The table of the server's file that names it, such as `dot`.
+    pub used_by: &'static str,
+    /// The end of its validity, seconds since 1970.
+    pub expires_s: u64,
+    /// Whether newer files are refused.
+    pub refused: bool,
 }
 
 /// One database of networks.

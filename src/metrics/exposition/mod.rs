@@ -98,6 +98,7 @@ mod tests {
         gauges.switches[0].pools[0].guests = Some(GuestGauges::default());
         gauges.geo = vec![GeoGauges { kind: "country".into(), ..GeoGauges::default() }];
         gauges.process = Some(ProcessFigures { max_fds: Some(1), ..ProcessFigures::default() });
+        gauges.certificates = vec![CertificateGauges { used_by: "dot", ..CertificateGauges::default() }];
         gauges.transfers = vec![("axfr", 1)];
         gauges.dnstap = Some(DnstapGauges::default());
         gauges.secondaries = vec![SecondaryGauges {

@@ -2,12 +2,12 @@
 
 use super::super::families::{Family, Labels, Rows};
 use super::super::process::ProcessFigures;
-use super::{Gauges, GeoGauges, HookCounters, SecondaryGauges, counter, flag, gauge};
+use super::{CertificateGauges, Gauges, GeoGauges, HookCounters, SecondaryGauges, counter, flag, gauge};
 
 pub(super) fn process_families(gauges: &Gauges) -> Vec<Family> {
     let one = |value: f64| vec![(Labels::new(), value)];
     vec![
-        gauge("tidegate_connections", "Open TCP, DoT and DoH connections", one(gauges.connections as f64)),
+        gauge("tidegate_connections", "Open connections of all transports but UDP", one(gauges.connections as f64)),
         gauge("tidegate_revision", "Revision of the desired state that is answered from", one(gauges.revision as f64)),
         counter("tidegate_snapshots", "Views published since the start", vec![(Labels::new(), gauges.snapshots)]),
         gauge("tidegate_store_up", "1 if the state store can be written", one(flag(gauges.store_up))),
@@ -20,6 +20,16 @@ pub(super) fn process_families(gauges: &Gauges) -> Vec<Family> {
             "tidegate_geo_refused",
             "1 while a newer database is refused and the last good one used",
             one(flag(gauges.geo_refused)),
+        ),
+        gauge(
+            "tidegate_certificate_expiry_timestamp_seconds",
+            "End of a certificate's validity, seconds since 1970",
+            certificates(gauges, |certificate| certificate.expires_s as f64),
+        ),
+        gauge(
+            "tidegate_certificate_refused",
+            "1 while a replaced certificate is refused and the one before used",
+            certificates(gauges, |certificate| flag(certificate.refused)),
         ),
         counter("tidegate_store_errors", "Store operations that failed", vec![(Labels::new(), gauges.store_errors)]),
         counter(
@@ -91,6 +101,11 @@ fn hook_rows(gauges: &Gauges) -> Vec<(Labels, u64)> {
 fn secondaries(gauges: &Gauges, value: fn(&SecondaryGauges) -> Option<f64>) -> Vec<(Labels, f64)> {
     let labels = |one: &SecondaryGauges| vec![("zone", one.zone.clone()), ("secondary", one.address.clone())];
     gauges.secondaries.iter().filter_map(|one| Some((labels(one), value(one)?))).collect()
+}
+
+fn certificates(gauges: &Gauges, value: fn(&CertificateGauges) -> f64) -> Vec<(Labels, f64)> {
+    let row = |of: &CertificateGauges| (vec![("used_by", of.used_by.to_owned())], value(of));
+    gauges.certificates.iter().map(row).collect()
 }
 
 fn databases(gauges: &Gauges, value: fn(&GeoGauges) -> u64) -> Vec<(Labels, f64)> {

@@ -1,17 +1,15 @@
-//! DNS over HTTPS (RFC 8484): GET and POST of one path, over HTTP/2 and HTTP/1.1.
+//! DNS over HTTPS (RFC 8484): GET and POST of one path, over HTTP/2 and HTTP/1.1 (HTTP/3: `quic`).
 //!
 //! HTTP is hyper's, because hickory-server's own listener knows no GET, no limits and answers a
-//! wrong request by dropping it; requests and responses are hickory-server's ([`handler`]).
+//! wrong request by dropping it; requests and responses are hickory-server's (`reencode`).
 //! A reply may be kept by the client alone (`private`), for no longer than its TTL: which pool it
 //! names is for this client. Seats and idle times are those of the other stream transports; a reply
 //! counts as held until HTTP has taken it.
 
-mod handler;
-
+use super::reencode::{Answered, Handler};
 use super::stream::Service;
 use super::stream::table::{Held, Seat};
 use crate::clock;
-use crate::dns::hickory::{freshness_s, read_reply};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -20,11 +18,6 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use handler::{Capture, Handler, Made};
-use hickory_server::net::runtime::TokioTime;
-use hickory_server::net::xfer::Protocol;
-use hickory_server::proto::op::Message;
-use hickory_server::server::{Request as DnsRequest, RequestHandler};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -38,19 +31,21 @@ use tokio::time::{Instant, sleep_until};
 /// The media type of queries and replies (RFC 8484 §6).
 const DNS_MESSAGE: &str = "application/dns-message";
 /// Longest query, bytes.
-const MESSAGE: usize = u16::MAX as usize;
+pub(super) const MESSAGE: usize = u16::MAX as usize;
 /// Requests of one HTTP/2 connection at a time.
 const STREAMS: u32 = 64;
 /// Bytes of request headers; a GET carries its query there, 4/3 of its size.
-const HEADERS: u32 = 16 << 10;
+pub(super) const HEADERS: u32 = 16 << 10;
 
 /// One connection, as its requests see it.
 #[derive(Clone)]
-struct Visitor {
-    handler: Handler,
-    client: SocketAddr,
-    path: Arc<str>,
-    seat: Arc<Seat>,
+pub(super) struct Visitor {
+    pub(super) handler: Handler,
+    pub(super) client: SocketAddr,
+    pub(super) path: Arc<str>,
+    /// Where the same is offered over HTTP/3 (RFC 7838).
+    pub(super) alternative: Option<HeaderValue>,
+    pub(super) seat: Arc<Seat>,
 }
 
 /// A reply whose bytes count as held until HTTP lets them go.
@@ -66,13 +61,19 @@ impl AsRef<[u8]> for HeldReply {
 }
 
 /// Serves one TLS connection until the client leaves, is idle for too long or is asked to leave.
-pub(super) async fn converse<S>(stream: S, client: SocketAddr, path: Arc<str>, service: Arc<Service>, seat: Seat)
-where
+pub(super) async fn converse<S>(
+    stream: S,
+    client: SocketAddr,
+    path: Arc<str>,
+    alternative: Option<HeaderValue>,
+    service: Arc<Service>,
+    seat: Seat,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = *service.table.limits();
     let seat = Arc::new(seat);
-    let visitor = Visitor { handler: Handler(service), client, path, seat: Arc::clone(&seat) };
+    let visitor = Visitor { handler: Handler(service), client, path, alternative, seat: Arc::clone(&seat) };
     let router = Router::new().fallback(visit).with_state(visitor);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.query).max_buf_size(128 << 10);
@@ -107,21 +108,30 @@ where
 }
 
 async fn visit(State(visitor): State<Visitor>, request: Request) -> Response {
-    if request.uri().path() != &*visitor.path {
-        return refuse(StatusCode::NOT_FOUND, "there is nothing here but DNS, at the path that was configured");
+    let mut response = visitor.respond(request).await;
+    if let Some(alternative) = visitor.alternative {
+        response.headers_mut().insert(header::ALT_SVC, alternative);
     }
-    match *request.method() {
-        Method::GET => visitor.by_get(request.uri().query().unwrap_or("")).await,
-        Method::POST => visitor.by_post(request).await,
-        _ => {
-            let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "DNS over HTTPS is GET or POST (RFC 8484)");
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
-            response
-        }
-    }
+    response
 }
 
 impl Visitor {
+    /// The response to a request, whichever version of HTTP brought it.
+    pub(super) async fn respond(&self, request: Request) -> Response {
+        if request.uri().path() != &*self.path {
+            return refuse(StatusCode::NOT_FOUND, "there is nothing here but DNS, at the path that was configured");
+        }
+        match *request.method() {
+            Method::GET => self.by_get(request.uri().query().unwrap_or("")).await,
+            Method::POST => self.by_post(request).await,
+            _ => {
+                let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "DNS over HTTPS is GET or POST (RFC 8484)");
+                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+                response
+            }
+        }
+    }
+
     /// RFC 8484 §4.1: the query is the variable `dns`, base64url without padding.
     async fn by_get(&self, variables: &str) -> Response {
         let encoded = variables.split('&').find_map(|pair| pair.strip_prefix("dns="));
@@ -151,17 +161,8 @@ impl Visitor {
 
     async fn answer(&self, message: Vec<u8>) -> Response {
         let arrived_ns = clock::boot_ns();
-        let made = self.handler.reply(self.client, &message);
-        if made.is_empty() {
+        let Some(Answered { bytes: reply, fresh_s }) = self.handler.answer(self.client, message).await else {
             return refuse(StatusCode::BAD_REQUEST, "this is not a DNS query");
-        }
-        let (reply, fresh_s) = match read_reply(&made) {
-            Ok(read) => {
-                let fresh_s = freshness_s(&read);
-                (self.rewrite(message, read).await.unwrap_or(made), fresh_s)
-            }
-            // hickory-proto knows no empty RDATA and no subnet of family 0: these go out as they were made.
-            Err(_) => (made, 0),
         };
         let Some(held) = self.seat.table().hold(reply.len()) else {
             return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many replies wait to be taken");
@@ -178,14 +179,6 @@ impl Visitor {
         headers.insert(header::CACHE_CONTROL, kept);
         response
     }
-
-    /// The reply as hickory-server writes it; `None` when it cannot read the query or write the reply.
-    async fn rewrite(&self, query: Vec<u8>, reply: Message) -> Option<Vec<u8>> {
-        let request = DnsRequest::from_bytes(query, self.client, Protocol::Https).ok()?;
-        let capture = Capture::default();
-        Made(reply).handle_request::<_, TokioTime>(&request, capture.clone()).await;
-        Some(capture.into_bytes()).filter(|written| !written.is_empty())
-    }
 }
 
 fn refuse(status: StatusCode, why: &'static str) -> Response {
@@ -194,7 +187,7 @@ fn refuse(status: StatusCode, why: &'static str) -> Response {
 
 impl Seat {
     /// How much of its idle time a connection has left.
-    fn idle_left(&self, now_ms: u64) -> Duration {
+    pub(super) fn idle_left(&self, now_ms: u64) -> Duration {
         let idle_for = Duration::from_millis(now_ms.saturating_sub(self.last_query_ms()));
         self.table().idle().saturating_sub(idle_for)
     }

@@ -1,4 +1,4 @@
-//! Stream transports: DNS over TCP (RFC 7766) and TLS (RFC 7858), and the seats of HTTPS.
+//! Stream transports: DNS over TCP (RFC 7766) and TLS (RFC 7858), and the seats of HTTPS and QUIC.
 //!
 //! [`accept`] takes connections from one listener until told to stop; each becomes a task that
 //! runs a [`connection::Conversation`] (or HTTP's). Limits live in [`table`], buffers in [`scratch`]. A flood
@@ -16,6 +16,7 @@ use crate::clock::{self, Draws};
 use crate::dns::cookie::Cookies;
 use crate::metrics::{Count, SharedWriter};
 use crate::snapshot::SnapshotCell;
+use axum::http::HeaderValue;
 use connection::{Conversation, Ended};
 use std::cell::RefCell;
 use std::io;
@@ -43,7 +44,10 @@ pub(super) enum Protocol {
     Https {
         /// The path of queries.
         path: Arc<str>,
+        /// What a response says of HTTP/3 (RFC 7838).
+        alternative: Option<HeaderValue>,
     },
+    Quic,
 }
 
 impl Protocol {
@@ -52,6 +56,7 @@ impl Protocol {
             Self::Tcp => Transport::Tcp,
             Self::Tls => Transport::Tls,
             Self::Https { .. } => Transport::Https,
+            Self::Quic => Transport::Quic,
         }
     }
 }
@@ -66,7 +71,7 @@ pub(super) struct Service {
     /// Who takes what is not answered here; HTTPS hands nothing over.
     pub(super) desk: Option<Desk>,
     pub(super) tap: Option<Tap>,
-    /// `None`: plain TCP.
+    /// `None`: plain TCP, or QUIC, which brings its own.
     pub(super) tls: Option<TlsAcceptor>,
 }
 
@@ -174,8 +179,10 @@ async fn serve_encrypted(
         return service.writer.add(Count::HandshakeFailed, 1);
     };
     match service.protocol.clone() {
-        Protocol::Https { path } => https::converse(stream, client, path, service, seat).await,
-        Protocol::Tcp | Protocol::Tls => {
+        Protocol::Https { path, alternative } => {
+            https::converse(stream, client, path, alternative, service, seat).await;
+        }
+        Protocol::Tcp | Protocol::Tls | Protocol::Quic => {
             let ended = Conversation::new(stream, client, &service, &seat).run().await;
             count_end(&service, ended);
         }

@@ -20,7 +20,7 @@ fn start_doh(http2: bool, limits: StreamLimits) -> Doh {
     let (config, mut tls) = tls_pair();
     tls.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
     let https = Encrypted { addresses: vec!["127.0.0.1:0".parse().unwrap()], config };
-    let https = Some(Https { encrypted: https, path: "/dns-query".to_owned() });
+    let https = Some(Https { encrypted: https, path: "/dns-query".to_owned(), http3: false });
     let running = start(Settings { https, limits, ..settings("127.0.0.1:0") });
     running.cell.publish(Arc::new(zones::snapshot()));
     let address = running.listening.https_addresses()[0];
@@ -52,7 +52,7 @@ impl Doh {
 }
 
 /// A query for a name below `example.test`, with or without OPT.
-fn question(name: &str, qtype: u16, edns: bool) -> Vec<u8> {
+pub(super) fn question(name: &str, qtype: u16, edns: bool) -> Vec<u8> {
     let mut message = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(edns)];
     for label in name.split('.').chain(["Example", "test"]).filter(|label| !label.is_empty()) {
         message.push(u8::try_from(label.len()).unwrap());
@@ -76,7 +76,7 @@ async fn over_udp(address: SocketAddr, query: &[u8]) -> Vec<u8> {
     buffer
 }
 
-async fn over_tcp(address: SocketAddr, query: &[u8]) -> Vec<u8> {
+pub(super) async fn over_tcp(address: SocketAddr, query: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(&framed(query)).await.unwrap();
     let mut reply = vec![0; usize::from(stream.read_u16().await.unwrap())];
@@ -84,7 +84,7 @@ async fn over_tcp(address: SocketAddr, query: &[u8]) -> Vec<u8> {
     reply
 }
 
-fn assert_same(https: &[u8], other: &[u8], what: &str) {
+pub(super) fn assert_same(https: &[u8], other: &[u8], what: &str) {
     let (https, other) = (read_reply(https).unwrap(), read_reply(other).unwrap());
     assert_eq!(https.metadata, other.metadata, "header of {what}");
     assert_eq!(https.queries, other.queries, "question of {what}");

@@ -2,6 +2,7 @@
 
 mod deferred;
 mod https;
+mod quic;
 mod tcp;
 mod tls;
 mod udp;

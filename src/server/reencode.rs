@@ -1,16 +1,19 @@
-//! hickory-server's side: replies of `answer::respond_with`, written by a request handler.
+//! hickory-server's side: replies of `answer::respond_with`, written by a request handler, for DNS over
+//! HTTPS (HTTP/1.1 to HTTP/3) and over QUIC.
 //!
 //! A reply is made as bytes by the same function as for every transport and re-encoded section by
 //! section, since hickory-server takes records. What hickory-proto cannot read (and hickory-server
 //! would answer on its own, without OPT or question) never comes here.
 
-use super::super::stream::Service;
-use super::super::tally;
-use crate::answer::{Asker, Transport, respond_with};
+use super::stream::Service;
+use super::tally;
+use crate::answer::{Asker, respond_with};
 use crate::clock;
+use crate::dns::hickory::{fit_padding, freshness_s, read_reply};
 use crate::metrics::Count;
 use hickory_server::net::NetError;
-use hickory_server::net::runtime::Time;
+use hickory_server::net::runtime::{Time, TokioTime};
+use hickory_server::net::xfer::Protocol;
 use hickory_server::proto::op::{Header, HeaderCounts, Message, Metadata, ResponseCode};
 use hickory_server::proto::rr::Record;
 use hickory_server::proto::serialize::binary::{BinDecoder, BinEncoder};
@@ -26,16 +29,38 @@ const MESSAGE: usize = u16::MAX as usize;
 #[derive(Clone)]
 pub(super) struct Handler(pub(super) Arc<Service>);
 
+/// What a query got.
+pub(super) struct Answered {
+    /// The reply.
+    pub(super) bytes: Vec<u8>,
+    /// How long whoever asked may keep it, seconds.
+    pub(super) fresh_s: u32,
+}
+
 impl Handler {
+    /// The reply to `query`, counted and re-encoded; `None` for what is no query.
+    pub(super) async fn answer(&self, client: SocketAddr, query: Vec<u8>) -> Option<Answered> {
+        let made = self.reply(client, &query);
+        if made.is_empty() {
+            return None;
+        }
+        let Ok(read) = read_reply(&made) else {
+            // hickory-proto knows no empty RDATA and no subnet of family 0: these go out as they were made.
+            return Some(Answered { bytes: made, fresh_s: 0 });
+        };
+        let fresh_s = freshness_s(&read);
+        Some(Answered { bytes: rewrite(client, query, read).await.unwrap_or(made), fresh_s })
+    }
+
     /// The reply to `query` as bytes, counted; empty: silence.
-    pub(super) fn reply(&self, client: SocketAddr, query: &[u8]) -> Vec<u8> {
+    fn reply(&self, client: SocketAddr, query: &[u8]) -> Vec<u8> {
         let service = &self.0;
         service.writer.add(Count::Received, 1);
         let len = query.len().min(MESSAGE);
         let mut message = vec![0; MESSAGE];
         message[..len].copy_from_slice(&query[..len]);
         let copies = service.copy_query(client, query);
-        let asker = Asker { client: client.ip(), transport: Transport::Https, draw: service.draw() };
+        let asker = Asker { client: client.ip(), transport: service.protocol.transport(), draw: service.draw() };
         let outcome = respond_with(&service.cell.load(), &asker, service.cookies().as_ref(), &mut message, len);
         message.truncate(outcome.len);
         service.hand_over_copies(copies, &message);
@@ -52,8 +77,25 @@ impl Handler {
     }
 }
 
+/// The reply as hickory-server writes it; `None` when it cannot read the query or write the reply.
+async fn rewrite(client: SocketAddr, query: Vec<u8>, reply: Message) -> Option<Vec<u8>> {
+    let request = Request::from_bytes(query, client, Protocol::Https).ok()?;
+    let mut made = Made(reply);
+    let written = made.write(&request).await?;
+    if fit_padding(&mut made.0, written.len()) { made.write(&request).await } else { Some(written) }
+}
+
 /// A reply that has been made, for hickory-server to write.
-pub(super) struct Made(pub(super) Message);
+struct Made(Message);
+
+impl Made {
+    /// The reply as octets.
+    async fn write(&self, request: &Request) -> Option<Vec<u8>> {
+        let capture = Capture::default();
+        self.handle_request::<_, TokioTime>(request, capture.clone()).await;
+        Some(capture.into_bytes()).filter(|written| !written.is_empty())
+    }
+}
 
 #[async_trait::async_trait]
 impl RequestHandler for Made {
@@ -85,11 +127,11 @@ fn failed(mut header: Header) -> ResponseInfo {
 
 /// Takes a response as bytes.
 #[derive(Clone, Default)]
-pub(super) struct Capture(Arc<Mutex<Vec<u8>>>);
+struct Capture(Arc<Mutex<Vec<u8>>>);
 
 impl Capture {
     /// What was sent; empty: nothing.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    fn into_bytes(self) -> Vec<u8> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
