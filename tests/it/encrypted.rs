@@ -38,9 +38,14 @@ pub fn tables(server: &Server) -> String {
 
 impl Encrypted {
     pub async fn start(more: &str) -> Self {
+        Self::start_until(more, 2090).await
+    }
+
+    /// As [`Encrypted::start`], with certificates that end with another year.
+    pub async fn start_until(more: &str, year: i32) -> Self {
         let mut server = Server::prepare(&[("example.test.toml", ZONE)], &[]);
         let authority = Authority::new("the authority");
-        authority.server(&[NAME.to_owned(), server.dns.ip().to_string()], 2090).write(&server.folder, "dns");
+        authority.server(&[NAME.to_owned(), server.dns.ip().to_string()], year).write(&server.folder, "dns");
         server.folder.write("ca.pem", authority.pem());
         let file = tables(&server) + more;
         server.configure(&file);

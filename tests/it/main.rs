@@ -12,6 +12,7 @@
 
 mod auth;
 mod backend;
+mod certificates;
 mod cli;
 mod compare;
 mod delegation;
@@ -56,6 +57,7 @@ mod rfc4592;
 mod rfc6672;
 mod rfc6891;
 mod rfc7766;
+mod rfc7828;
 mod rfc7871;
 mod rfc7873;
 mod rfc8482;
@@ -63,6 +65,7 @@ mod rfc8906;
 mod rfc8914;
 mod rfc9471;
 mod rollouts;
+mod rude;
 mod scripts;
 mod steered;
 mod switches;
