@@ -15,6 +15,7 @@ pub(super) use rollout::{PromoteArgs, RolloutArgs, RolloutStartArgs, RolloutStat
 pub(super) use writings::{CompletionsArgs, ManArgs};
 
 use super::help;
+use super::trust::Trust;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -131,6 +132,9 @@ pub(super) struct Connection {
     /// A context of ~/.config/tidegate/contexts.toml
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     pub context: Option<String>,
+    /// TLS.
+    #[command(flatten)]
+    pub trust: Trust,
     /// Print the API's answer as it is
     #[arg(long)]
     pub json: bool,

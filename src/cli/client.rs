@@ -128,7 +128,9 @@ impl Client {
             // Without TLS no trust roots are needed, and a machine without any must do.
             builder = builder.tls_certs_only([]);
         }
-        let http = builder
+        let http = destination
+            .trust
+            .apply(builder)?
             .build()
             .map_err(|error| Failure::failed(format!("cannot set up the HTTP client: {}", causes(&error))))?;
         Ok(Self { http, destination })
@@ -203,10 +205,11 @@ impl Client {
             );
         }
         let why = causes(error);
+        let hint = hint(address, &why);
         Failure::new(
             Exit::Unreachable,
             format!(
-                "cannot reach tidegate at {address} ({origin}): {why}. Is it running? Point elsewhere with --address, TIDEGATE_ADDRESS or `tidegate context use`"
+                "cannot reach tidegate at {address} ({origin}): {why}{hint}. Is it running? Point elsewhere with --address, TIDEGATE_ADDRESS or `tidegate context use`"
             ),
         )
     }
@@ -240,6 +243,19 @@ impl Client {
     }
 }
 
+/// What to do about an error of TLS.
+fn hint(address: &str, why: &str) -> &'static str {
+    if why.contains("UnknownIssuer") {
+        "; if it is the right server, name the authority that signed its certificate with --ca"
+    } else if why.contains("CertificateRequired") {
+        "; it wants a certificate of yours: --client-cert and --client-key"
+    } else if address.starts_with("http://") && !why.contains("refused") {
+        "; a server with TLS wants https://"
+    } else {
+        ""
+    }
+}
+
 /// An error with what caused it, without repeating itself.
 fn causes(error: &reqwest::Error) -> String {
     let mut deepest: &dyn Error = error;
@@ -258,7 +274,16 @@ mod tests {
     fn client(address: &str, token: Option<&str>) -> Client {
         let origin = "a test".to_owned();
         let (address, token) = (address.to_owned(), token.map(Into::into));
-        Client::new(Destination { address, token, token_origin: None, origin, demo: false, warning: None }).unwrap()
+        Client::new(Destination {
+            address,
+            token,
+            token_origin: None,
+            origin,
+            trust: Default::default(),
+            demo: false,
+            warning: None,
+        })
+        .unwrap()
     }
 
     /// What comes of a call to a server that answers every request with this text, and what it read.

@@ -6,6 +6,7 @@ use super::destination::{Surroundings, normal, resolve};
 use super::exit::{Exit, Failure};
 use super::print::{Cell, Page, Table, Tone};
 use super::terminal;
+use super::trust::Trust;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -107,7 +108,15 @@ fn add(mut contexts: Contexts, path: &Path, args: &ContextAddArgs) -> Result<(Va
     let address = normal(&args.address)?;
     let token_file = args.token_file.as_deref().map(whole).transpose()?;
     let token = if args.token_stdin { Some(token_of_stdin()?) } else { None };
-    let context = Context { address: address.clone(), token, token_file };
+    let [ca_file, client_cert, client_key] = [&args.trust.ca, &args.trust.client_cert, &args.trust.client_key];
+    let context = Context {
+        address: address.clone(),
+        token,
+        token_file,
+        ca_file: ca_file.as_deref().map(whole).transpose()?,
+        client_cert: client_cert.as_deref().map(whole).transpose()?,
+        client_key: client_key.as_deref().map(whole).transpose()?,
+    };
     contexts.contexts.insert(args.name.clone(), context);
     if args.and_use || contexts.current.is_none() {
         contexts.current = Some(args.name.clone());
@@ -173,6 +182,12 @@ fn show(name: Option<String>, around: &Surroundings) -> Result<(Value, Page), Fa
         Tone::Plain,
         &format!("token:   {}", if token == "none" { "none".to_owned() } else { format!("from {token}") }),
     );
+    let Trust { ca, client_cert, .. } = &destination.trust;
+    for (words, path) in [("believes", ca), ("shows", client_cert)] {
+        if let Some(path) = path {
+            page.line(Tone::Plain, &format!("TLS:     {words} {}", path.display()));
+        }
+    }
     if let Some(path) = &around.contexts {
         page.line(Tone::Faint, &format!("file:    {}", path.display()));
     }
@@ -180,6 +195,8 @@ fn show(name: Option<String>, around: &Surroundings) -> Result<(Value, Page), Fa
         "address": destination.address,
         "address_from": destination.origin,
         "token_from": destination.token_origin,
+        "ca_file": ca,
+        "client_cert": client_cert,
         "file": around.contexts,
     });
     Ok((body, page))

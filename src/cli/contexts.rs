@@ -3,6 +3,7 @@
 //! It may hold tokens, so it is written with mode 0600, in one step, and a wider mode is warned of.
 
 use super::exit::Failure;
+use super::trust::Trust;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -36,6 +37,22 @@ pub(super) struct Context {
     /// A file that holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
+    /// The authority whose certificates are believed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// The certificate that is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_cert: Option<PathBuf>,
+    /// Its key, if it is in a file of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<PathBuf>,
+}
+
+impl Context {
+    /// What TLS goes by.
+    pub(super) fn trust(&self) -> Trust {
+        Trust { ca: self.ca_file.clone(), client_cert: self.client_cert.clone(), client_key: self.client_key.clone() }
+    }
 }
 
 impl std::fmt::Debug for Context {

@@ -6,6 +6,7 @@
 use super::args::Connection;
 use super::contexts::{Context, Contexts};
 use super::exit::Failure;
+use super::trust::Trust;
 use crate::demo::context::DemoContext;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,8 @@ pub(super) struct Destination {
     pub token_origin: Option<String>,
     /// Where the address comes from, in words.
     pub origin: String,
+    /// What TLS goes by.
+    pub trust: Trust,
     /// Whether it is a running demo.
     pub demo: bool,
     /// What is not as it should be, and no reason to stop.
@@ -60,6 +63,8 @@ pub(super) struct Surroundings {
     pub token: Option<String>,
     /// `TIDEGATE_TOKEN_FILE`.
     pub token_file: Option<PathBuf>,
+    /// `TIDEGATE_CA_FILE`, `TIDEGATE_CLIENT_CERT`, `TIDEGATE_CLIENT_KEY`.
+    pub trust: Trust,
     /// `contexts.toml`.
     pub contexts: Option<PathBuf>,
     /// A demo that runs.
@@ -79,6 +84,11 @@ impl Surroundings {
             address: text("TIDEGATE_ADDRESS"),
             token: text("TIDEGATE_TOKEN"),
             token_file: text("TIDEGATE_TOKEN_FILE").map(PathBuf::from),
+            trust: Trust {
+                ca: text("TIDEGATE_CA_FILE").map(PathBuf::from),
+                client_cert: text("TIDEGATE_CLIENT_CERT").map(PathBuf::from),
+                client_key: text("TIDEGATE_CLIENT_KEY").map(PathBuf::from),
+            },
             contexts: configs.map(|folder| folder.join("tidegate/contexts.toml")),
             demo: DemoContext::running(),
             default_token_file: Some(PathBuf::from(DEFAULT_TOKEN_FILE)),
@@ -92,13 +102,16 @@ impl Surroundings {
 /// A file that is named but unreadable, an unknown context, an address that is none.
 pub(super) fn resolve(connection: &Connection, around: &Surroundings) -> Result<Destination, Failure> {
     let explicit = explicit_token(connection, around)?;
-    let Place { address, beside, origin, demo, warning } = place(connection, around)?;
+    let Place { address, beside, origin, trust, demo, warning } = place(connection, around)?;
     let address = normal(&address)?;
+    let trust = trust.and_then(|(at, trust)| (normal(&at).ok().as_ref() == Some(&address)).then_some(trust));
+    let around_it = if connection.context.is_none() { around.trust.clone() } else { Trust::default() };
+    let trust = connection.trust.clone().or(around_it).or(trust.unwrap_or_default());
     let beside =
         beside.into_iter().find_map(|(at, token)| (normal(&at).ok().as_ref() == Some(&address)).then_some(token));
     let found = explicit.or(beside).or_else(|| default_token(&address, around));
     let (token, token_origin) = found.map_or((None, None), |Found { token, origin }| (Some(token), Some(origin)));
-    Ok(Destination { address, token, token_origin, origin, demo, warning })
+    Ok(Destination { address, token, token_origin, origin, trust, demo, warning })
 }
 
 /// A token, and where it was found.
@@ -127,6 +140,8 @@ struct Place {
     address: String,
     /// Addresses and the tokens that were found beside them.
     beside: Vec<(String, Found)>,
+    /// What TLS to an address goes by.
+    trust: Option<(String, Trust)>,
     origin: String,
     demo: bool,
     warning: Option<String>,
@@ -139,6 +154,7 @@ fn place(connection: &Connection, around: &Surroundings) -> Result<Place, Failur
         Some((name, context)) => token_of(name, context)?.map(|token| (context.address.clone(), token)),
         None => None,
     };
+    let trust = context.as_ref().map(|(_, context)| (context.address.clone(), context.trust()));
     let beside_demo = around
         .demo
         .as_ref()
@@ -153,7 +169,7 @@ fn place(connection: &Connection, around: &Surroundings) -> Result<Place, Failur
             None => (DEFAULT_ADDRESS.to_owned(), DEFAULT_ORIGIN.to_owned(), false),
         },
     };
-    Ok(Place { address, beside, origin, demo, warning })
+    Ok(Place { address, beside, trust, origin, demo, warning })
 }
 
 /// A context with its name, where one is named or current, and what to warn of.
@@ -301,6 +317,29 @@ mod tests {
         assert_eq!(token("http://127.0.0.1:8099/").as_deref(), Some("tg_demo_x"));
         assert_eq!(token("127.0.0.1:9").as_deref(), Some("tg_first_x"));
         assert_eq!(token("http://[::1]:9").as_deref(), Some("tg_first_x"));
+    }
+
+    #[test]
+    fn tls_goes_by_flags_then_the_environment_then_the_context_of_that_address() {
+        let folder = Folder::new("trust");
+        let contexts = folder.file(
+            "contexts.toml",
+            "current = \"a\"\n[context.a]\naddress = \"https://a.test\"\nca_file = \"/a\"\nclient_cert = \"/ac\"\nclient_key = \"/ak\"\n",
+        );
+        let mut around = Surroundings { contexts: Some(contexts), ..Surroundings::default() };
+        let ca = |connection: &Connection, around: &Surroundings| {
+            let trust = resolve(connection, around).unwrap().trust;
+            (trust.ca.unwrap_or_default().display().to_string(), trust.client_cert.is_some())
+        };
+        let none = Connection::default();
+        assert_eq!(ca(&none, &around), ("/a".into(), true));
+        assert_eq!(ca(&at("https://b.test"), &around), (String::new(), false), "another server's");
+        around.trust.ca = Some("/env".into());
+        assert_eq!(ca(&none, &around), ("/env".into(), true));
+        let named = Connection { context: Some("a".into()), ..Connection::default() };
+        assert_eq!(ca(&named, &around), ("/a".into(), true), "a named context is not the environment's");
+        let flag = Connection { trust: Trust { ca: Some("/flag".into()), ..Trust::default() }, ..named };
+        assert_eq!(ca(&flag, &around), ("/flag".into(), true));
     }
 
     #[test]

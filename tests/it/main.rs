@@ -10,6 +10,7 @@
     unreachable_pub
 )]
 
+mod admin_tls;
 mod auth;
 mod backend;
 mod certificates;

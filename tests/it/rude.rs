@@ -278,7 +278,11 @@ async fn clients_that_open_streams_and_say_nothing_are_bounded_and_cost_others_n
     // Most have left before, since crowded seats allow for less idle time.
     assert!(evicted >= 1.0, "the longest idle left for newcomers: {evicted}");
     assert!(all.server.resident_kib() < before_kib + LEFT_BEHIND_KIB);
-    // In spite of all of them.
+    // In spite of all of them; who is asked to leave may take a moment.
+    eventually("seats are left", async || {
+        (all.server.metric("tidegate_connections").await <= SEATS as f64).then_some(())
+    })
+    .await;
     serves_on(&all).await;
     let row = "tidegate_responses_total{transport=\"https\",rcode=\"NOERROR\"}";
     let dig = all.server.dig(&["+https", "-p", "443", "+short", "app.example.test"]);

@@ -1,5 +1,6 @@
 //! `context` and its verbs.
 
+use crate::cli::trust::Trust;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -62,6 +63,9 @@ pub(in crate::cli) struct ContextAddArgs {
     /// Read the token from standard input and keep it in contexts.toml
     #[arg(long, conflicts_with = "token_file")]
     pub token_stdin: bool,
+    /// TLS.
+    #[command(flatten)]
+    pub trust: Trust,
     /// Also use it from here on
     #[arg(long = "use")]
     pub and_use: bool,
