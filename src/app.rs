@@ -6,6 +6,8 @@
 mod certificates;
 mod gauges;
 mod guards;
+#[cfg(feature = "otel")]
+pub mod traces;
 
 use crate::admin::{self, AdminContext};
 use crate::config::{self, ServerConfig};

@@ -29,7 +29,12 @@ pub(super) async fn wrap(State(context): State<AdminContext>, mut request: Reque
         request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
     let (path, acceptable) = (request.uri().path().to_owned(), acceptable(&route, request.headers()));
     request.extensions_mut().insert(RequestId(id.clone()));
-    let response = if acceptable { next.run(request).await } else { not_acceptable(&path).into_response() };
+    #[cfg(feature = "otel")]
+    let span = super::traces::begin(method, &route, &path, &id, request.headers());
+    let answered = next.run(request);
+    #[cfg(feature = "otel")]
+    let answered = tracing::Instrument::instrument(answered, span.clone());
+    let response = if acceptable { answered.await } else { not_acceptable(&path).into_response() };
     let mut response = match response.extensions().get::<Problem>() {
         Some(problem) => with_id(problem.clone(), &id, response.headers()),
         None => response,
@@ -38,6 +43,8 @@ pub(super) async fn wrap(State(context): State<AdminContext>, mut request: Reque
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    #[cfg(feature = "otel")]
+    super::traces::end(&span, response.status().as_u16());
     let elapsed_ns = crate::clock::boot_ns().saturating_sub(begun);
     tracing::debug!(method, path, status = response.status().as_u16(), request_id = id, "admin request");
     context.requests().took(method, &route, response.status().as_u16(), elapsed_ns);

@@ -33,6 +33,8 @@ mod switches;
 mod tests;
 mod throttle;
 pub mod tokens;
+#[cfg(feature = "otel")]
+mod traces;
 
 pub use crate::control::Replied;
 pub use crate::control::report;

@@ -9,6 +9,10 @@ use crate::store::sqlite::SqliteStore;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+#[cfg(feature = "otel")]
+use tracing_subscriber::filter::FilterExt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Serves until a signal says otherwise.
 pub(super) fn run(args: ServeArgs) -> Result<Exit, Failure> {
@@ -28,7 +32,10 @@ pub(super) fn run(args: ServeArgs) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?;
-    runtime.block_on(serve(config))
+    let ended = runtime.block_on(serve(config));
+    #[cfg(feature = "otel")]
+    app::traces::finish();
+    ended
 }
 
 /// Logs to standard error, in the form and at the level asked for.
@@ -38,12 +45,20 @@ pub(super) fn start_log(format: LogFormat, level: &str) -> Result<(), Failure> {
             "the log level `{level}` is not understood ({error}): use error, warn, info, debug or trace"
         ))
     })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    started.map_err(|error| Failure::failed(format!("cannot start the log: {error}")))
+    #[cfg(feature = "otel")]
+    let filter = filter.and(tracing_subscriber::filter::filter_fn(|what| what.target() != app::traces::TARGET));
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
+    #[cfg(feature = "otel")]
+    let subscriber = subscriber.with(
+        app::traces::layer()
+            .map_err(|error| Failure::failed(format!("cannot send traces (OTEL_* variables): {error}")))?,
+    );
+    subscriber.try_init().map_err(|error| Failure::failed(format!("cannot start the log: {error}")))
 }
 
 /// The server from start to end.
