@@ -67,9 +67,18 @@ pub struct ZoneView {
     pub serial: u32,
     /// The serial the files carry.
     pub file_serial: u32,
+    /// Sets that dynamic updates (RFC 2136) put in the place of the files'.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub updated_sets: usize,
     /// Those who are told of its changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secondaries: Vec<SecondaryView>,
+}
+
+/// Whether there are none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A secondary of a zone.

@@ -53,6 +53,7 @@ impl Control {
                     apex: zone.apex.to_string(),
                     serial: serials::current(&self.desired, zone),
                     file_serial: zone.file_serial,
+                    updated_sets: self.desired.edited.get(&zone.apex).map_or(0, |edited| edited.sets.len()),
                     secondaries: self.secondary_views(zone),
                 })
                 .collect(),

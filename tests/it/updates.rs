@@ -102,11 +102,16 @@ async fn an_update_is_seen_by_the_next_query_kept_over_kill_9_and_sent_to_second
     assert!(serial(&server) > first + 3, "a start steps the serial");
     assert_eq!(nsupdate(&server, "all.", false, "update delete new.example.test A"), "");
     assert!(server.dig(&["new.example.test", "A"]).contains("NXDOMAIN"));
+    let (_, status) = server.api("GET", "/v1/status", None).await;
+    assert_eq!(status["zones"][0]["updated_sets"], serde_json::Value::Null, "nothing is updated any more: {status}");
+    assert_eq!(nsupdate(&server, "all.", false, "update add new.example.test 60 A 192.0.2.9"), "");
+    let (_, status) = server.api("GET", "/v1/status", None).await;
+    assert_eq!(status["zones"][0]["updated_sets"], 1);
     // The audit says who and what.
     let (_, history) = server.api("GET", "/v1/history", None).await;
     let rows = history["rows"].as_array().or_else(|| history["changes"].as_array()).cloned().unwrap_or_default();
     let updates: Vec<_> = rows.iter().filter(|row| row["verb"] == "update").collect();
-    assert_eq!(updates.len(), 4, "{history}");
+    assert_eq!(updates.len(), 5, "{history}");
     assert!(updates.iter().all(|row| row["who"].as_str().is_some_and(|who| who.starts_with("key "))), "{history}");
 }
 

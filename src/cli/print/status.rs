@@ -2,7 +2,7 @@
 
 use super::switch::{count, dns_state, pool_state};
 use super::{Cell, Page, Table, Tone, times};
-use crate::admin::report::{PoolView, SecondaryView, Status, SwitchView};
+use crate::admin::report::{PoolView, SecondaryView, Status, SwitchView, ZoneView};
 use crate::health::Health;
 use crate::store::Condition;
 
@@ -19,7 +19,7 @@ pub(in crate::cli) fn show(page: &mut Page, status: &Status) {
     for alarm in &status.alarms {
         page.paragraph(Tone::Bad, "! ", alarm);
     }
-    let zones: Vec<String> = status.zones.iter().map(|zone| format!("{} serial {}", zone.apex, zone.serial)).collect();
+    let zones: Vec<String> = status.zones.iter().map(zone_words).collect();
     match zones.get(..NAMED_ZONES).filter(|_| zones.len() > NAMED_ZONES) {
         Some(first) => page.paragraph(
             Tone::Faint,
@@ -133,5 +133,13 @@ fn condition(store: &Condition) -> Option<String> {
         )),
         Condition::Full => Some("the disk is full: only undo and abort are taken; free some space".to_owned()),
         Condition::Failing { why } => Some(format!("the last change could not be stored: {why}")),
+    }
+}
+/// `example.test. serial 7 (2 sets updated)`.
+fn zone_words(zone: &ZoneView) -> String {
+    match zone.updated_sets {
+        0 => format!("{} serial {}", zone.apex, zone.serial),
+        1 => format!("{} serial {} (1 set updated)", zone.apex, zone.serial),
+        many => format!("{} serial {} ({many} sets updated)", zone.apex, zone.serial),
     }
 }

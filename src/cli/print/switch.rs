@@ -304,7 +304,7 @@ green/192.0.2.20: HTTP 503: loading
         super::super::status::show(&mut page, &status());
         let text = page.finish();
         assert!(text.starts_with("tidegate 0.1.0, revision 42, started 1 min 40 s ago\n! green is down\n"), "{text}");
-        assert!(text.contains("zones: example.test. serial 7"), "{text}");
+        assert!(text.contains("zones: example.test. serial 7 (2 sets updated)"), "{text}");
         assert!(text.lines().any(|line| line.trim_start().starts_with("green")), "{text}");
     }
 }
