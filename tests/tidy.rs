@@ -260,6 +260,9 @@ fn heavy_crates_have_an_owner_room() {
         ("reqwest", &["probe", "evidence", "cli", "hooks", "demo"]),
         ("axum", &["admin", "demo", "server"]),
         ("prometheus_client", &["metrics"]),
+        ("quinn", &["server"]),
+        ("h3", &["server"]),
+        ("rcgen", &["demo"]),
         ("toml", &["config", "cli"]),
         ("clap", &["cli", "main"]),
     ];

@@ -78,6 +78,7 @@ SIGHUP reads the zone files and certificates again; SIGTERM ends the server grac
 pub(super) const DEMO: &str = "\
 Starts two small model servers (blue on 127.0.0.11, green on 127.0.0.12), a zone that
 switches between them, and the server; prints what to try. Ctrl-C ends all of it.
+DNS over TLS and QUIC is one port above --dns, over HTTPS two, with a certificate that nobody signed.
 
 Examples:
   tidegate demo

@@ -4,6 +4,7 @@
 //! and the same server that `serve` starts. Prints through the caller; never touches a user's file.
 
 pub mod context;
+mod encryption;
 mod model;
 pub mod scenario;
 mod scene;
@@ -85,6 +86,9 @@ pub enum DemoError {
     /// The server does not start.
     #[error("{0}")]
     App(#[source] AppError),
+    /// No certificate can be made.
+    #[error("cannot make the demo's certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
     /// The demo's state.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -115,7 +119,9 @@ pub async fn run(
     });
     let found_by_itself = note.is_some() && !options.name_address;
     let dns = running.dns.first().copied().unwrap_or(options.dns);
-    let scene = scene::Scene { options, dns, admin: running.admin, token: &token, found_by_itself };
+    let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
+    let encrypted = [port(&running.dot), port(&running.doh)];
+    let scene = scene::Scene { options, dns, encrypted, admin: running.admin, token: &token, found_by_itself };
     let ending = match options.scenario {
         None => {
             say(&scene::introduction(&scene));
@@ -166,7 +172,11 @@ async fn serve(options: &Options, folder: &Folder) -> Result<Running, DemoError>
         )
     });
     written.map_err(|source| DemoError::Folder { path: zones.clone(), source })?;
+    let (encrypted, doh) = encryption::encrypted(&folder.0, options.dns)?;
     let config = ServerConfig {
+        dot: Some(encrypted.clone()),
+        doq: Some(encrypted),
+        doh: Some(doh),
         listen: vec![options.dns],
         zones,
         state: folder.0.join("state"),

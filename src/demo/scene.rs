@@ -12,6 +12,8 @@ use std::net::SocketAddr;
 pub(super) struct Scene<'a> {
     pub options: &'a Options,
     pub dns: SocketAddr,
+    /// Ports of DNS over TLS and over HTTPS, at the same address.
+    pub encrypted: [u16; 2],
     pub admin: SocketAddr,
     pub token: &'a str,
     /// Other commands find the demo without flags.
@@ -70,7 +72,8 @@ What happens (UTC):
 
 /// What runs where, and what to try.
 pub(super) fn introduction(scene: &Scene<'_>) -> String {
-    let Scene { options, dns, admin, token, found_by_itself } = scene;
+    let Scene { options, dns, encrypted: [tls, https], admin, token, found_by_itself } = scene;
+    let ip = dns.ip();
     let Options { backend_port: port, load, program, .. } = options;
     let dig = format!("dig +short @{} -p {}", dns.ip(), dns.port());
     let server = if *found_by_itself { String::new() } else { format!(" --address http://{admin}") };
@@ -109,6 +112,10 @@ Try in another terminal {verbs}:
 Why, and who did what
   {program} explain model.example.test 203.0.113.7{server}
   {program} history{server}
+
+Encrypted, with a certificate that nobody signed (QUIC and HTTP/3 there too)
+  dig +short +tls @{ip} -p {tls} model.example.test
+  dig +short +https @{ip} -p {https} model.example.test
 
 In a browser: http://{admin}/ and sign in with this token
   {token}

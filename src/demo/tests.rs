@@ -37,6 +37,7 @@ fn the_introduction_fits_a_terminal_and_names_the_address_when_it_must() {
         scene::introduction(&scene::Scene {
             options: &options,
             dns,
+            encrypted: [5301, 5302],
             admin,
             token: "tg_abcdefghij_secret",
             found_by_itself,
@@ -45,6 +46,7 @@ fn the_introduction_fits_a_terminal_and_names_the_address_when_it_must() {
     let found = text(true);
     assert!(found.contains("\n  ./target/release/tidegate flip model green --reason 'v2 is good'\n"), "{found}");
     assert!(found.contains("\n  dig +short @127.0.0.1 -p 5300 model.example.test\n"), "{found}");
+    assert!(found.contains("\n  dig +short +tls @127.0.0.1 -p 5301 model.example.test\n"), "{found}");
     let longest = found.lines().filter(|line| !line.contains("TOKEN")).map(|line| line.chars().count()).max();
     assert!(longest <= Some(80), "{longest:?}\n{found}");
     let named = text(false);

@@ -279,3 +279,43 @@ fn check_judges_certificates_before_they_are_served() {
         assert!(got == Some(code) && text.contains(words), "{cert} {key}: {text}");
     }
 }
+
+#[test]
+fn the_demo_speaks_tls_https_and_quic() {
+    let ip = crate::harness::own_address();
+    let log = Folder::new("demo");
+    let out = std::fs::File::create(log.path().join("out")).unwrap();
+    let demo = Command::new(crate::harness::PROGRAM)
+        .args(["demo", "--dns", &format!("{ip}:5300"), "--admin", &format!("{ip}:8053"), "--backend-port", "18089"])
+        .env("XDG_RUNTIME_DIR", log.path())
+        .env("HOME", log.path())
+        .stdin(Stdio::null())
+        .stdout(out.try_clone().unwrap())
+        .stderr(out)
+        .spawn()
+        .unwrap();
+    let _ended = Ended(demo);
+    let printed = || std::fs::read_to_string(log.path().join("out")).unwrap();
+    let begun = std::time::Instant::now();
+    while !printed().contains(&format!("dig +short +tls @{ip} -p 5301")) {
+        assert!(begun.elapsed() < crate::harness::LIMIT, "{}", printed());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    for (transport, port) in [("+tls", "5301"), ("+quic", "5301"), ("+https", "5302")] {
+        let kdig = Command::new("kdig")
+            .args([&format!("@{ip}"), "-p", port, transport, "+short", "model.example.test", "A"])
+            .output()
+            .expect("kdig is installed (Debian: knot-dnsutils)");
+        assert_eq!(String::from_utf8(kdig.stdout).unwrap().trim(), "127.0.0.11", "{transport}: {}", printed());
+    }
+}
+
+/// Ends a child.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let _ = self.0.wait();
+    }
+}
