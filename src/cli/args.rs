@@ -58,6 +58,9 @@ pub(super) enum Verb {
     /// Show switches, pools and members
     #[command(after_help = help::STATUS)]
     Status(StatusArgs),
+    /// Watch everything live in the terminal
+    #[command(after_help = help::TOP)]
+    Top(TopArgs),
     /// Move all traffic of a switch to one pool
     #[command(after_help = help::FLIP)]
     Flip(FlipArgs),
@@ -294,6 +297,15 @@ pub(super) enum WorseArg {
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// One switch, with its members
+    pub switch: Option<String>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// `top`.
+#[derive(Debug, Args)]
+pub(super) struct TopArgs {
+    /// Open with this switch
     pub switch: Option<String>,
     #[command(flatten)]
     pub connection: Connection,

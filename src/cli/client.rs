@@ -18,8 +18,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest answer that is read (a million members would fit).
 const ANSWER_LIMIT: usize = 512 << 20;
 
-/// A way to one server.
-#[derive(Debug)]
+/// A way to one server; cheap to clone.
+#[derive(Debug, Clone)]
 pub(super) struct Client {
     http: reqwest::Client,
     destination: Destination,
@@ -154,7 +154,28 @@ impl Client {
     /// # Errors
     /// Unreachable (4), timed out (3), or refused with the server's own sentence (1).
     pub(super) async fn send(&self, call: Call) -> Result<Answer, Failure> {
-        let mut request = self.http.request(call.method.clone(), self.url(&call)?).timeout(call.limit);
+        let request = self.request(&call)?.timeout(call.limit);
+        let response = request.send().await.map_err(|error| self.unanswered(&error))?;
+        let status = response.status();
+        let text = self.read_body(response).await?;
+        if status.is_success() { Ok(Answer { text }) } else { Err(self.refused(status, text)) }
+    }
+
+    /// Sends and hands over the answer to be read piece by piece, for as long as it lasts.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub(super) async fn open(&self, call: Call) -> Result<reqwest::Response, Failure> {
+        let response = self.request(&call)?.send().await.map_err(|error| self.unanswered(&error))?;
+        match response.status() {
+            status if status.is_success() => Ok(response),
+            status => Err(self.refused(status, self.read_body(response).await?)),
+        }
+    }
+
+    /// A call with the token.
+    fn request(&self, call: &Call) -> Result<reqwest::RequestBuilder, Failure> {
+        let mut request = self.http.request(call.method.clone(), self.url(call)?);
         if let Some(token) = &self.destination.token {
             request = request.bearer_auth(token);
         }
@@ -164,10 +185,7 @@ impl Client {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|error| self.unanswered(&error))?;
-        let status = response.status();
-        let text = self.read_body(response).await?;
-        if status.is_success() { Ok(Answer { text }) } else { Err(self.refused(status, text)) }
+        Ok(request)
     }
 
     /// The address of a call, each segment escaped.

@@ -160,6 +160,18 @@ Examples:
   tidegate status model                       one switch with its members
   tidegate status --json | jq .revision";
 
+/// `top`.
+pub(super) const TOP: &str = "\
+Every switch with its weights, health, answers beside their target, drain clock and rollout; Enter
+opens one with its members, their last errors and the last changes. It follows the server's events,
+says when what it shows is stale, and comes back by itself. NO_COLOR and --color are heeded.
+
+Keys: arrows or j k choose and scroll, Enter opens, Esc goes back, / filters, r reads now, q leaves.
+
+Examples:
+  tidegate top
+  tidegate top model --context prod";
+
 /// `flip`.
 pub(super) const FLIP: &str = "\
 Examples:

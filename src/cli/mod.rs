@@ -21,6 +21,7 @@ mod restore;
 mod serve;
 mod simulate;
 mod terminal;
+mod top;
 mod trust;
 mod tsig_key;
 mod verbs;

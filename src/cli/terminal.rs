@@ -21,6 +21,16 @@ pub(super) fn page() -> Page {
     Page::new(coloured(&out), limit(&out), crate::clock::unix_ms())
 }
 
+/// Whether a person looks at standard output and types into standard input.
+pub(super) fn is_interactive() -> bool {
+    std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
+}
+
+/// Whether standard output has colour.
+pub(super) fn has_colour() -> bool {
+    coloured(&std::io::stdout())
+}
+
 /// Whether what goes there has colour (<https://no-color.org>).
 fn coloured(stream: &impl IsTerminal) -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());

@@ -71,6 +71,8 @@ mod scripts;
 mod steered;
 mod switches;
 mod terminal;
+mod tmux;
+mod top;
 mod transfers;
 mod tsig;
 mod updates;

@@ -5,6 +5,7 @@ pub(super) mod compare;
 pub(super) mod delegation;
 pub(super) mod drain;
 pub(super) mod explain;
+pub(super) mod happening;
 pub(super) mod history;
 pub(super) mod plan;
 pub(super) mod rollout;

@@ -81,7 +81,7 @@ fn row(switch: Option<&SwitchView>, pool: &PoolView) -> Vec<Cell> {
 }
 
 /// `2/3`, or `-` without members.
-pub(super) fn up_count(pool: &PoolView) -> Cell {
+pub(in crate::cli) fn up_count(pool: &PoolView) -> Cell {
     let all = pool.members.len();
     let up = pool.members.iter().filter(|member| member.health == Health::Up).count();
     let tone = match (pool.monitored, up == all) {
@@ -125,7 +125,7 @@ fn asides(page: &mut Page, switch: &SwitchView) {
 }
 
 /// What is wrong with the store, if anything.
-fn condition(store: &Condition) -> Option<String> {
+pub(super) fn condition(store: &Condition) -> Option<String> {
     match store {
         Condition::Ok => None,
         Condition::OnCopy { why } => Some(format!(

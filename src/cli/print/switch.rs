@@ -201,7 +201,7 @@ fn milliseconds(us: u64) -> String {
 }
 
 /// `active` or `standby`, or why it is not what it should be.
-pub(super) fn pool_state(pool: &PoolView) -> Cell {
+pub(in crate::cli) fn pool_state(pool: &PoolView) -> Cell {
     match (pool.eligible, pool.role.as_str(), &pool.hold) {
         (true, _, Some(_)) => Cell::toned(Tone::Warn, "held up"),
         (false, _, Some(_)) => Cell::toned(Tone::Warn, "held down"),
@@ -212,7 +212,7 @@ pub(super) fn pool_state(pool: &PoolView) -> Cell {
 }
 
 /// Where the pool stands on its way out.
-pub(super) fn dns_state(report: &DrainReport) -> Cell {
+pub(in crate::cli) fn dns_state(report: &DrainReport) -> Cell {
     let word = state_word(report.state);
     match (report.state, report.remaining_ms) {
         (DrainState::Serving, _) => word.into(),

@@ -22,6 +22,16 @@ impl Cell {
         self
     }
 
+    /// What it says.
+    pub(in crate::cli) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// How it says it.
+    pub(in crate::cli) fn tone(&self) -> Tone {
+        self.tone
+    }
+
     /// Columns of the terminal it takes.
     fn width(&self) -> usize {
         columns(&self.text)

@@ -13,7 +13,7 @@ use super::client::{Answer, Call, Client};
 use super::destination::{Surroundings, resolve};
 use super::exit::{Exit, Failure};
 use super::print::Page;
-use super::terminal;
+use super::{terminal, top};
 use serde::de::DeserializeOwned;
 
 /// Where a verb goes; `None` for those that speak to no server.
@@ -31,6 +31,7 @@ pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
         | Verb::Completions(_)
         | Verb::Man(_) => None,
         Verb::Status(args) => Some(&args.connection),
+        Verb::Top(args) => Some(&args.connection),
         Verb::Flip(args) => Some(&args.connection),
         Verb::SetWeights(args) => Some(&args.connection),
         Verb::Undo(args) | Verb::Prepare(args) => Some(&args.connection),
@@ -55,6 +56,9 @@ pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
 
 /// Runs a verb against its server.
 pub(super) fn run(verb: Verb) -> Result<Exit, Failure> {
+    if matches!(verb, Verb::Top(_)) {
+        top::may_open(connection(&verb).is_some_and(|connection| connection.json))?;
+    }
     let Some(connection) = connection(&verb).cloned() else {
         return Err(Failure::usage("this verb speaks to no server"));
     };
@@ -81,6 +85,7 @@ pub(super) fn run(verb: Verb) -> Result<Exit, Failure> {
 async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Status(args) => look::status(session, args).await,
+        Verb::Top(args) => top::run(session.client.clone(), args.switch).await,
         Verb::Explain(args) => look::explain(session, args).await,
         Verb::History(args) => look::history(session, args).await,
         Verb::Flip(args) => change::flip(session, args).await,
