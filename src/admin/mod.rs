@@ -22,6 +22,7 @@ mod openapi;
 mod overrides;
 pub mod problem;
 mod recent;
+mod reports;
 pub mod requests;
 pub mod rollouts;
 mod samples;
@@ -56,6 +57,7 @@ fn router(context: AdminContext, on_loopback: bool) -> Router {
         .route("/switches", get(switches::list))
         .route("/switches/{switch}", get(switches::show))
         .route("/switches/{switch}/recent", get(recent::show))
+        .route("/switches/{switch}/report", get(reports::show))
         .route("/switches/{switch}/flip", post(flips::one))
         .route("/switches/{switch}/set-weights", post(changes::set_weights))
         .route("/switches/{switch}/undo", post(changes::undo))

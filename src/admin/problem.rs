@@ -183,7 +183,8 @@ pub const fn status_of(rejection: &Rejection) -> (StatusCode, Option<&'static st
         | R::UnknownPool { .. }
         | R::UnknownMember { .. }
         | R::NoOverride { .. }
-        | R::NoRollout { .. } => (StatusCode::NOT_FOUND, None),
+        | R::NoRollout { .. }
+        | R::NoTrial { .. } => (StatusCode::NOT_FOUND, None),
         R::StaleRevision { .. } => (StatusCode::PRECONDITION_FAILED, None),
         R::WeightOutOfRange { .. } | R::WeightsSumToZero { .. } | R::PercentSum { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, Some("weights"))
@@ -308,6 +309,7 @@ mod tests {
             Rejection::SerialJump { zone, from: 1, to: 3_000_000_000 },
             Rejection::RolloutRunning { switch: switch.clone(), phase: "paused" },
             Rejection::NoRollout { switch: switch.clone() },
+            Rejection::NoTrial { switch: switch.clone() },
             Rejection::RolloutRefused { switch: switch.clone(), refusal: crate::rollout::Refusal::NotPaused },
             Rejection::RolloutPolicy { switch: switch.clone(), policy: "fixed" },
             Rejection::WhichPool { switch: switch.clone(), known: vec![] },

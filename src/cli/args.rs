@@ -61,6 +61,9 @@ pub(super) enum Verb {
     /// Watch everything live in the terminal
     #[command(after_help = help::TOP)]
     Top(TopArgs),
+    /// What does an A/B test show, and what not?
+    #[command(after_help = help::REPORT)]
+    Report(ReportArgs),
     /// Move all traffic of a switch to one pool
     #[command(after_help = help::FLIP)]
     Flip(FlipArgs),
@@ -307,6 +310,15 @@ pub(super) struct StatusArgs {
 pub(super) struct TopArgs {
     /// Open with this switch
     pub switch: Option<String>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The switch, of policy `fixed`
+    pub switch: String,
     #[command(flatten)]
     pub connection: Connection,
 }

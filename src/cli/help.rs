@@ -172,6 +172,17 @@ Examples:
   tidegate top
   tidegate top model --context prod";
 
+/// `report`.
+pub(super) const REPORT: &str = "\
+Of a switch with policy = \"fixed\", since its split came into force: answers beside the target, whether
+the split is kept, and each pushed metric with the difference to the heaviest pool. The interval `always`
+holds however often one looks, and decides; `once` is right for one look at an end set before.
+
+Examples:
+  tidegate report ranking
+  tidegate report ranking --json | jq '.metrics[].comparisons[].line'
+Samples: POST /v1/switches/ranking/samples (deploy/experiments.md)";
+
 /// `flip`.
 pub(super) const FLIP: &str = "\
 Examples:

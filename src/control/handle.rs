@@ -3,6 +3,7 @@
 use super::happenings::{Happenings, Resumed};
 use super::report::{DrainView, RecentView, SamplesTaken, Status, SwitchView};
 use crate::rollout::Sample;
+use crate::rollout::trial::report::TrialReport;
 use crate::snapshot::Snapshot;
 use crate::state::{Rejection, Request};
 use crate::store::{AuditRow, HistoryQuery, StoreError, TokenRow};
@@ -135,6 +136,8 @@ pub enum Ask {
     Switch(String, oneshot::Sender<Result<SwitchView, Rejection>>),
     /// One switch's last minutes.
     Recent(String, oneshot::Sender<Result<RecentView, Rejection>>),
+    /// What a switch's A/B test shows.
+    Report(String, oneshot::Sender<Result<TrialReport, Rejection>>),
     /// One pool's drain verdict.
     Drain {
         /// The switch.
@@ -213,6 +216,11 @@ impl Handle {
     /// One switch's last minutes.
     pub async fn recent(&self, name: &str) -> Option<Result<RecentView, Rejection>> {
         self.ask(|reply| Ask::Recent(name.to_owned(), reply)).await
+    }
+
+    /// What a switch's A/B test shows.
+    pub async fn report(&self, name: &str) -> Option<Result<TrialReport, Rejection>> {
+        self.ask(|reply| Ask::Report(name.to_owned(), reply)).await
     }
 
     /// One pool's drain verdict.

@@ -21,6 +21,7 @@ mod slots;
 pub mod start;
 mod task;
 mod tick;
+mod trials;
 mod view;
 
 pub use handle::{Asked, Caller, Handle, IdempotencyKey, Refused, Reloading, Replied};

@@ -395,6 +395,10 @@ impl Control {
             let since = rollout.as_ref().map_or(0, |r| r.since.unix_ms.saturating_add(r.settle_ms(ttl_s)));
             let judged = if wanted { self.intake.judge(&sample, since, now.unix_ms) } else { Err(Dropped::Unwanted) };
             let outcome = match judged {
+                // A fixed split belongs to a test, which no rollout moves.
+                Err(Dropped::Unwanted) if switch.policy == crate::steering::Policy::Fixed => {
+                    self.take_into_trial(&switch, &sample, now.unix_ms)
+                }
                 Err(Dropped::Unwanted) => {
                     self.intake.count(Dropped::Unwanted);
                     judged

@@ -1,6 +1,6 @@
 //! Which switches have their clients sketched, and what the sketches say of the canary's share (§5.7).
 //!
-//! A switch is watched while a rollout moves its weights. Each move begins a new epoch: shares are
+//! A switch is watched while a rollout moves its weights, and while an A/B test splits it. Each move begins a new epoch: shares are
 //! those of the split in force, never of two splits together.
 
 use super::task::Control;
@@ -75,7 +75,9 @@ impl Control {
         let switch = &self.switch_at(index).clone();
         let rollout =
             self.desired.running_rollout(&switch.name).filter(|rollout| moves_weight(switch, rollout)).cloned();
-        let stretch = rollout.as_ref().map(|rollout| (rollout.id, rollout.share()));
+        // The split of an A/B test is known by the time it came into force, its shares by pool and target.
+        let tested = self.follow_trial(switch).filter(|_| self.is_split(switch)).map(|since| (since, 1));
+        let stretch = rollout.as_ref().map(|rollout| (rollout.id, rollout.share())).or(tested);
         let before = self.watches.taken.get(&switch.name).map(|watched| watched.stretch);
         if before.is_some() && before != stretch {
             self.keep_share(switch, before.map_or(0, |(id, _)| id));
@@ -89,7 +91,7 @@ impl Control {
                         self.cells.open_seats(watch.first_seat.saturating_add(pools));
                     }
                     None => {
-                        tracing::warn!(switch = %switch.name, "too many rollouts at once: the share of clients is not measured");
+                        tracing::warn!(switch = %switch.name, "too many rollouts and tests at once: the share of clients is not measured");
                     }
                 }
             }
@@ -116,27 +118,41 @@ impl Control {
     /// What the sketches of a switch say.
     fn measured(&self, switch: &Switch, rollout: &Rollout) -> Option<HonestShare> {
         let watched = self.watches.taken.get(&switch.name)?;
+        if watched.stretch.0 != rollout.id {
+            return None;
+        }
         let (canary_at, _) = switch.pool(&rollout.canary)?;
+        let seen = self.clients_of(switch, canary_at, self.requests(switch, rollout))?;
+        Some(HonestShare::of(f64::from(watched.stretch.1) / f64::from(WHOLE), &seen))
+    }
+
+    /// What one pool and all others took since the split is in force, where clients are sketched.
+    pub(super) fn clients_of(&self, switch: &Switch, pool_at: usize, requests: Option<(f64, f64)>) -> Option<Seen> {
+        let watched = self.watches.taken.get(&switch.name)?;
         let (mut canary, mut others) = (Sketched::default(), Sketched::default());
         for (at, _) in switch.pools.iter().enumerate() {
             let seat = watched.watch.first_seat.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
             let sketched = self.cells.fold_seat(seat, watched.watch.epoch);
-            if at == canary_at {
+            if at == pool_at {
                 canary = sketched;
             } else {
                 others = others.merged(&sketched);
             }
         }
         let all = canary.clone().merged(&others);
-        let seen = Seen {
+        Some(Seen {
             canary: side(&canary),
             others: side(&others),
             clients: all.distinct().clients,
             heavy: all.heavy.iter().map(|(_, count)| *count).collect(),
-            requests: self.requests(switch, rollout),
+            requests,
             drawn: switch.policy == Policy::Random,
-        };
-        Some(HonestShare::of(f64::from(watched.stretch.1) / f64::from(WHOLE), &seen))
+        })
+    }
+
+    /// Whether several pools have weight.
+    fn is_split(&self, switch: &Switch) -> bool {
+        self.desired.split(switch).values().filter(|weight| **weight > 0).count() > 1
     }
 
     /// Requests of the canary and of all others, from the first metric whose totals count requests.

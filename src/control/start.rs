@@ -185,6 +185,7 @@ impl Start {
             releases: BTreeMap::new(),
             watches: super::shares::Watches::default(),
             recent: super::recent::Recent::default(),
+            trials: super::trials::Trials::default(),
             intake: Intake::default(),
             evidence_wanted,
             hook_orders,
@@ -253,6 +254,7 @@ impl Control {
         self.first_round.send_replace(self.watch.round_complete());
         self.inherited = Some(inherited(loaded, &self.desired));
         self.ledger = self.inherit(now);
+        self.trials = super::trials::Trials::restore(loaded.seen.as_ref().map_or(&[], |seen| &seen.trials));
         self.publish_all(now);
         self.follow_rollouts(None);
         self.follow_guests(None);

@@ -108,6 +108,8 @@ pub(super) struct Control {
     pub(super) watches: Watches,
     /// The last minutes of switches that are answered.
     pub(super) recent: Recent,
+    /// A/B tests that are kept for their reports.
+    pub(super) trials: super::trials::Trials,
     /// The door of samples.
     pub(super) intake: Intake,
     pub(super) evidence_wanted: watch::Sender<Arc<[EvidenceTask]>>,
@@ -188,6 +190,7 @@ impl Control {
             Ask::Status(reply) => drop(reply.send(self.status())),
             Ask::Switch(name, reply) => drop(reply.send(self.switch_view_by_name(&name))),
             Ask::Recent(name, reply) => drop(reply.send(self.recent_view(&name, clock::now()))),
+            Ask::Report(name, reply) => drop(reply.send(self.trial_report(&name))),
             Ask::Drain { switch, pool, release_warm, reply } => {
                 drop(reply.send(self.drain_view(&switch, &pool, release_warm)));
             }

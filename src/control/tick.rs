@@ -30,6 +30,7 @@ impl Control {
         self.ledger.expire_copies(now.boot_ms);
         self.tell_drain_changes(now);
         self.look_at_recent(now);
+        self.count_trials(now.boot_ms);
         self.tick_arrivals(now).await;
         self.publish_health_if_due().await;
         self.drive_rollouts().await;
@@ -229,7 +230,9 @@ impl Control {
             return;
         }
         let (health, health_gone) = self.watch.drain_unsaved();
-        let mut seen = Seen { ledger: self.ledger.head().to_text(), health, health_gone, ..Seen::default() };
+        let (trials, trials_gone) = self.trials.take_unsaved();
+        let ledger = self.ledger.head().to_text();
+        let mut seen = Seen { ledger, health, health_gone, trials, trials_gone, ..Seen::default() };
         for (switch, rows) in self.ledger.take_unsaved() {
             match rows {
                 Some(text) => seen.promises.push((switch.to_string(), text)),

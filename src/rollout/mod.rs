@@ -26,6 +26,7 @@ pub mod share;
 pub mod simulate;
 mod tick;
 pub mod timeline;
+pub mod trial;
 pub mod v1;
 
 pub use analysis::{Analyst, Look};

@@ -264,6 +264,10 @@ pub enum Rejection {
     RolloutRunning { switch: String, phase: &'static str },
     #[error("switch `{switch}` has had no rollout: begin one with `tidegate rollout start {switch}`")]
     NoRollout { switch: String },
+    #[error(
+        "switch `{switch}` has no A/B test: reports are kept of switches with policy = \"fixed\"; of a rollout, see its status"
+    )]
+    NoTrial { switch: String },
     #[error("{refusal} (switch `{switch}`)")]
     RolloutRefused { switch: String, refusal: Refusal },
     #[error("switch `{switch}` has policy `{policy}`, which a rollout cannot move: use `sticky` or `random`")]
@@ -343,6 +347,7 @@ impl Rejection {
             Self::SerialJump { .. } => "serial-jump",
             Self::RolloutRunning { .. } => "rollout-running",
             Self::NoRollout { .. } => "no-rollout",
+            Self::NoTrial { .. } => "no-trial",
             Self::RolloutRefused { .. } => "rollout-refused",
             Self::RolloutPolicy { .. } => "rollout-policy",
             Self::WhichPool { .. } => "which-pool",

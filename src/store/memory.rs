@@ -45,6 +45,7 @@ struct Inner {
     ledger: Option<String>,
     promises: BTreeMap<String, String>,
     health: BTreeMap<String, String>,
+    trials: BTreeMap<String, String>,
     /// Faults of the coming commits, one each.
     next: VecDeque<Fault>,
     /// A fault of every commit until mended.
@@ -188,12 +189,13 @@ impl Store for MemoryStore {
         });
         let health: Vec<(String, String)> = inner.health.clone().into_iter().collect();
         let promises: Vec<(String, String)> = inner.promises.clone().into_iter().collect();
+        let trials: Vec<(String, String)> = inner.trials.clone().into_iter().collect();
         Ok(Loaded {
             revision: inner.revision,
             switches: inner.switches.clone().into_iter().collect(),
             serials: inner.serials.clone().into_iter().collect(),
             edits: edits.collect(),
-            seen: inner.ledger.clone().map(|ledger| Seen { ledger, promises, health, ..Seen::default() }),
+            seen: inner.ledger.clone().map(|ledger| Seen { ledger, promises, health, trials, ..Seen::default() }),
             tokens: inner.tokens.values().cloned().collect(),
         })
     }
@@ -208,6 +210,10 @@ impl Store for MemoryStore {
         inner.promises.extend(seen.promises);
         for switch in seen.promises_gone {
             inner.promises.remove(&switch);
+        }
+        inner.trials.extend(seen.trials);
+        for switch in seen.trials_gone {
+            inner.trials.remove(&switch);
         }
         inner.health.extend(seen.health);
         for key in seen.health_gone {

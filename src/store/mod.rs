@@ -123,6 +123,10 @@ pub struct Seen {
     pub health: Vec<(String, String)>,
     /// Probe target keys that are gone (save only).
     pub health_gone: Vec<String>,
+    /// Switch and `rollout::trial::v1` text of its A/B test.
+    pub trials: Vec<(String, String)>,
+    /// Switches whose test is over (save only).
+    pub trials_gone: Vec<String>,
 }
 
 /// One API token; only its hash is kept.

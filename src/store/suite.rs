@@ -224,6 +224,7 @@ async fn what_was_seen_is_merged(store: &impl Store) {
         ledger: "one".to_owned(),
         promises: vec![pair("old", "[1]"), pair("web", "[1]")],
         health: vec![pair("a", "up"), pair("b", "up")],
+        trials: vec![pair("over", "{}"), pair("test", "{1}")],
         ..Seen::default()
     };
     store.save_seen(first).await.unwrap();
@@ -233,13 +234,16 @@ async fn what_was_seen_is_merged(store: &impl Store) {
         promises_gone: vec!["old".to_owned()],
         health: vec![pair("b", "down"), pair("c", "up")],
         health_gone: vec!["a".to_owned()],
+        trials: vec![pair("test", "{2}")],
+        trials_gone: vec!["over".to_owned()],
     };
     store.save_seen(second).await.unwrap();
     let seen = store.load().await.unwrap().seen.unwrap();
     assert_eq!(seen.ledger, "two");
     assert_eq!(seen.promises, [pair("api", "[2]"), pair("web", "[2]")]);
     assert_eq!(seen.health, [pair("b", "down"), pair("c", "up")]);
-    assert!(seen.health_gone.is_empty() && seen.promises_gone.is_empty());
+    assert_eq!(seen.trials, [pair("test", "{2}")]);
+    assert!(seen.trials_gone.is_empty() && seen.health_gone.is_empty() && seen.promises_gone.is_empty());
 }
 
 async fn old_rows_are_pruned(store: &impl Store) {

@@ -25,6 +25,7 @@ mod doh;
 mod draining;
 mod durability;
 mod encrypted;
+mod experiments;
 mod flips;
 mod fuzz;
 mod geo;

@@ -19,6 +19,7 @@ pub(super) const PROBLEMS: &[(u16, &str, &[&str])] = &[
             "unknown-token",
             "no-override",
             "no-rollout",
+            "no-trial",
             "not-steered",
         ],
     ),

@@ -3,6 +3,7 @@
 use crate::admin::{backup, changes, drain, explain, history, me, members, requests, rollouts, switches, tokens};
 use crate::control::Replied;
 use crate::control::report::{DrainView, Happening, RecentView, RolloutView, SamplesTaken, Status, SwitchView};
+use crate::rollout::trial::report::TrialReport;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 /// Makes a type's schema.
@@ -191,6 +192,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     O::get("/v1/switches", "listSwitches", "All switches at one revision", of::<switches::SwitchList>).tagged(),
     O::get("/v1/switches/{switch}", "showSwitch", "One switch", of::<SwitchView>).tagged(),
     O::get("/v1/switches/{switch}/recent", "recent", "The last 15 minutes of a switch, for charts", of::<RecentView>),
+    O::get("/v1/switches/{switch}/report", "report", "What an A/B test shows", of::<TrialReport>),
     O::change(
         "/v1/switches/{switch}/flip",
         "flip",
@@ -310,7 +312,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     O::change(
         "/v1/switches/{switch}/samples",
         "pushSamples",
-        "Evidence for the rollout that runs",
+        "Evidence for the rollout that runs, or for the A/B test",
         of::<requests::SamplesBody>,
         r#"{"samples": [{"metric": "latency", "pool": "green", "value": 0.21}]}"#,
     )

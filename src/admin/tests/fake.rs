@@ -185,6 +185,7 @@ async fn control(mut inbox: mpsc::Receiver<Ask>, memory: Arc<Mutex<Memory>>) {
                     Err(unknown)
                 }));
             }
+            Ask::Report(switch, reply) => drop(reply.send(Err(Rejection::NoTrial { switch }))),
             Ask::Tokens(reply) => drop(reply.send(memory.tokens.clone())),
             Ask::PutToken(row, reply) => {
                 memory.tokens.push(*row);

@@ -8,6 +8,7 @@ pub(super) mod explain;
 pub(super) mod happening;
 pub(super) mod history;
 pub(super) mod plan;
+pub(super) mod report;
 pub(super) mod rollout;
 pub(super) mod simulate;
 pub(super) mod status;

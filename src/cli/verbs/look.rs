@@ -1,4 +1,4 @@
-//! Verbs that only look: `status`, `explain`, `history`.
+//! Verbs that only look: `status`, `explain`, `history`, `report`.
 
 use super::Session;
 use crate::admin::explain::Explained;
@@ -8,6 +8,7 @@ use crate::cli::args::{ExplainArgs, HistoryArgs, StatusArgs};
 use crate::cli::client::Call;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::print;
+use crate::rollout::trial::report::TrialReport;
 
 /// Everything, or one switch.
 pub(super) async fn status(session: &Session, args: StatusArgs) -> Result<Exit, Failure> {
@@ -15,6 +16,11 @@ pub(super) async fn status(session: &Session, args: StatusArgs) -> Result<Exit, 
         None => session.show::<Status>(Call::get(&["status"]), print::status::show).await,
         Some(switch) => session.show::<SwitchView>(Call::get(&["switches", &switch]), print::switch::show).await,
     }
+}
+
+/// An A/B test.
+pub(super) async fn report(session: &Session, switch: &str) -> Result<Exit, Failure> {
+    session.show::<TrialReport>(Call::get(&["switches", switch, "report"]), print::report::show).await
 }
 
 /// One choice laid open.

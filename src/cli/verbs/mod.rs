@@ -32,6 +32,7 @@ pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
         | Verb::Man(_) => None,
         Verb::Status(args) => Some(&args.connection),
         Verb::Top(args) => Some(&args.connection),
+        Verb::Report(args) => Some(&args.connection),
         Verb::Flip(args) => Some(&args.connection),
         Verb::SetWeights(args) => Some(&args.connection),
         Verb::Undo(args) | Verb::Prepare(args) => Some(&args.connection),
@@ -86,6 +87,7 @@ async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Status(args) => look::status(session, args).await,
         Verb::Top(args) => top::run(session.client.clone(), args.switch).await,
+        Verb::Report(args) => look::report(session, &args.switch).await,
         Verb::Explain(args) => look::explain(session, args).await,
         Verb::History(args) => look::history(session, args).await,
         Verb::Flip(args) => change::flip(session, args).await,

@@ -39,7 +39,7 @@ fn the_examples_load_without_problem_or_warning() {
     let shown: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(shown, [""; 0]);
     let names: Vec<String> = loaded.definitions.zones.iter().map(|z| z.apex.to_string()).collect();
-    assert_eq!(names, ["example.test.", "features.example."]);
+    assert_eq!(names, ["flags.example.", "example.test.", "features.example."]);
 }
 
 #[test]

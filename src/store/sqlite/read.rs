@@ -98,6 +98,10 @@ pub(super) fn seen(conn: &Connection) -> Result<Option<Seen>, Fault> {
         seen.health.push((row.get(0)?, row.get(1)?));
         Ok(())
     })?;
+    rows::read(conn, &rows::TRIALS, |row| {
+        seen.trials.push((row.get(0)?, row.get(1)?));
+        Ok(())
+    })?;
     Ok(Some(seen))
 }
 

@@ -53,6 +53,8 @@ pub(super) const LEDGER: Table = Table { name: "seen_ledger", columns: &["id", "
 pub(super) const PROMISES: Table = Table { name: "promises", columns: &["switch", "body"] };
 /// Health of each probe target.
 pub(super) const HEALTH: Table = Table { name: "health", columns: &["target", "body"] };
+/// The A/B test of each switch that has one.
+pub(super) const TRIALS: Table = Table { name: "trial", columns: &["switch", "body"] };
 
 /// A number as SQLite stores it; ours never reach the sign bit (milliseconds, counters).
 pub(super) fn number(n: u64) -> Value {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The format this program writes (`PRAGMA user_version`).
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// Longer than a person's `sqlite3` query holds the file, shorter than an operator's patience.
 const BUSY: Duration = Duration::from_secs(2);
@@ -35,6 +35,12 @@ CREATE TABLE IF NOT EXISTS cookie (
 CREATE TABLE IF NOT EXISTS edit (
     zone TEXT NOT NULL, owner TEXT NOT NULL, rtype INTEGER NOT NULL, body TEXT NOT NULL, sum INTEGER NOT NULL,
     PRIMARY KEY (zone, owner, rtype)) STRICT, WITHOUT ROWID;
+";
+
+/// Format 3: what is kept of A/B tests.
+const TRIALS: &str = "
+CREATE TABLE IF NOT EXISTS trial (
+    switch TEXT PRIMARY KEY, body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// `state.db` and its copy.
@@ -76,8 +82,8 @@ CREATE TABLE token (
 /// `seen.db`.
 pub(super) const SEEN_KIND: Kind = Kind {
     application: 0x5469_6453, // "TidS"
-    tables: &[&rows::LEDGER, &rows::PROMISES, &rows::HEALTH],
-    upgrades: &[],
+    tables: &[&rows::LEDGER, &rows::PROMISES, &rows::HEALTH, &rows::TRIALS],
+    upgrades: &[(3, TRIALS)],
     ddl: "
 CREATE TABLE seen_ledger (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT;
 CREATE TABLE promises (switch TEXT PRIMARY KEY, body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -44,6 +44,7 @@ type Changes = BTreeMap<String, Option<String>>;
 struct Unsaved {
     promises: Changes,
     health: Changes,
+    trials: Changes,
 }
 
 impl Keeper {
@@ -82,6 +83,9 @@ impl Keeper {
         let health = &mut self.unsaved.health;
         health.extend(seen.health.into_iter().map(|(target, body)| (target, Some(body))));
         health.extend(seen.health_gone.into_iter().map(|target| (target, None)));
+        let trials = &mut self.unsaved.trials;
+        trials.extend(seen.trials.into_iter().map(|(switch, body)| (switch, Some(body))));
+        trials.extend(seen.trials_gone.into_iter().map(|switch| (switch, None)));
         let unsaved = std::mem::take(&mut self.unsaved);
         let result = match self.connection() {
             Ok(conn) => put(conn, &seen.ledger, &unsaved).map_err(|fault| self.folder.explain(fault)),
@@ -127,7 +131,9 @@ fn open(folder: &Folder) -> Result<Connection, StoreError> {
 fn put(conn: &mut Connection, ledger: &str, unsaved: &Unsaved) -> Result<(), Fault> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     rows::put(&tx, &rows::LEDGER, [vec![number(1), text(ledger)]])?;
-    for (table, changes) in [(&rows::PROMISES, &unsaved.promises), (&rows::HEALTH, &unsaved.health)] {
+    let changed =
+        [(&rows::PROMISES, &unsaved.promises), (&rows::HEALTH, &unsaved.health), (&rows::TRIALS, &unsaved.trials)];
+    for (table, changes) in changed {
         let present = changes.iter().filter_map(|(key, body)| Some(vec![text(key), text(body.as_deref()?)]));
         rows::put(&tx, table, present)?;
         let mut delete = tx.prepare_cached(&format!("DELETE FROM {} WHERE {} = ?1", table.name, table.columns[0]))?;

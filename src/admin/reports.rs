@@ -1,0 +1,22 @@
+//! `GET /v1/switches/{s}/report`: what an A/B test under `policy = "fixed"` shows (§1.6).
+
+use super::auth::{Principal, Role};
+use super::context::AdminContext;
+use super::incoming::Segments;
+use super::problem::Problem;
+use crate::rollout::trial::report::TrialReport;
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+/// Shares, metrics with differences and intervals, and what they cannot say.
+pub(super) async fn show(
+    State(context): State<AdminContext>,
+    principal: Principal,
+    Segments(name): Segments<String>,
+) -> Result<impl IntoResponse, Problem> {
+    principal.need_on(Role::Viewer, &name)?;
+    let report: TrialReport = context.handle().report(&name).await.ok_or_else(Problem::shutting_down)??;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(report)))
+}
