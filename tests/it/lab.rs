@@ -251,6 +251,11 @@ impl Lab {
         Reply::read(&String::from_utf8_lossy(&output.stdout))
     }
 
+    /// Runs something in a namespace to its end.
+    pub fn run(&self, space: &str, program: &str, arguments: &[&str]) -> Output {
+        self.command(space, program).args(arguments).output().expect("ip runs")
+    }
+
     /// Asks a server from one address.
     pub fn ask_from(&self, space: &str, source: Ipv4Addr, server: Ipv4Addr, arguments: &[&str]) -> Reply {
         let (source, server) = (source.to_string(), format!("@{server}"));

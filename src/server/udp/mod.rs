@@ -79,6 +79,8 @@ impl Way {
 /// One worker's socket and everything it touches.
 pub(super) struct Worker {
     socket: Arc<UdpSocket>,
+    /// Where it is bound; nothing that says it comes from there is answered.
+    bound: SocketAddr,
     with_local: bool,
     cell: Arc<SnapshotCell>,
     stop: Arc<AtomicBool>,
@@ -117,8 +119,11 @@ impl Worker {
         policy: Policy,
     ) -> Self {
         let max_segment = if syscalls::knows_segments(&socket) { syscalls::MESSAGE } else { 0 };
+        // A socket without an address is none of ours; port 0 is no client's either way.
+        let bound = socket.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         Self {
             socket: Arc::new(socket),
+            bound,
             with_local,
             cell,
             stop,
@@ -228,6 +233,9 @@ impl Worker {
 
     #[inline]
     fn answer_one(&mut self, snapshot: &Snapshot, slot: usize, arrived_ms: u64) {
+        if self.batch.is_from_port(slot, self.bound.port()) && self.is_from_here(slot) {
+            return self.writer.add(Count::Dropped, 1);
+        }
         let received = self.batch.received(slot);
         let Some((client, peer)) = received.client.filter(|_| !received.oversize) else {
             return self.writer.add(if received.oversize { Count::Oversize } else { Count::Dropped }, 1);
@@ -245,6 +253,13 @@ impl Worker {
             let reply = Reply { slot, len: outcome.len, client: peer, local: received.local };
             self.push(reply, &outcome);
         }
+    }
+
+    /// Whether a query from our port came from our address, too: its reply would come back to us.
+    #[cold]
+    fn is_from_here(&mut self, slot: usize) -> bool {
+        let own = self.batch.local_of(slot).map_or(self.bound.ip(), |local| local.address);
+        self.batch.client_of(slot).is_some_and(|client| client.ip() == own)
     }
 
     /// A reply that leaves with this batch.
