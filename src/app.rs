@@ -10,7 +10,7 @@ mod guards;
 pub mod traces;
 
 use crate::admin::{self, AdminContext};
-use crate::config::{self, ServerConfig};
+use crate::config::{self, ServerConfig, TransferConfig};
 use crate::control::event::Event;
 use crate::control::{Caller, Handle, Loader, Reloading, Start, StartError, Started};
 use crate::geo::{GeoFiles, GeoFilesError};
@@ -19,6 +19,7 @@ use crate::hooks::HookTotals;
 use crate::metrics::Registry;
 use crate::server::{self, BindError, Bound, Certificate, CertificateError, Encrypted, Listening, StreamLimits};
 use crate::snapshot::Settings;
+use crate::state::{CatalogTaken, Definitions, TransferTable, with_catalog};
 use crate::store::{Store, StoreError};
 use crate::transfer::{self, TransferTotals};
 use crate::{discovery, evidence, geo, hooks, probe};
@@ -38,6 +39,9 @@ const FIRST_ROUND_LIMIT: Duration = Duration::from_secs(30);
 
 /// Open files wanted: connections, probes and sockets of a busy server.
 const OPEN_FILES: u64 = 65_536;
+
+/// Why a reload cannot begin to offer transfers.
+const FIRST_TRANSFER: &str = "a zone may be transferred from here on (`[zone.transfer]`), and this server began without any transfers: restart it, or name a key under `[tsig.keys]` and restart once";
 
 /// A server that answers.
 pub struct Running {
@@ -95,6 +99,9 @@ pub enum AppError {
     /// Threads or sockets ran out.
     #[error("the system refused a thread or socket: {0}")]
     System(#[from] std::io::Error),
+    /// The catalog of zones has the name of one.
+    #[error("{0}")]
+    Catalog(#[from] CatalogTaken),
     /// Certificates of an encrypted transport.
     #[error("{0}")]
     Tls(#[from] CertificateError),
@@ -119,13 +126,16 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     }
     let files = GeoFiles { country: config.geo.country.clone(), asn: config.geo.asn.clone() };
     let look = files.look();
-    let loaded = config::load_zones_with(&config.zones, &files.load()?, config.announcement().as_ref())?;
+    let announcement = config.announcement();
+    let loaded = config::load_zones_with(&config.zones, &files.load()?, announcement.as_ref(), Some(&config.keys))?;
+    let definitions = listed(loaded.definitions, &config.transfer)?;
+    let may_transfer = TransferTable::of_zones(&Arc::new(config.transfer.rules.clone()), &definitions).allow_somebody();
     server::return_free_memory();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     let certificates = Certificates::load(config)?;
-    let (mut settings, deferred) = with_desk(server_settings(config, &certificates)?, config);
+    let (mut settings, deferred) = with_desk(server_settings(config, &certificates)?, config, may_transfer);
     let cookies = guards::Cookies::open(config.cookies, &store).await?;
     settings.cookies = cookies.as_ref().map(guards::Cookies::offer);
     let tap = config.dnstap.as_ref().map(guards::tap);
@@ -140,11 +150,11 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     let settings = Settings::new(answers.version.as_deref(), answers.id_server.as_deref(), answers.ecs_from.clone())
         .with_idle(Duration::from_millis(config.limits.tcp_idle_ms));
     let start = Start {
-        definitions: Arc::new(loaded.definitions),
+        definitions: Arc::new(definitions),
         settings,
         store,
         cells: cells.clone(),
-        loader: loader(config, certificates.clone(), files.clone()),
+        loader: loader(config, certificates.clone(), files.clone(), deferred.is_some()),
         transfers: Arc::new(config.transfer.rules.clone()),
         freed: server::return_free_memory,
     };
@@ -180,7 +190,7 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     if let Some(deferred) = deferred {
         let room = transfer::Room::new(transfer::Parts {
             keys: Arc::new(config.keys.clone()),
-            rules: Arc::new(config.transfer.rules.clone()),
+            rules: started.transfers.clone(),
             updates: config.updates.clone(),
             control: started.handle.clone(),
             snapshots: started.snapshots.clone(),
@@ -297,12 +307,21 @@ fn server_settings(config: &ServerConfig, certificates: &Certificates) -> Result
     })
 }
 
+/// The zones, with the catalog that lists them, where one is wanted.
+fn listed(definitions: Definitions, transfer: &TransferConfig) -> Result<Definitions, CatalogTaken> {
+    match &transfer.catalog {
+        Some(name) => with_catalog(&definitions, name, &Arc::new(transfer.rules.clone())),
+        None => Ok(definitions),
+    }
+}
+
 /// The settings with a desk, where anything is configured that needs one.
 fn with_desk(
     settings: server::Settings,
     config: &ServerConfig,
+    may_transfer: bool,
 ) -> (server::Settings, Option<mpsc::Receiver<server::Deferred>>) {
-    if config.keys.is_empty() && !config.transfer.rules.allow_somebody() {
+    if config.keys.is_empty() && !may_transfer {
         return (settings, None);
     }
     let (desk, deferred) = server::desk();
@@ -358,20 +377,25 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 
 /// Reads the zone files, the databases and the certificates again: for reloads. On a thread of its own, which
 /// with those it starts stands back behind the threads that answer.
-fn loader(config: &ServerConfig, certificates: Certificates, geo: GeoFiles) -> Loader {
-    let zones = config.zones.clone();
+fn loader(config: &ServerConfig, certificates: Certificates, geo: GeoFiles, has_desk: bool) -> Loader {
+    let (zones, keys, transfer) = (config.zones.clone(), config.keys.clone(), config.transfer.clone());
     let announcement = config.announcement();
     Arc::new(move || {
         let databases = geo.load().map_err(|error| vec![error.to_string()])?;
         let read = || {
             server::stand_back();
-            config::load_zones_with(&zones, &databases, announcement.as_ref())
+            config::load_zones_with(&zones, &databases, announcement.as_ref(), Some(&keys))
         };
         let loaded = std::thread::scope(|scope| scope.spawn(read).join())
             .map_err(|_| vec!["reading the files ended in a panic: a bug to report".to_owned()])?
             .map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let definitions = listed(loaded.definitions, &transfer).map_err(|error| vec![error.to_string()])?;
+        let table = TransferTable::of_zones(&Arc::new(transfer.rules.clone()), &definitions);
+        if !has_desk && table.allow_somebody() {
+            return Err(vec![FIRST_TRANSFER.to_owned()]);
+        }
         certificates.reload().map_err(|error| vec![error.to_string()])?;
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        Ok(Arc::new(loaded.definitions))
+        Ok(Arc::new(definitions))
     })
 }

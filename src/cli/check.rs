@@ -7,16 +7,26 @@ use super::terminal;
 use crate::app;
 use crate::config::{self, Overrides, Report, ServerConfig};
 use crate::delegation::{self, Severity, ZoneReport};
+use crate::dns::tsig::KeyRing;
 use crate::geo::GeoFiles;
+use crate::state::{Definitions, with_catalog};
 use crate::steering::GeoDatabases;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Checks.
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let config = server_config(args)?;
     let files = GeoFiles { country: config.geo.country.clone(), asn: config.geo.asn.clone() };
     let geo = files.load().map_err(|error| Failure::failed(error.to_string()))?;
-    let mut report = config::check_with(&config.zones, &geo, config.announcement().as_ref());
+    let keys = keys(args, &config);
+    let mut report = config::check_with(&config.zones, &geo, config.announcement().as_ref(), keys);
+    // The catalog is one zone more, whose name has to be free.
+    if let Some(catalog) = config.transfer.catalog.as_ref().filter(|_| report.problems.is_empty()) {
+        let zones = load(args, &config, &geo)?;
+        with_catalog(&zones, catalog, &Arc::new(config.transfer.rules.clone()))
+            .map_err(|taken| Failure::failed(taken.to_string()))?;
+    }
     let (problems, warnings) = app::judge_certificates(&config);
     report.problems.extend(problems);
     report.warnings.extend(warnings);
@@ -43,9 +53,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
 /// What the world sees of the zones.
 fn look(args: &CheckArgs, config: &ServerConfig, geo: &GeoDatabases) -> Result<Vec<ZoneReport>, Failure> {
     let folder: &Path = &config.zones;
-    let loaded = config::load_zones_with(folder, geo, config.announcement().as_ref())
-        .map_err(|problems| Failure::failed(problems.to_string()))?;
-    let zones = &loaded.definitions.zones;
+    let zones = load(args, config, geo)?.zones;
     if let Some(name) = args.only.iter().find(|name| !zones.iter().any(|zone| zone.apex == **name)) {
         return Err(Failure::usage(format!("--zone {name}: there is no such zone in {}", folder.display())));
     }
@@ -70,6 +78,17 @@ fn exit_of(seen: &[ZoneReport]) -> Exit {
     } else {
         Exit::Done
     }
+}
+
+/// The keys that zones may name; unknown without the server's file.
+fn keys<'c>(args: &CheckArgs, config: &'c ServerConfig) -> Option<&'c KeyRing> {
+    args.config.as_ref().map(|_| &config.keys)
+}
+
+/// The zones, which are valid.
+fn load(args: &CheckArgs, config: &ServerConfig, geo: &GeoDatabases) -> Result<Definitions, Failure> {
+    let loaded = config::load_zones_with(&config.zones, geo, config.announcement().as_ref(), keys(args, config));
+    loaded.map(|loaded| loaded.definitions).map_err(|problems| Failure::failed(problems.to_string()))
 }
 
 /// The server's file, checked on the way, with the folder to check.

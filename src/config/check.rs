@@ -4,6 +4,7 @@ use super::announce::Announcement;
 use super::problem::{Problem, Problems};
 use super::switch::{Marked, bare};
 use super::value::time;
+use crate::dns::tsig::KeyRing;
 use crate::rollout::{Plan, PlanKind};
 use crate::steering::{Fallback, GeoDatabases, Policy, Switch};
 use std::path::Path;
@@ -34,13 +35,19 @@ pub struct Information {
 /// Looks at a folder of zones without serving them; there is no database for rules by country.
 #[must_use]
 pub fn check(folder: &Path) -> Report {
-    check_with(folder, &GeoDatabases::default(), None)
+    check_with(folder, &GeoDatabases::default(), None, None)
 }
 
-/// As [`check`], with databases for rules by country and system, and records that announce transports.
+/// As [`check`], with databases for rules by country and system, records that announce transports, and the keys
+/// that zones may name.
 #[must_use]
-pub fn check_with(folder: &Path, geo: &GeoDatabases, announcement: Option<&Announcement>) -> Report {
-    let (zones, _, findings) = super::read_folder(folder, geo, announcement);
+pub fn check_with(
+    folder: &Path,
+    geo: &GeoDatabases,
+    announcement: Option<&Announcement>,
+    keys: Option<&KeyRing>,
+) -> Report {
+    let (zones, _, findings) = super::read_folder(folder, geo, announcement, keys);
     let switches = if findings.problems.is_empty() {
         let all = zones.iter().flat_map(|zone| zone.switches.iter().map(move |marked| (zone, marked)));
         all.map(|(zone, marked)| Information {

@@ -6,6 +6,7 @@
 use super::findings::Findings;
 use super::problem::{Problem, nearest};
 use crate::dns::Name;
+use crate::dns::tsig::KeyRing;
 use crate::steering::GeoDatabases;
 use std::collections::BTreeMap;
 use std::io;
@@ -22,6 +23,8 @@ pub(super) struct Folder {
     path: PathBuf,
     /// The databases that rules can go by.
     pub(super) geo: GeoDatabases,
+    /// The keys of the server's file, where that is known.
+    pub(super) keys: Option<KeyRing>,
 }
 
 /// The files of one zone; at least one of them is there.
@@ -44,8 +47,8 @@ impl ZoneFiles {
 
 impl Folder {
     /// A folder by its path.
-    pub(super) fn new(path: &Path, geo: &GeoDatabases) -> Self {
-        Self { path: path.to_owned(), geo: geo.clone() }
+    pub(super) fn new(path: &Path, geo: &GeoDatabases, keys: Option<&KeyRing>) -> Self {
+        Self { path: path.to_owned(), geo: geo.clone(), keys: keys.cloned() }
     }
 
     /// The zones of the folder, sorted by apex.

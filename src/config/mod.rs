@@ -32,8 +32,9 @@ mod tests;
 pub use announce::Announcement;
 pub use check::{Information, Report, check, check_with};
 pub use problem::{Problem, Problems, nearest};
-pub use server::{CookieMode, DnstapConfig, DnstapTarget, Overrides, RateConfig, ServerConfig};
+pub use server::{CookieMode, DnstapConfig, DnstapTarget, Overrides, RateConfig, ServerConfig, TransferConfig};
 
+use crate::dns::tsig::KeyRing;
 use crate::dns::{Name, RecordType};
 use crate::state::{Definitions, ZoneDefinition};
 use crate::steering::{GeoDatabases, GeoNetworks, GeoWanted};
@@ -62,10 +63,11 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong; rules by country or system are, since there is no database.
 pub fn load_zones(folder: &Path) -> Result<Loaded, Problems> {
-    load_zones_with(folder, &GeoDatabases::default(), None)
+    load_zones_with(folder, &GeoDatabases::default(), None, None)
 }
 
-/// As [`load_zones`], with databases for rules by country and system, and records that announce transports.
+/// As [`load_zones`], with databases for rules by country and system, records that announce transports, and the
+/// keys that zones may name.
 ///
 /// # Errors
 /// Everything that is wrong.
@@ -73,8 +75,9 @@ pub fn load_zones_with(
     folder: &Path,
     geo: &GeoDatabases,
     announcement: Option<&Announcement>,
+    keys: Option<&KeyRing>,
 ) -> Result<Loaded, Problems> {
-    let (zones, networks, findings) = read_folder(folder, geo, announcement);
+    let (zones, networks, findings) = read_folder(folder, geo, announcement, keys);
     if !findings.problems.is_empty() {
         return Err(Problems::in_order(findings.problems));
     }
@@ -87,8 +90,9 @@ fn read_folder(
     path: &Path,
     geo: &GeoDatabases,
     announcement: Option<&Announcement>,
+    keys: Option<&KeyRing>,
 ) -> (Vec<ReadZone>, GeoNetworks, Findings) {
-    let folder = Folder::new(path, geo);
+    let folder = Folder::new(path, geo, keys);
     let mut findings = Findings::default();
     let files = folder.zones(&mut findings);
     if files.is_empty() && findings.problems.is_empty() {
@@ -277,6 +281,7 @@ fn define(zones: Vec<ReadZone>) -> Vec<Arc<ZoneDefinition>> {
             }
             let mut definition = ZoneDefinition::compile(zone.apex, &zone.text, zone.serial, switches, zone.max_moving);
             definition.plans = plans;
+            definition.transfer = zone.transfer;
             Arc::new(definition)
         })
         .collect()

@@ -116,7 +116,7 @@ mod tests {
             &source,
             least,
             &apex,
-            &Folder::new(Path::new("."), &Default::default()),
+            &Folder::new(Path::new("."), &Default::default(), None),
             &mut switches,
             &mut findings,
         );

@@ -9,6 +9,7 @@ use super::switch::{Marked, bare};
 use super::v1::{self, ZoneForm, written_order};
 use super::value::Addresses;
 use crate::dns::{Name, RecordType};
+use crate::state::TransferOverride;
 use crate::zone::{LineRef, ZoneText};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -35,6 +36,8 @@ pub(super) struct ReadZone {
     pub(super) switches: Vec<Marked>,
     /// How many may be moving at once.
     pub(super) max_moving: Option<u32>,
+    /// Who may take it, and who is told.
+    pub(super) transfer: TransferOverride,
 }
 
 /// Reads one zone and judges it by itself. What it returns is whole only when nothing was found.
@@ -49,6 +52,7 @@ pub(super) fn read_zone(files: &ZoneFiles, folder: &Folder) -> (Option<ReadZone>
         settings,
         switches: Vec::new(),
         max_moving: None,
+        transfer: TransferOverride::default(),
     };
     if let Some(path) = &files.master
         && let Some(text) = master::read(path, &files.apex, folder, &mut findings)
@@ -66,6 +70,9 @@ pub(super) fn read_zone(files: &ZoneFiles, folder: &Folder) -> (Option<ReadZone>
         if let Some((source, form)) = &zone_form {
             let mut scope = Scope { source, findings: &mut findings };
             zone.max_moving = judge_zone_form(&mut scope, form, files, &mut zone.text);
+            if let Some(transfer) = &form.get_ref().transfer {
+                zone.transfer = transfer.judge_of_zone(folder.keys.as_ref(), &mut scope);
+            }
         }
     }
     if files.master.is_none() && zone_form.is_none() && findings.problems.len() == found_before {

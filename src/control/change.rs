@@ -118,6 +118,7 @@ impl Control {
         let names: Vec<Arc<str>> = change.switches.iter().map(|(name, _)| name.clone()).collect();
         self.follow_rollouts(if change.definitions.is_some() { None } else { Some(&names) });
         if change.definitions.is_some() {
+            self.secondaries.follow_definitions(&self.desired.definitions);
             self.catalogue = crate::state::Catalogue::build(&self.desired.definitions, &self.desired.edited);
             self.follow_guests(None);
         } else if !moved.is_empty() {

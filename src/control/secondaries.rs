@@ -7,16 +7,21 @@ use crate::clock;
 use crate::dns::Name;
 use crate::drain::Carried;
 use crate::moment::Moment;
-use crate::state::{Catalogue, Secondary, SecondaryReport, TransferRules, ZoneDefinition, serials};
+use crate::state::{
+    Catalogue, Definitions, Secondary, SecondaryReport, TransferRules, TransferTable, ZoneDefinition, serials,
+};
 use crate::zone::Soa;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What is known of all secondaries.
 #[derive(Debug)]
 pub(super) struct Secondaries {
     /// For zones that do not say it themselves.
-    pub(super) rules: Arc<TransferRules>,
+    server: Arc<TransferRules>,
+    /// The rules of every zone, for who transfers them.
+    table: watch::Sender<Arc<TransferTable>>,
     /// The store took no serial for what is being published.
     pub(super) unadvanced: bool,
     /// What each showed last, by zone.
@@ -36,8 +41,18 @@ pub(super) struct Shown {
 
 impl Secondaries {
     /// Nothing is known yet.
-    pub(super) fn new(rules: Arc<TransferRules>) -> Self {
-        Self { rules, unadvanced: false, shown: BTreeMap::new() }
+    pub(super) fn new(server: Arc<TransferRules>, table: watch::Sender<Arc<TransferTable>>) -> Self {
+        Self { server, table, unadvanced: false, shown: BTreeMap::new() }
+    }
+
+    /// Takes the rules of other definitions, before these are published.
+    pub(super) fn follow_definitions(&self, definitions: &Definitions) {
+        self.table.send_replace(Arc::new(TransferTable::of_zones(&self.server, definitions)));
+    }
+
+    /// The rules of one zone.
+    fn rules_of(&self, apex: &Name) -> Arc<TransferRules> {
+        Arc::clone(self.table.borrow().of(apex))
     }
 
     /// What is known of a secondary of a zone.
@@ -63,16 +78,13 @@ impl Control {
                 trouble,
             }
         };
-        self.secondaries.rules.secondaries.iter().map(view).collect()
+        self.secondaries.rules_of(&zone.apex).secondaries.iter().map(view).collect()
     }
 
     /// Takes note in the ledger of what transfers hold of a switch from now on.
     pub(super) fn carry(&mut self, index: u32, now: Moment) {
-        let secondaries = self.labels();
-        if secondaries.is_empty() {
-            return;
-        }
         let zone = self.desired.definitions.zones[self.catalogue.switches[index as usize].zone as usize].clone();
+        let secondaries = self.labels(&zone.apex);
         let switch = self.switch_at(index).name.clone();
         let compiled = self.live[index as usize].compiled.clone();
         let pool = compiled.transferred().map(|(_, pool)| {
@@ -94,9 +106,9 @@ impl Control {
 
     /// Takes note of switches that are no more: secondaries may still hold their pools.
     pub(super) fn carry_no_more(&mut self, before: &Catalogue, now: Moment) {
-        let secondaries = self.labels();
         for gone in before.switches.iter().filter(|placed| self.catalogue.index_of(&placed.switch.name).is_none()) {
             let Some(zone) = before.zones.zones().get(gone.zone as usize) else { continue };
+            let secondaries = self.labels(zone.apex());
             let serial = self.desired.serials.get(zone.apex()).copied().unwrap_or(0);
             let carried = Carried {
                 zone: &zone.apex().to_string(),
@@ -110,9 +122,9 @@ impl Control {
         }
     }
 
-    /// Secondaries as the ledger calls them.
-    fn labels(&self) -> Vec<String> {
-        self.secondaries.rules.secondaries.iter().map(|secondary| secondary.address.to_string()).collect()
+    /// Secondaries of a zone as the ledger calls them.
+    fn labels(&self, apex: &Name) -> Vec<String> {
+        self.secondaries.rules_of(apex).secondaries.iter().map(|secondary| secondary.address.to_string()).collect()
     }
 
     /// A secondary was asked for its serial.

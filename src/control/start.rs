@@ -17,7 +17,7 @@ use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};
 use crate::state::{
     Catalogue, Definitions, Desired, EditedSet, EditedZones, Observed, Rejection, SecondaryReport, SetKey,
-    TransferRules, apply, initial_serials, serials, v1,
+    TransferRules, TransferTable, apply, initial_serials, serials, v1,
 };
 use crate::steering::{DiscoveryReport, DiscoveryTask, GeoReport};
 use crate::store::{Commit, EditRow, Loaded, Store, StoreError};
@@ -73,6 +73,8 @@ pub struct Started {
     pub hook_reports: mpsc::Sender<HookReport>,
     /// For what secondaries show.
     pub secondaries: mpsc::Sender<SecondaryReport>,
+    /// Who may take which zone.
+    pub transfers: watch::Receiver<Arc<TransferTable>>,
     /// The number of the snapshot that was published last.
     pub published: watch::Receiver<u64>,
     /// What to probe.
@@ -134,6 +136,8 @@ impl Start {
         let (hook_reports, hooks) = mpsc::channel(64);
         let (secondaries_in, secondaries) = mpsc::channel(64);
         let (published, published_out) = watch::channel(0);
+        let table = Arc::new(TransferTable::of_zones(&self.transfers, &desired.definitions));
+        let (transfers, transfers_out) = watch::channel(table);
         let (hook_orders, orders_out) = mpsc::channel(1024);
         let (discovery_in, discovery) = mpsc::channel(64);
         let (discovery_wanted, discovery_out) = watch::channel(Arc::from([]));
@@ -192,7 +196,7 @@ impl Start {
             arrivals: Arrivals::default(),
             discovery_wanted,
             published,
-            secondaries: Secondaries::new(self.transfers),
+            secondaries: Secondaries::new(self.transfers, transfers),
         };
         let control = control.pick_up(&loaded, now);
         let handle = Handle::new(asks_in, happenings, snapshots.clone());
@@ -211,6 +215,7 @@ impl Start {
             discovery: discovery_in,
             discovery_wanted: discovery_out,
             secondaries: secondaries_in,
+            transfers: transfers_out,
             published: published_out,
             targets: targets_out,
             idle_wanted: idle_out,

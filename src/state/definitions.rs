@@ -2,6 +2,7 @@
 
 use super::catalogue::steered_names;
 use super::guests::{Guest, seated};
+use super::transfers::TransferOverride;
 use crate::dns::Name;
 use crate::rollout::Plan;
 use crate::steering::{GeoDatabases, GeoError, GeoNetworks, GeoWanted, NetworkRules, RuleMatch, Switch};
@@ -42,6 +43,8 @@ pub struct ZoneDefinition {
     pub max_moving: Option<u32>,
     /// How switches are released, for those whose files say it.
     pub plans: BTreeMap<Arc<str>, Arc<Plan>>,
+    /// Who may take the zone and who is told, as far as its files say it.
+    pub transfer: TransferOverride,
 }
 
 /// Server-wide answers that do not come from zones.
@@ -163,7 +166,15 @@ impl ZoneDefinition {
         max_moving: Option<u32>,
     ) -> Self {
         let data = Arc::new(build(&apex, text, &switches));
-        Self { apex, data, file_serial, switches, max_moving, plans: BTreeMap::new() }
+        Self {
+            apex,
+            data,
+            file_serial,
+            switches,
+            max_moving,
+            plans: BTreeMap::new(),
+            transfer: TransferOverride::default(),
+        }
     }
 
     /// Compiles other static records under the same switches.

@@ -4,6 +4,7 @@
 //! observed health into what `snapshot` publishes. Never talks to a store, a socket or a clock.
 
 pub mod apply;
+pub mod catalog;
 pub mod catalogue;
 pub mod command;
 pub mod compile;
@@ -20,6 +21,7 @@ pub mod update_rules;
 pub mod v1;
 
 pub use apply::{apply, initial_serials};
+pub use catalog::{CatalogTaken, with_catalog};
 pub use catalogue::{Catalogue, Placed};
 pub use command::{
     Change, Command, FlipTarget, Registration, Rejection, Request, RolloutStart, RolloutVerb, SplitChange, WeightChange,
@@ -30,5 +32,5 @@ pub use edits::{EditedSet, EditedZone, EditedZones, SetKey, ZoneChange};
 pub use guests::{Guest, Lease, Origin};
 pub use observed::{MemberKey, Observed, PoolStatus, Seen};
 pub use runtime::{Desired, Hold, Split, SwitchState};
-pub use transfers::{Secondary, SecondaryReport, TransferRules};
+pub use transfers::{Secondary, SecondaryReport, TransferOverride, TransferRules, TransferTable};
 pub use update_rules::{Grants, UpdateNames, UpdateRule, UpdateRules};

@@ -1,8 +1,11 @@
 //! Who may take whole zones, and who is told of their changes (§8).
 
+use super::definitions::Definitions;
 use crate::dns::Name;
 use ipnet::IpNet;
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// Who may take a zone, and its secondaries. By default nobody and none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +16,26 @@ pub struct TransferRules {
     pub keys: Vec<Name>,
     /// Told of each change, and waited for by drains.
     pub secondaries: Vec<Secondary>,
+}
+
+/// What a zone says itself; what it leaves out is as for the whole server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TransferOverride {
+    /// Instead of the networks.
+    pub allow: Option<Vec<IpNet>>,
+    /// Instead of the keys.
+    pub keys: Option<Vec<Name>>,
+    /// Instead of the secondaries.
+    pub secondaries: Option<Vec<Secondary>>,
+}
+
+/// The rules of every zone.
+#[derive(Debug, Clone, Default)]
+pub struct TransferTable {
+    /// For zones that do not say it themselves.
+    server: Arc<TransferRules>,
+    /// For those that do.
+    zones: HashMap<Name, Arc<TransferRules>>,
 }
 
 /// A secondary.
@@ -35,7 +58,39 @@ pub struct SecondaryReport {
     pub shown: Result<u32, String>,
 }
 
+impl TransferTable {
+    /// The rules of these zones.
+    #[must_use]
+    pub fn of_zones(server: &Arc<TransferRules>, definitions: &Definitions) -> Self {
+        let own = definitions.zones.iter().filter(|zone| zone.transfer != TransferOverride::default());
+        let zones = own.map(|zone| (zone.apex.clone(), Arc::new(server.with(&zone.transfer)))).collect();
+        Self { server: Arc::clone(server), zones }
+    }
+
+    /// The rules of one zone.
+    #[must_use]
+    pub fn of(&self, apex: &Name) -> &Arc<TransferRules> {
+        self.zones.get(apex).unwrap_or(&self.server)
+    }
+
+    /// Whether anybody may take any zone.
+    #[must_use]
+    pub fn allow_somebody(&self) -> bool {
+        self.server.allow_somebody() || self.zones.values().any(|rules| rules.allow_somebody())
+    }
+}
+
 impl TransferRules {
+    /// The rules with what a zone says itself.
+    #[must_use]
+    pub fn with(&self, own: &TransferOverride) -> Self {
+        Self {
+            allow: own.allow.as_ref().unwrap_or(&self.allow).clone(),
+            keys: own.keys.as_ref().unwrap_or(&self.keys).clone(),
+            secondaries: own.secondaries.as_ref().unwrap_or(&self.secondaries).clone(),
+        }
+    }
+
     /// Whether anybody may take the zone at all.
     #[must_use]
     pub fn allow_somebody(&self) -> bool {
@@ -55,6 +110,19 @@ impl TransferRules {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zone_replaces_what_it_names_and_keeps_the_rest() {
+        let key: Name = "k.example.".parse().unwrap();
+        let server = TransferRules { keys: vec![key], ..TransferRules::default() };
+        let own = TransferOverride { allow: Some(vec!["192.0.2.0/24".parse().unwrap()]), ..Default::default() };
+        let both = server.with(&own);
+        assert!(both.allow.len() == 1 && both.keys == server.keys, "naming networks opens nothing that keys guard");
+        let open = TransferOverride { keys: Some(Vec::new()), ..own };
+        assert!(server.with(&open).allows("192.0.2.1".parse().unwrap(), None));
+        let closed = TransferOverride { allow: Some(Vec::new()), keys: Some(Vec::new()), ..Default::default() };
+        assert!(!server.with(&closed).allow_somebody());
+    }
 
     #[test]
     fn nobody_may_unless_named_and_all_that_is_named_counts() {

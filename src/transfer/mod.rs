@@ -32,7 +32,7 @@ use crate::dns::{Name, Rcode, RecordType};
 use crate::metrics::SharedWriter;
 use crate::server::{Deferred, Gone, tally};
 use crate::snapshot::SnapshotCell;
-use crate::state::{Secondary, TransferRules, UpdateRules};
+use crate::state::{Secondary, TransferRules, TransferTable, UpdateRules};
 use complaints::Complaints;
 use keeper::Keeper;
 use repeats::Repeats;
@@ -42,7 +42,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// Messages in hand at a time.
@@ -58,8 +58,8 @@ const MESSAGE: usize = u16::MAX as usize;
 pub struct Parts {
     /// Keys by which others sign.
     pub keys: Arc<KeyRing>,
-    /// Who may take zones that do not say it themselves.
-    pub rules: Arc<TransferRules>,
+    /// Who may take which zone, as the definitions say last.
+    pub rules: watch::Receiver<Arc<TransferTable>>,
     /// Which key may change what.
     pub updates: UpdateRules,
     /// Where changes are decided.
@@ -173,8 +173,8 @@ impl Room {
     }
 
     /// Who may take a zone.
-    fn rules_of(&self, _apex: &Name) -> &TransferRules {
-        &self.parts.rules
+    fn rules_of(&self, apex: &Name) -> Arc<TransferRules> {
+        Arc::clone(self.parts.rules.borrow().of(apex))
     }
 
     /// Takes note of what was published.

@@ -265,6 +265,11 @@ impl Server {
         command.stdin(Stdio::null()).output().expect("the client runs")
     }
 
+    /// Runs the program without a server to speak to.
+    pub fn cli_without_server(&self, arguments: &[&str]) -> Output {
+        Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().expect("the program runs")
+    }
+
     /// Runs the real dig against this server and returns its standard output.
     pub fn dig(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("dig");

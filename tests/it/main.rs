@@ -69,6 +69,7 @@ mod rfc9471;
 mod rollouts;
 mod rude;
 mod scripts;
+mod sources;
 mod steered;
 mod switches;
 mod terminal;

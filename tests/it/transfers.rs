@@ -260,6 +260,150 @@ async fn a_drain_waits_for_a_secondary_that_is_stopped_and_says_which() {
     .await;
 }
 
+/// Every transfer of a large zone is one whole version of it, while files are reloaded and switches flip.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_zone_that_is_reloaded_and_flipped_is_sent_at_one_serial() {
+    let text = |generation: u32| {
+        let mut text = format!("{ZONE}aa IN TXT \"{generation}\"\n");
+        (0..30_000).for_each(|n| text.push_str(&format!("n{n} IN A 10.{}.{}.{}\n", n >> 16, n >> 8 & 255, n & 255)));
+        text + &format!("zz IN TXT \"{generation}\"\n")
+    };
+    let server = start(&[("example.test.zone", &text(0)), ("example.test.toml", SWITCH)], &file(&[])).await;
+    let (ip, port) = (server.dns.ip().to_string(), server.dns.port().to_string());
+    let reading = std::thread::spawn(move || -> Vec<String> {
+        let axfr = || Command::new("dig").args([&format!("@{ip}"), "-p", &port, "example.test", "AXFR"]).output();
+        (0..12).map(|_| String::from_utf8(axfr().unwrap().stdout).unwrap()).collect()
+    });
+    let mut generation = 0;
+    while !reading.is_finished() {
+        generation += 1;
+        server.folder.write("zones/example.test.zone", &text(generation));
+        let (status, reply) = server.api("POST", "/v1/reload", Some(serde_json::json!({}))).await;
+        assert_eq!(status, 200, "{reply}");
+        flip(&server, if generation % 2 == 1 { "green" } else { "blue" }).await;
+    }
+    let mut serials = std::collections::BTreeSet::new();
+    for printed in reading.join().unwrap() {
+        let soas: Vec<&str> = printed.lines().filter(|line| line.contains("SOA\t")).collect();
+        assert!(soas.len() == 2 && soas[0] == soas[1], "one serial at both ends: {soas:?}");
+        serials.insert(soas[0].to_owned());
+        let lines = listed(&printed);
+        assert_eq!(lines.iter().filter(|line| line.starts_with('n') && line.contains(" A 10.")).count(), 30_000);
+        let marks: Vec<&str> = lines
+            .iter()
+            .filter_map(|line| line.split_once(" TXT \""))
+            .filter(|(owner, _)| !owner.contains("wild"))
+            .map(|(_, mark)| mark)
+            .collect();
+        assert!(marks.len() == 2 && marks[0] == marks[1], "one version of the files: {marks:?}");
+        let pool: Vec<&String> = lines.iter().filter(|line| line.starts_with("app.") && line.contains(" A ")).collect();
+        assert_eq!(pool.len(), 1, "one pool: {pool:?}");
+    }
+    assert!(serials.len() > 1, "the zone changed meanwhile: {serials:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bind_and_knot_configure_themselves_by_the_catalog_and_follow_zones_that_come_and_go() {
+    let places = [Kind::Bind.place(), Kind::Knot.place()];
+    let server = start(&zones(), &format!("{}catalog = \"catalog.invalid\"\n", file(&places))).await;
+    let running = [Kind::Bind, Kind::Knot]
+        .iter()
+        .zip(&places)
+        .map(|(kind, place)| Secondary::start_by_catalog(*kind, *place, server.dns, "catalog.invalid"))
+        .collect::<Vec<_>>();
+    let serial = |server: &Server| {
+        server.short(&["catalog.invalid", "SOA"])[0].split(' ').nth(2).unwrap().parse::<u32>().unwrap()
+    };
+    let first = serial(&server);
+    assert_eq!(server.short(&["version.catalog.invalid", "TXT"]), ["\"2\""]);
+    for secondary in &running {
+        secondary.until_it_answers("www.example.test", &["192.0.2.1"]).await;
+    }
+    let reload = || async {
+        let (status, reply) = server.api("POST", "/v1/reload", Some(serde_json::json!({}))).await;
+        assert_eq!(status, 200, "{reply}");
+    };
+    server.folder.write("zones/second.test.zone", &ZONE.replace("192.0.2.1\n", "192.0.2.99\n"));
+    // Nobody may take this one, so it is not listed.
+    server.folder.write("zones/inner.test.toml", "[zone]\nns = [\"ns1.example.test\"]\ntransfer = { allow = [] }\n");
+    reload().await;
+    assert!(serial(&server) > first, "the catalog has a serial of its own, which rises");
+    for secondary in &running {
+        secondary.until_it_answers("www.second.test", &["192.0.2.99"]).await;
+        assert!(secondary.short(&["inner.test", "SOA"]).is_empty());
+    }
+    let listed = listed(&server.dig(&["catalog.invalid", "AXFR"]));
+    assert_eq!(listed.iter().filter(|line| line.contains(" PTR ")).count(), 2, "{listed:?}");
+    flip(&server, "green").await;
+    for secondary in &running {
+        secondary.until_it_answers("app.example.test", &["192.0.2.20"]).await;
+    }
+    std::fs::remove_file(server.folder.path().join("zones/second.test.zone")).unwrap();
+    reload().await;
+    for secondary in &running {
+        secondary.until_it_answers("www.second.test", &[]).await;
+        assert_eq!(secondary.short(&["www.example.test"]), ["192.0.2.1"]);
+    }
+    let taken = Server::prepare(&zones(), &[]);
+    taken.folder.write("t.toml", &format!("{}catalog = \"example.test\"\n", file(&[])));
+    let path = taken.folder.path().join("t.toml");
+    let output = taken.command().arg("--config").arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has the name of a zone"));
+    let zones = taken.folder.path().join("zones").display().to_string();
+    let output = taken.cli_without_server(&["check", "--config", &path.display().to_string(), "--zones", &zones]);
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("has the name of a zone"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_says_itself_who_may_take_it_and_who_is_told_and_a_reload_changes_that() {
+    let place = Kind::Knot.place();
+    let own = |transfer: &str| format!("[zone]\ntransfer = {transfer}\n{SWITCH}");
+    let second = SWITCH.replace("example.test", "second.test").replace("switch.app", "switch.other");
+    let files = [
+        ("example.test.zone", ZONE),
+        ("example.test.toml", &own("{ allow = [], keys = [\"k.example.\"], notify = [] }")),
+        ("second.test.zone", ZONE),
+        ("second.test.toml", &second),
+    ];
+    let server = start(&files, &file(&[])).await;
+    let signature = format!("hmac-sha256:k.example:{SECRET}");
+    let takes = |zone: &str, more: &[&str]| server.dig(&[&[zone, "AXFR"], more].concat()).contains("www.");
+    assert!(!takes("example.test", &[]) && takes("example.test", &["-y", &signature]), "by key only");
+    assert!(takes("second.test", &[]), "as the server's file says");
+    let reload = |transfer: String| {
+        server.folder.write("zones/example.test.toml", &own(&transfer));
+        server.api("POST", "/v1/reload", Some(serde_json::json!({})))
+    };
+    let (status, reply) = reload(format!("{{ notify = [\"{place}\"] }}")).await;
+    assert_eq!(status, 200, "{reply}");
+    assert!(takes("example.test", &[]), "as the server's file says, from here on");
+    let knot = Secondary::start(Kind::Knot, place, server.dns, &["example.test"]);
+    knot.until_it_answers("www.example.test", &["192.0.2.1"]).await;
+    flip(&server, "green").await;
+    // With a refresh time of two hours it only hears of this by NOTIFY.
+    knot.until_it_answers("app.example.test", &["192.0.2.20"]).await;
+    eventually("status shows the secondary of this zone, and none of the other", || async {
+        let (_, status) = server.api("GET", "/v1/status", None).await;
+        let zones = status["zones"].as_array().expect("zones").clone();
+        let of = |apex: &str| zones.iter().find(|zone| zone["apex"] == apex).expect("the zone")["secondaries"].clone();
+        (of("example.test.")[0]["behind"] == 0 && of("second.test.").is_null()).then_some(())
+    })
+    .await;
+    let (status, reply) = reload("{ allow = [\"192.0.2.0/24\"] }".to_owned()).await;
+    assert_eq!(status, 200, "{reply}");
+    assert!(!takes("example.test", &[]) && takes("second.test", &[]), "closed again");
+    for (transfer, said) in [
+        ("{ keys = [\"unknown.\"] }", "there is no key unknown."),
+        ("{ allow = [\"nonsense\"] }", "`nonsense` is no address prefix"),
+        ("{ catalog = \"c.test\" }", "a catalog lists the zones of the whole server"),
+    ] {
+        let (status, reply) = reload(transfer.to_owned()).await;
+        assert!(status == 422 && reply.to_string().contains(said), "{status} {reply}");
+    }
+    assert!(takes("second.test", &[]));
+}
+
 /// dnspython is what octoDNS and external-dns' users read zones with.
 #[tokio::test(flavor = "multi_thread")]
 async fn dnspython_reads_a_zone_whole_and_incrementally_signed_and_not() {

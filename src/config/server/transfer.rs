@@ -1,10 +1,10 @@
-//! `[transfer]`: who may take zones, and who is told of their changes.
+//! `[transfer]`: who may take zones, and who is told of their changes; `[zone.transfer]`: the same of one zone.
 
 use crate::config::findings::Scope;
-use crate::config::v1::Texts;
+use crate::config::v1::{Field, Texts};
 use crate::dns::Name;
 use crate::dns::tsig::KeyRing;
-use crate::state::{Secondary, TransferRules};
+use crate::state::{Secondary, TransferOverride, TransferRules};
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use toml::Spanned;
@@ -13,12 +13,13 @@ use toml::Spanned;
 const DNS_PORT: u16 = 53;
 
 /// `[transfer]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct TransferForm {
+pub struct TransferForm {
     allow: Option<Texts>,
     keys: Option<Texts>,
     notify: Option<Texts>,
+    catalog: Field<String>,
 }
 
 /// What `[transfer]` says.
@@ -26,20 +27,14 @@ pub(super) struct TransferForm {
 pub struct TransferConfig {
     /// Who may take zones, and their secondaries.
     pub rules: TransferRules,
+    /// The zone that lists the zones that may be taken.
+    pub catalog: Option<Name>,
 }
 
 impl TransferForm {
     /// The rules, as far as they are in order.
     pub(super) fn judge(&self, ring: &KeyRing, scope: &mut Scope<'_>) -> TransferConfig {
-        let texts = |texts: &Option<Texts>| texts.as_ref().map(|texts| texts.0.clone()).unwrap_or_default();
-        let keys = texts(&self.keys).iter().filter_map(|text| scope.known_key(text, ring)).collect();
-        let secondaries =
-            texts(&self.notify).iter().filter_map(|text| secondary(text, ring, scope)).collect::<Vec<_>>();
-        let rules = TransferRules {
-            allow: self.allow.as_ref().map(|texts| scope.networks(texts)).unwrap_or_default(),
-            keys,
-            secondaries,
-        };
+        let rules = TransferRules::default().with(&self.parts(Some(ring), scope));
         if !rules.allow_somebody() {
             let unused = self.notify.as_ref().and_then(|texts| texts.0.first());
             if let Some(text) = unused {
@@ -51,12 +46,50 @@ impl TransferForm {
                 );
             }
         }
-        TransferConfig { rules }
+        TransferConfig { rules, catalog: self.catalog.as_ref().and_then(|text| catalog(text, scope)) }
+    }
+
+    /// What `[zone.transfer]` replaces; without a ring the keys are taken at their word.
+    pub(in crate::config) fn judge_of_zone(&self, ring: Option<&KeyRing>, scope: &mut Scope<'_>) -> TransferOverride {
+        if let Some(catalog) = &self.catalog {
+            let remedy = "write it under `[transfer]` of the server's file";
+            scope.refuse(&catalog.span(), "a catalog lists the zones of the whole server", remedy);
+        }
+        self.parts(ring, scope)
+    }
+
+    /// What is said of who may and who is told.
+    fn parts(&self, ring: Option<&KeyRing>, scope: &mut Scope<'_>) -> TransferOverride {
+        let keys = self.keys.as_ref();
+        let notify = self.notify.as_ref();
+        TransferOverride {
+            allow: self.allow.as_ref().map(|texts| scope.networks(texts)),
+            keys: keys.map(|texts| texts.0.iter().filter_map(|text| key_of(text, ring, scope)).collect()),
+            secondaries: notify.map(|texts| texts.0.iter().filter_map(|text| secondary(text, ring, scope)).collect()),
+        }
+    }
+}
+
+/// The name of the catalog zone.
+fn catalog(text: &Spanned<String>, scope: &mut Scope<'_>) -> Option<Name> {
+    let name = scope.name(text)?;
+    if name == Name::root() || name.is_wildcard() {
+        scope.refuse(&text.span(), format!("`{name}` cannot be a catalog"), "write \"catalog.invalid\"");
+        return None;
+    }
+    Some(name)
+}
+
+/// The name of a key, which has to be there where the keys are known.
+fn key_of(text: &Spanned<String>, ring: Option<&KeyRing>, scope: &mut Scope<'_>) -> Option<Name> {
+    match ring {
+        Some(ring) => scope.known_key(text, ring),
+        None => scope.name(text),
     }
 }
 
 /// `192.0.2.54`, `192.0.2.54:5300`, `[2001:db8::54]:53`, each with a key behind a space.
-fn secondary(text: &Spanned<String>, ring: &KeyRing, scope: &mut Scope<'_>) -> Option<Secondary> {
+fn secondary(text: &Spanned<String>, ring: Option<&KeyRing>, scope: &mut Scope<'_>) -> Option<Secondary> {
     let (place, key) = match text.get_ref().split_once(' ') {
         Some((place, key)) => (place, Some(key.trim())),
         None => (text.get_ref().as_str(), None),
@@ -72,7 +105,7 @@ fn secondary(text: &Spanned<String>, ring: &KeyRing, scope: &mut Scope<'_>) -> O
     };
     let key = match key {
         None => None,
-        Some(name) => Some(scope.known_key(&Spanned::new(text.span(), name.to_owned()), ring)?),
+        Some(name) => Some(key_of(&Spanned::new(text.span(), name.to_owned()), ring, scope)?),
     };
     Some(Secondary { address, key })
 }

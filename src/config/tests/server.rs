@@ -221,7 +221,8 @@ fn keys_are_read_from_the_file_or_from_one_of_their_own() {
     assert_eq!(**key, Key::new(name("transfer.example."), Algorithm::HmacSha256, &[1, 2, 3, 4, 5, 6, 7, 8]));
     let key = config.keys.find(&name("certbot.")).expect("the key");
     assert_eq!(**key, Key::new(name("certbot."), Algorithm::HmacSha512, &[1, 2]));
-    let TransferConfig { rules } = config.transfer;
+    let TransferConfig { rules, catalog } = config.transfer;
+    assert_eq!(catalog, None);
     assert_eq!(rules.allow.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.0/24", "2001:db8::1/128"]);
     assert_eq!(rules.keys, [name("transfer.example.")]);
     let secondaries: Vec<_> = rules.secondaries.iter().map(|s| (s.address.to_string(), s.key.clone())).collect();
@@ -256,6 +257,7 @@ fn what_is_wrong_with_keys_and_transfers_is_said_at_its_place_without_the_secret
         ),
         ("[transfer]\nallow = [\"127.0.0.1\"]\nnotify = [\"192.0.2.1 k\"]\n", "there is no key k."),
         ("[transfer]\nallow = [\"127.0.0.1/8\"]\n", "bits set behind its prefix"),
+        ("[transfer]\nallow = [\"127.0.0.1\"]\ncatalog = \".\"\n", "`.` cannot be a catalog"),
     ] {
         let problems = refused(text);
         assert!(problems.contains(said), "{said} is missing in\n{problems}");
@@ -317,8 +319,12 @@ fn announcing(zone: &str, name: &str) -> (TestFolder, ServerConfig) {
 fn rfc9461_the_zone_of_the_nameserver_tells_of_its_transports() {
     let load = |zone: &str, name: &str| {
         let (folder, config) = announcing(zone, name);
-        let loaded =
-            load_zones_with(&folder.path().join("zones"), &GeoDatabases::default(), config.announcement().as_ref());
+        let loaded = load_zones_with(
+            &folder.path().join("zones"),
+            &GeoDatabases::default(),
+            config.announcement().as_ref(),
+            None,
+        );
         loaded.map_err(|problems| problems.to_string())
     };
     let loaded = load("", "ns1.example.test").unwrap();

@@ -1,6 +1,7 @@
 //! `[zone]`, `[switch.<name>]` and what stands below them.
 
 use super::{Entries, Field, IdleForm, List, MonitorForm, Scalar, Texts};
+use crate::config::server::TransferForm;
 use crate::rollout::v1::PlanForm;
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -32,6 +33,8 @@ pub struct ZoneForm {
     pub glue: Option<Entries<Texts>>,
     /// How many switches may be moving at once.
     pub max_moving: Field<i64>,
+    /// Who may take the zone, and who is told.
+    pub transfer: Option<TransferForm>,
 }
 
 /// `[switch.<name>]`.

@@ -88,6 +88,32 @@ impl Secondary {
         secondary
     }
 
+    /// Starts BIND or Knot with nothing but a catalog of ours (RFC 9432), by which it configures itself.
+    pub fn start_by_catalog(kind: Kind, place: SocketAddr, primary: SocketAddr, catalog: &str) -> Self {
+        let folder = Folder::new("secondary");
+        let path = folder.path().display();
+        let text = match kind {
+            Kind::Bind => format!(
+                "options {{ directory \"{path}\"; listen-on port {0} {{ {1}; }}; listen-on-v6 {{ none; }}; pid-file \"{path}/pid\"; session-keyfile \"{path}/session\"; lock-file none; recursion no; notify no; dnssec-validation no; allow-notify {{ any; }}; allow-new-zones yes;\n catalog-zones {{ zone \"{catalog}\" default-primaries port {2} {{ {3}; }} min-update-interval 1; }}; }};\ncontrols {{ }};\nzone \"{catalog}\" {{ type secondary; primaries port {2} {{ {3}; }}; file \"catalog.db\"; }};\n",
+                place.port(),
+                place.ip(),
+                primary.port(),
+                primary.ip()
+            ),
+            _ => format!(
+                "server:\n  listen: {}@{}\n  rundir: \"{path}\"\nlog:\n  - target: stderr\n    any: debug\ndatabase:\n  storage: \"{path}\"\nremote:\n  - id: primary\n    address: {}@{}\nacl:\n  - id: told\n    address: 127.0.0.0/8\n    action: notify\ntemplate:\n  - id: member\n    storage: \"{path}\"\n    master: primary\n    acl: told\nzone:\n  - domain: {catalog}\n    storage: \"{path}\"\n    master: primary\n    acl: told\n    catalog-role: interpret\n    catalog-template: member\n",
+                place.ip(),
+                place.port(),
+                primary.ip(),
+                primary.port()
+            ),
+        };
+        folder.write("config", &text);
+        let mut secondary = Self { kind, place, folder, child: None };
+        secondary.spawn();
+        secondary
+    }
+
     /// Starts the process, with what it knew before.
     pub fn spawn(&mut self) {
         let config = self.folder.path().join("config").display().to_string();
