@@ -1,5 +1,6 @@
 //! Zones handed to others: AXFR (RFC 5936), IXFR (RFC 1995), NOTIFY (RFC 1996), and real secondaries.
 
+mod readers;
 mod secondaries;
 
 use crate::harness::{Server, eventually, http};
