@@ -38,7 +38,7 @@ async fn push(server: &Server) {
     for pool in ["a", "b"] {
         let samples: Vec<Value> = (0..400)
             .flat_map(|n: u32| {
-                let clicked = if pool == "a" { n % 10 == 0 } else { n % 10 < 4 };
+                let clicked = n % 10 < if pool == "a" { 1 } else { 4 };
                 [
                     json!({"metric": "clicked", "pool": pool, "count": u8::from(clicked), "total": 1,
                         "id": format!("{pool}-{n}")}),
