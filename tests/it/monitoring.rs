@@ -32,6 +32,21 @@ fn the_alert_rules_are_valid_and_pass_their_own_tests() {
     promtool(&["test", "rules", &shipped("prometheus/alerts.test.yml")], "");
 }
 
+#[test]
+fn every_alert_has_a_test_and_stands_on_the_page() {
+    let read = |name: &str| std::fs::read_to_string(shipped(&format!("prometheus/{name}"))).expect("a shipped file");
+    let (rules, tests, page) = (read("alerts.yml"), read("alerts.test.yml"), read("README.md"));
+    let named: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let listed: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("| `Tidegate")?.split('`').next()).collect();
+    assert!(named.len() >= 12 && listed.len() == named.len(), "{named:?}\n{listed:?}");
+    for alert in named {
+        assert!(page.contains(&format!("| `{alert}` | ")), "the page does not list {alert}");
+        let fires = format!("alertname: {alert}\n        exp_alerts:\n          - exp_labels");
+        assert!(tests.contains(&fires), "no test has {alert} fire");
+    }
+}
+
 /// A Prometheus that scrapes one server as job `tidegate`.
 struct Prometheus {
     child: Child,
