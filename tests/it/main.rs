@@ -36,6 +36,7 @@ mod hooks;
 mod import;
 mod islet;
 mod lab;
+mod logs;
 mod members;
 #[path = "../../src/steering/tests/mmdb.rs"]
 mod mmdb;
