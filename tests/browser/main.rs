@@ -22,6 +22,7 @@ mod driver;
 mod harness;
 
 mod accessibility;
+mod changing;
 mod operating;
 mod reading;
 mod world;
