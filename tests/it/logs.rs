@@ -71,7 +71,7 @@ async fn a_store_that_fails_is_one_line() {
     let round = AtomicUsize::new(0);
     eventually("a change is refused", || async {
         disk.fill();
-        let to = if round.fetch_add(1, Ordering::SeqCst) % 2 == 0 { "green" } else { "blue" };
+        let to = if round.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { "green" } else { "blue" };
         let body = json!({ "to": to, "force": true, "reason": "test" });
         (server.api("POST", "/v1/switches/model/flip", Some(body)).await.0 == 507).then_some(())
     })
