@@ -243,7 +243,8 @@ impl Client {
         };
         let mut sentence = detail.to_owned();
         if let Some(problems) = problem.get("problems").and_then(Value::as_array) {
-            for line in problems.iter().filter_map(Value::as_str) {
+            // A problem that stands in the sentence is not said again.
+            for line in problems.iter().filter_map(Value::as_str).filter(|line| !detail.contains(line)) {
                 sentence.push_str(&format!("\n{line}"));
             }
         }
@@ -333,7 +334,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_becomes_its_sentence_with_what_to_do() {
-        let (answer, _) = against("HTTP/1.1 409 Conflict\r\nConnection: close\r\n\r\n{\"detail\":\"too soon\",\"forceable\":true,\"problems\":[\"a.toml:1: no\"]}").await;
+        let (answer, _) = against("HTTP/1.1 409 Conflict\r\nConnection: close\r\n\r\n{\"detail\":\"too soon\",\"forceable\":true,\"problems\":[\"a.toml:1: no\",\"too soon\"]}").await;
         let failure = answer.unwrap_err();
         assert_eq!(failure.sentence, "too soon\na.toml:1: no\nto do it all the same: --force --reason '...'");
         assert!(failure.exit == Exit::Failed && failure.body.is_some_and(|body| body.contains("too soon")));

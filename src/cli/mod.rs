@@ -42,7 +42,11 @@ pub fn main() -> ExitCode {
     let matches = Cli::command().color(colour).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     terminal::use_colour(cli.color);
-    run(cli.verb).into()
+    match run(cli.verb) {
+        Exit::Done if !terminal::printed_all() => Exit::Failed,
+        exit => exit,
+    }
+    .into()
 }
 
 /// What `--color` says, read ahead of everything else, since help and usage errors heed it too.

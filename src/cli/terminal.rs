@@ -2,9 +2,10 @@
 
 use super::print::Page;
 use clap::ColorChoice;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What `--color` said; unset means `auto`.
 static COLOUR: OnceLock<ColorChoice> = OnceLock::new();
@@ -52,10 +53,23 @@ fn limit(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
     own.or_else(said).or_else(|| stream.is_terminal().then_some(super::print::WIDTH))
 }
 
-/// Prints to standard output; a reader that went away (`| head`) is no error.
+/// Whether something that was printed got lost, on a full disk for one.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints to standard output; a reader that went away (`| head`) is no error, any other loss is told once.
 pub(super) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
+    {
+        complain(&format!("cannot write to standard output: {error}; what was asked for is done all the same"));
+    }
+}
+
+/// Whether all that was printed arrived, or nobody wanted it.
+pub(super) fn printed_all() -> bool {
+    !LOST.load(Ordering::Relaxed)
 }
 
 /// Says on standard error what went wrong.

@@ -238,3 +238,22 @@ async fn a_backup_comes_back_without_numbers_going_back() {
     eventually("blue again", async || (server.short(&["model.example.test"]) == ["192.0.2.10"]).then_some(())).await;
     assert!(json(&server.cli(&["status", "--json"]))["revision"].as_u64() > Some(1));
 }
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_written_is_a_failure_and_a_reader_that_left_is_none() {
+    let server = server().await;
+    let client = |out: Stdio| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("status").env("TIDEGATE_ADDRESS", format!("http://{}", server.admin));
+        command.env("TIDEGATE_TOKEN", server.token()).stdin(Stdio::null()).stdout(out).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = client(full.into()).wait_with_output().unwrap();
+    assert_eq!(code(&full), 1);
+    assert!(err(&full).contains("cannot write to standard output: No space left on device"), "{}", err(&full));
+    let mut left = client(Stdio::piped());
+    drop(left.stdout.take());
+    let left = left.wait_with_output().unwrap();
+    assert_eq!((code(&left), err(&left).as_str()), (0, ""));
+}
