@@ -330,6 +330,8 @@ fn every_rejection_there_is_is_provoked_here() {
         include_str!("members.rs"),
     ]
     .concat();
-    let missing: Vec<_> = slugs.iter().filter(|slug| !tests.contains(&format!("\"{slug}\""))).collect();
+    // An update comes over DNS and is refused there, by RCODE: `updates` provokes each.
+    let over_http = slugs.iter().filter(|slug| **slug != "update-refused");
+    let missing: Vec<_> = over_http.filter(|slug| !tests.contains(&format!("\"{slug}\""))).collect();
     assert!(missing.is_empty(), "not provoked over HTTP: {missing:?}");
 }
