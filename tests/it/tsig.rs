@@ -95,7 +95,7 @@ async fn replies_and_datagrams_from_the_server_itself_start_no_conversation() {
     socket.send_to(update, server.dns).unwrap();
     let mut buffer = [0; 512];
     let len = socket.recv(&mut buffer).unwrap();
-    assert_eq!(buffer[3] & 0x0f, 4, "NOTIMP");
+    assert_eq!(buffer[3] & 0x0f, 5, "REFUSED, since it is not signed");
     socket.send_to(&buffer[..len], server.dns).unwrap();
     let dropped = "tidegate_transport_events_total{transport=\"udp\",event=\"dropped\"} 1";
     eventually("the reply is dropped", || async { server_metrics(&server).await.1.contains(dropped).then_some(()) })
