@@ -255,6 +255,8 @@ async fn a_repeated_update_changes_nothing_and_gets_the_first_reply() {
     );
     assert_eq!((serial(&server), event(&server, "update_repeated").await), (before, 2));
     server.kill9();
+    // Signatures have whole seconds: the start has to be in a later one.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     server.spawn();
     server.ready().await;
     let before = serial(&server);
