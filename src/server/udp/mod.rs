@@ -81,6 +81,8 @@ pub(super) struct Worker {
     socket: Arc<UdpSocket>,
     /// Where it is bound; nothing that says it comes from there is answered.
     bound: SocketAddr,
+    /// Its port as it stands in addresses, for the one comparison that every query pays.
+    own_port: u16,
     with_local: bool,
     cell: Arc<SnapshotCell>,
     stop: Arc<AtomicBool>,
@@ -124,6 +126,7 @@ impl Worker {
         Self {
             socket: Arc::new(socket),
             bound,
+            own_port: bound.port().to_be(),
             with_local,
             cell,
             stop,
@@ -233,7 +236,7 @@ impl Worker {
 
     #[inline]
     fn answer_one(&mut self, snapshot: &Snapshot, slot: usize, arrived_ms: u64) {
-        if self.batch.is_from_port(slot, self.bound.port()) && self.is_from_here(slot) {
+        if self.batch.is_from_port(slot, self.own_port) && self.is_from_here(slot) {
             return self.writer.add(Count::Dropped, 1);
         }
         let received = self.batch.received(slot);

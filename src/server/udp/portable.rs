@@ -60,7 +60,7 @@ impl Batch {
     }
 
     pub(super) fn is_from_port(&mut self, _slot: usize, port: u16) -> bool {
-        self.client.is_some_and(|client| client.port() == port)
+        self.client.is_some_and(|client| client.port() == u16::from_be(port))
     }
 
     pub(super) fn client_of(&mut self, _slot: usize) -> Option<SocketAddr> {
@@ -123,7 +123,7 @@ mod tests {
         client.send_to(b"question", server.local_addr().unwrap()).unwrap();
         let mut batch = Batch::new();
         assert_eq!(batch.receive(&server, Wait::ForOne, false).unwrap(), 1);
-        let port = client.local_addr().unwrap().port();
+        let port = client.local_addr().unwrap().port().to_be();
         assert!(batch.is_from_port(0, port) && !batch.is_from_port(0, port ^ 1));
         let received = batch.received(0);
         assert_eq!((&received.message[..received.len], received.oversize), (&b"question"[..], false));

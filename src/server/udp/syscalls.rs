@@ -154,12 +154,11 @@ impl Batch {
         Received { client, local, len, oversize: flags & libc::MSG_TRUNC != 0, message }
     }
 
-    /// Whether the datagram in `slot` came from this port.
+    /// Whether the datagram in `slot` came from this port, in the order of the network.
     #[inline(always)]
     pub(super) fn is_from_port(&mut self, slot: usize, port: u16) -> bool {
         // SAFETY: all bytes of the union are initialised, and the port stands at the same place in both members.
-        let from = unsafe { self.memory().addresses[slot].v4.sin_port };
-        u16::from_be(from) == port
+        unsafe { self.memory().addresses[slot].v4.sin_port == port }
     }
 
     /// The address that the datagram in `slot` came from.
