@@ -1,8 +1,9 @@
 //! Signed requests that were seen before: the same signature is the same request, sent again by its sender or by
 //! somebody who listened (RFC 8945 §5.2.3 leaves five minutes for it). What it changed once it does not change twice.
 //!
-//! Requests from before the start are not known, so those signed before it are not taken. Signatures have whole seconds:
-//! one of the very second of the start cannot be told from an earlier one, and is taken.
+//! What changed something is known after a start, too: its signature is committed with the change. What was refused is
+//! not, so requests signed before the start are not taken; signatures have whole seconds, and one of the very second
+//! of the start, or by a clock that is ahead, cannot be told from a new one.
 
 use crate::dns::Rcode;
 use crate::dns::edns::ExtendedError;

@@ -4,13 +4,15 @@
 use super::repeats::{Said, Seen};
 use super::request::{Request, now_s};
 use super::{Happened, Room};
-use crate::control::{Asked, Caller, Refused};
+use crate::control::{Asked, Caller, IdempotencyKey, Refused};
 use crate::dns::edns::ExtendedError;
 use crate::dns::update::Update;
 use crate::dns::{Name, Rcode};
 use crate::server::Gone;
 use crate::state::apply::UpdateRefusal;
 use crate::state::{Command, Rejection};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::net::SocketAddr;
 
 /// How an update that is not in order is replied to, and what the log says of it.
@@ -55,7 +57,7 @@ impl Room {
                 return request.refuse(Rcode::SERVFAIL, Some(ExtendedError::UpdateNotKept)).await;
             }
         }
-        let (rcode, error) = match self.change(&request, &key).await {
+        let (rcode, error) = match self.change(&request, &key, &mac).await {
             Ok(said) => said,
             Err(refusing) => {
                 self.parts.totals.count(refusing.happened);
@@ -74,7 +76,7 @@ impl Room {
     }
 
     /// Has the change made.
-    async fn change(&self, request: &Request, key: &Name) -> Result<Said, Refusing> {
+    async fn change(&self, request: &Request, key: &Name, mac: &[u8]) -> Result<Said, Refusing> {
         let update = Update::read(&request.message).map_err(|rcode| Refusing {
             said: (rcode, None),
             happened: Happened::Malformed,
@@ -89,8 +91,12 @@ impl Room {
             });
         }
         let zone = update.zone.clone();
-        let asked = asked(Command::Update(Box::new(update), grants), key, request.client);
+        let asked = asked(Command::Update(Box::new(update), grants), key, mac, request.client);
         let replied = self.parts.control.change(asked).await.map_err(refusing)?;
+        if replied.replayed {
+            self.parts.totals.count(Happened::UpdateRepeated);
+            return Ok((Rcode::NOERROR, None));
+        }
         let (changed, applied) = (replied.changed, replied.applied);
         for note in &replied.notes {
             tracing::info!(%zone, %key, "a change of an update was ignored (RFC 2136): {note}");
@@ -103,12 +109,16 @@ impl Room {
     }
 }
 
-/// A change on behalf of a key.
-fn asked(command: Command, key: &Name, client: SocketAddr) -> Asked {
+/// A change on behalf of a key. Its signature is kept with what it changes, so that a copy of it is known also after a
+/// start.
+fn asked(command: Command, key: &Name, mac: &[u8], client: SocketAddr) -> Asked {
     let name = format!("key {key}");
     let request = crate::state::Request { command, reason: None, force: false, if_match: None, by: name.clone() };
-    let caller = Caller { name, from: client.ip().to_canonical().to_string(), ..Caller::default() };
-    Asked { request, dry_run: false, caller, idempotency: None }
+    let from = client.ip().to_canonical().to_string();
+    let caller = Caller { token_id: name.clone(), name, from, ..Caller::default() };
+    // The signature covers the whole request: there is no other request with it.
+    let idempotency = Some(IdempotencyKey { key: STANDARD.encode(mac), request_hash: String::new() });
+    Asked { request, dry_run: false, caller, idempotency }
 }
 
 /// How a refused change is replied to (RFC 2136 §3).

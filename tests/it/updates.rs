@@ -233,6 +233,13 @@ async fn a_repeated_update_changes_nothing_and_gets_the_first_reply() {
         let script = format!("{}\nprint({change}.to_wire().hex())", tools::PRELUDE);
         hex(&tools::python(&server, &script))
     };
+    let ahead = {
+        let script = format!(
+            "{}\nimport time\nreal = time.time\ntime.time = lambda: real() + 200\nprint(update('all.', lambda u: u.add('ahead', 60, 'A', '192.0.2.7')).to_wire().hex())",
+            tools::PRELUDE
+        );
+        hex(&tools::python(&server, &script))
+    };
     let add = sign("update('all.', lambda u: u.add('again', 60, 'A', '192.0.2.7'))");
     let unmet = sign(
         "update('all.', lambda u: (u.absent('gone.example.test.'), u.present('www2'), u.add('late', 60, 'A', '192.0.2.8')))",
@@ -248,6 +255,9 @@ async fn a_repeated_update_changes_nothing_and_gets_the_first_reply() {
         ),
         ""
     );
+    // By a clock that is ahead: a start does not make it new.
+    assert_eq!(rcode(&server, &ahead), Some(0));
+    assert_eq!(nsupdate(&server, "all.", false, "update delete ahead.example.test A"), "");
     let before = serial(&server);
     assert_eq!((rcode(&server, &add), rcode(&server, &unmet)), (Some(0), Some(3)));
     assert!(
@@ -261,6 +271,8 @@ async fn a_repeated_update_changes_nothing_and_gets_the_first_reply() {
     server.ready().await;
     let before = serial(&server);
     assert_eq!((rcode(&server, &add), rcode(&server, &unmet)), (Some(5), Some(5)), "from before the start");
+    assert_eq!(rcode(&server, &ahead), Some(0), "the first reply");
+    assert!(server.short(&["ahead.example.test", "A"]).is_empty());
     assert!(
         server.short(&["again.example.test", "A"]).is_empty() && server.short(&["late.example.test", "A"]).is_empty()
     );
