@@ -52,6 +52,44 @@ fn the_zone_of_the_delegation_walk_through_is_one() {
 }
 
 #[test]
+fn what_the_pages_on_rollouts_and_webhooks_add_to_the_zone_of_the_readme_fits_it() {
+    let read = |page: &str| std::fs::read_to_string(format!("{}/{page}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let zones = fences(&read("README.md"), "toml");
+    assert_eq!(zones.len(), 1);
+    let zone = &zones[0].1;
+    check(zone).unwrap_or_else(|said| panic!("README.md: {said}"));
+    for page in ["deploy/rollouts.md", "deploy/hooks.md"] {
+        let blocks = fences(&read(page), "toml");
+        assert!(!blocks.is_empty(), "{page} has no TOML block");
+        for (line, text) in blocks {
+            check(&format!("{zone}\n{text}")).unwrap_or_else(|said| panic!("{page}:{line}: {said}"));
+        }
+    }
+}
+
+/// Links of a page to other files of the repository.
+fn links(page: &str) -> Vec<String> {
+    let inside = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let files = inside.filter(|link| !link.contains("://") && !link.starts_with('#'));
+    files.map(|link| link.split('#').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn every_link_between_the_pages_leads_to_a_file() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut followed = 0;
+    for page in ["README.md", "deploy/README.md", "deploy/rollouts.md", "deploy/hooks.md", "deploy/experiments.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        for link in links(&text) {
+            let target = root.join(page).parent().unwrap().join(&link);
+            assert!(target.exists(), "{page} links to {link}, which is not there");
+            followed += 1;
+        }
+    }
+    assert!(followed >= 15, "{followed} links were followed");
+}
+
+#[test]
 fn a_page_with_a_mistake_would_be_noticed() {
     assert_eq!(fences("```sh\nx\n```\n```toml\na\nb\n```\n", "toml"), [(5, "a\nb".to_owned())]);
     assert!(check("[zone]\nns = [\"ns1.example.test\"]\n[switch.a]\nowner = 1\n").is_err());

@@ -100,7 +100,7 @@ fn hear(mut stream: TcpStream, calls: &Mutex<Vec<Call>>, status: &AtomicU16) {
     );
 }
 
-/// What OpenSSL makes of a secret and a text: the README's way to check a signature.
+/// What OpenSSL makes of a secret and a text: the way of `deploy/hooks.md` to check a signature.
 fn openssl_hmac(secret: &str, text: &str) -> String {
     let mut openssl = Command::new("openssl")
         .args(["dgst", "-sha256", "-hmac", secret])
