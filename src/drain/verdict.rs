@@ -221,7 +221,8 @@ fn reasons(state: DrainState, answered: Vec<String>, input: &VerdictInput<'_>, w
     if let Some(idle) = input.idle.as_ref().filter(|_| state != DrainState::Serving) {
         let value = idle.last_value.map_or_else(|| "none".to_owned(), |value| value.to_string());
         let floor = idle.floor.map_or_else(|| "not known yet".to_owned(), |floor| floor.to_string());
-        reasons.push(format!("idle reading: {value}, floor {floor}, {} of {} in a row", idle.in_a_row, idle.needed));
+        let in_a_row = idle.in_a_row.min(idle.needed);
+        reasons.push(format!("idle reading: {value}, floor {floor}, {in_a_row} of {} in a row", idle.needed));
         reasons.extend(idle.error.as_ref().map(|error| format!("idle reading failed: {error}")));
     }
     if warm {
