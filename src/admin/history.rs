@@ -12,10 +12,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Rows in a page unless asked otherwise.
-const PAGE: u32 = 50;
+pub(super) const PAGE: u32 = 50;
 
 /// Rows in the largest page.
-const LARGEST_PAGE: u32 = 500;
+pub(super) const LARGEST_PAGE: u32 = 500;
 
 /// The query of the resource.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -71,7 +71,7 @@ pub(super) async fn list(
 }
 
 /// A text as part of a query (RFC 3986 §2.1).
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -36,6 +36,7 @@ mod throttle;
 pub mod tokens;
 #[cfg(feature = "otel")]
 mod traces;
+pub mod updates;
 
 pub use crate::control::Replied;
 pub use crate::control::report;
@@ -78,6 +79,7 @@ fn router(context: AdminContext, on_loopback: bool) -> Router {
         .route("/flip", post(flips::several))
         .route("/explain", get(explain::show))
         .route("/history", get(history::list))
+        .route("/updates", get(updates::list))
         .route("/events", get(events::stream))
         .route("/reload", post(changes::reload))
         .route("/backup", post(backup::write))

@@ -5,6 +5,7 @@ mod import;
 mod member;
 mod reckoning;
 mod rollout;
+mod updates;
 mod writings;
 
 pub(super) use context::{ContextAddArgs, ContextArgs, ContextVerb};
@@ -12,6 +13,7 @@ pub(super) use import::{ImportArgs, ImportSource, Route53Args};
 pub(super) use member::{MemberArgs, MemberVerb};
 pub(super) use reckoning::{PlanArgs, PlanSource, SimulateArgs};
 pub(super) use rollout::{PromoteArgs, RolloutArgs, RolloutStartArgs, RolloutStatusArgs, RolloutVerb, Waiting};
+pub(super) use updates::UpdatesArgs;
 pub(super) use writings::{CompletionsArgs, ManArgs};
 
 use super::help;
@@ -94,6 +96,9 @@ pub(super) enum Verb {
     /// Who changed what, when and why
     #[command(after_help = help::HISTORY)]
     History(HistoryArgs),
+    /// Sets that dynamic updates changed, by which key and when
+    #[command(after_help = help::UPDATES)]
+    Updates(UpdatesArgs),
     /// Read the zone files again
     #[command(after_help = help::RELOAD)]
     Reload(ReloadArgs),

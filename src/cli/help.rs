@@ -284,6 +284,16 @@ Examples:
   tidegate history model --limit 100
   tidegate history --before 1200 --json";
 
+/// `updates`.
+pub(super) const UPDATES: &str = "\
+Dynamic updates (RFC 2136) put whole sets in the place of the files'. They stay through restart and
+reload until an update makes them what the files say. Names of switches cannot be updated.
+
+Examples:
+  tidegate updates                            the first 50
+  tidegate updates _acme-challenge.www.example.test
+  tidegate updates --zone example.test --limit 500 --json";
+
 /// `reload`.
 pub(super) const RELOAD: &str = "\
 All files are valid, or nothing changes. Weights set at run time stay until `tidegate reset`.

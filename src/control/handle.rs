@@ -2,6 +2,7 @@
 
 use super::happenings::{Happenings, Resumed};
 use super::report::{DrainView, RecentView, SamplesTaken, Status, SwitchView};
+use super::updates::{UpdatesPage, UpdatesQuery};
 use crate::rollout::Sample;
 use crate::rollout::trial::report::TrialReport;
 use crate::snapshot::Snapshot;
@@ -160,6 +161,8 @@ pub enum Ask {
     },
     /// Audit rows.
     History(HistoryQuery, oneshot::Sender<Result<Vec<AuditRow>, StoreError>>),
+    /// Sets that dynamic updates changed.
+    Updates(Box<UpdatesQuery>, oneshot::Sender<UpdatesPage>),
     /// The API tokens.
     Tokens(oneshot::Sender<Vec<TokenRow>>),
     /// Adds or replaces a token.
@@ -241,6 +244,11 @@ impl Handle {
     /// Audit rows, newest first.
     pub async fn history(&self, query: HistoryQuery) -> Option<Result<Vec<AuditRow>, StoreError>> {
         self.ask(|reply| Ask::History(query, reply)).await
+    }
+
+    /// Sets that dynamic updates changed, a page of them.
+    pub async fn updates(&self, query: UpdatesQuery) -> Option<UpdatesPage> {
+        self.ask(|reply| Ask::Updates(Box::new(query), reply)).await
     }
 
     /// The API tokens (hashes, not secrets).

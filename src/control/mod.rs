@@ -22,6 +22,7 @@ pub mod start;
 mod task;
 mod tick;
 mod trials;
+pub mod updates;
 mod view;
 
 pub use handle::{Asked, Caller, Handle, IdempotencyKey, Refused, Reloading, Replied};

@@ -199,6 +199,7 @@ impl Control {
                 let store = self.store.clone();
                 tokio::spawn(async move { drop(reply.send(store.history(query).await)) });
             }
+            Ask::Updates(query, reply) => drop(reply.send(self.updates(&query))),
             Ask::Tokens(reply) => drop(reply.send(self.tokens.clone())),
             Ask::PutToken(token, reply) => {
                 let outcome = self.store.put_token((*token).clone()).await;

@@ -47,6 +47,7 @@ async fn nothing_under_v1_is_shown_or_changed_without_a_good_token() {
         ("GET", "/v1/status"),
         ("GET", "/v1/switches"),
         ("GET", "/v1/history"),
+        ("GET", "/v1/updates"),
         ("GET", "/v1/tokens"),
         ("GET", "/v1/events"),
         ("GET", "/v1/nothing-here"),
@@ -128,6 +129,7 @@ async fn roles_allow_what_they_say_and_refusals_name_the_role_needed() {
         "/v1/switches",
         "/v1/switches/model",
         "/v1/history",
+        "/v1/updates",
         "/v1/switches/model/drain/blue",
         "/v1/explain?owner=model.example.test",
     ] {
@@ -186,6 +188,7 @@ async fn a_token_limited_to_switches_reaches_no_others() {
         ("GET", "/v1/switches/nowhere", None),
         ("GET", "/v1/switches/other/drain/blue", None),
         ("GET", "/v1/history?switch=other", None),
+        ("GET", "/v1/updates", None),
         ("GET", "/v1/explain?owner=other.example.test", None),
         ("POST", "/v1/switches/other/flip", Some(force.clone())),
         (

@@ -1,6 +1,7 @@
 //! RFC 2136: updates sent by the real nsupdate and by dnspython, as the tools do that manage zones with them.
 
 mod certbot;
+mod listed;
 mod tools;
 
 use crate::durability::SmallDisk;

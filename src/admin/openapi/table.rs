@@ -1,6 +1,8 @@
 //! One row per operation of the API; a route without a row fails a test.
 
-use crate::admin::{backup, changes, drain, explain, history, me, members, requests, rollouts, switches, tokens};
+use crate::admin::{
+    backup, changes, drain, explain, history, me, members, requests, rollouts, switches, tokens, updates,
+};
 use crate::control::Replied;
 use crate::control::report::{DrainView, Happening, RecentView, RolloutView, SamplesTaken, Status, SwitchView};
 use crate::rollout::trial::report::TrialReport;
@@ -340,6 +342,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..O::get("/v1/history", "history", "The audit, newest first", of::<history::HistoryPage>)
     }
     .asking(flat::<history::Paging>),
+    O {
+        reply_headers: &["Link"],
+        ..O::get("/v1/updates", "updates", "The sets that dynamic updates changed", of::<updates::UpdatesPage>)
+    }
+    .asking(flat::<updates::Paging>),
     O::get("/v1/events", "events", "What happens, as server-sent events; resumes after Last-Event-ID", of::<Happening>)
         .text("text/event-stream"),
     O::change(

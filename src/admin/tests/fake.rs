@@ -197,6 +197,9 @@ async fn control(mut inbox: mpsc::Receiver<Ask>, memory: Arc<Mutex<Memory>>) {
                 drop(reply.send(Ok(memory.tokens.len() < before)));
             }
             Ask::History(_, reply) => drop(reply.send(Ok(Vec::new()))),
+            Ask::Updates(_, reply) => {
+                drop(reply.send(crate::control::updates::UpdatesPage { sets: Vec::new(), next_after: None }));
+            }
             Ask::Backup(_, reply) => drop(reply.send(Ok(()))),
             Ask::AcceptCopy(_, reply) => drop(reply.send(Ok(()))),
             Ask::Drain { switch, pool, reply, .. } => {

@@ -16,6 +16,7 @@ pub(super) mod switch;
 mod table;
 pub(super) mod times;
 pub(super) mod tokens;
+pub(super) mod updates;
 
 pub(super) use table::{Cell, Table};
 

@@ -1,10 +1,11 @@
-//! Verbs that only look: `status`, `explain`, `history`, `report`.
+//! Verbs that only look: `status`, `explain`, `history`, `updates`, `report`.
 
 use super::Session;
 use crate::admin::explain::Explained;
 use crate::admin::history::HistoryPage;
 use crate::admin::report::{Status, SwitchView};
-use crate::cli::args::{ExplainArgs, HistoryArgs, StatusArgs};
+use crate::admin::updates::UpdatesPage;
+use crate::cli::args::{ExplainArgs, HistoryArgs, StatusArgs, UpdatesArgs};
 use crate::cli::client::Call;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::print;
@@ -36,4 +37,14 @@ pub(super) async fn history(session: &Session, args: HistoryArgs) -> Result<Exit
         .query("limit", Some(args.limit))
         .query("before", args.before);
     session.show::<HistoryPage>(call, print::history::show).await
+}
+
+/// The sets that dynamic updates changed.
+pub(super) async fn updates(session: &Session, args: UpdatesArgs) -> Result<Exit, Failure> {
+    let call = Call::get(&["updates"])
+        .query("name", args.name)
+        .query("zone", args.zone)
+        .query("limit", Some(args.limit))
+        .query("after", args.after);
+    session.show::<UpdatesPage>(call, print::updates::show).await
 }

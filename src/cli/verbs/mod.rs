@@ -44,6 +44,7 @@ pub(super) fn connection(verb: &Verb) -> Option<&Connection> {
         Verb::Drain(args) => Some(&args.connection),
         Verb::Explain(args) => Some(&args.connection),
         Verb::History(args) => Some(&args.connection),
+        Verb::Updates(args) => Some(&args.connection),
         Verb::Reload(args) => Some(&args.connection),
         Verb::Token(args) => Some(match &args.verb {
             TokenVerb::Create { connection, .. }
@@ -90,6 +91,7 @@ async fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Report(args) => look::report(session, &args.switch).await,
         Verb::Explain(args) => look::explain(session, args).await,
         Verb::History(args) => look::history(session, args).await,
+        Verb::Updates(args) => look::updates(session, args).await,
         Verb::Flip(args) => change::flip(session, args).await,
         Verb::SetWeights(args) => change::set_weights(session, args).await,
         Verb::Undo(args) => change::undo(session, args).await,
