@@ -94,19 +94,26 @@ impl HonestShare {
             return format!("{} asked for; no answer was given since the weights moved", percent(self.target));
         };
         let mut words = format!(
-            "{} asked for; {} of answers, {} of about {} clients",
+            "{} asked for; {} of answers, {} of {}",
             percent(self.target),
             percent(answered),
             percent(clients),
-            self.clients_seen.round()
+            if self.clients_seen.round() > 1.0 {
+                format!("about {} clients", self.clients_seen.round())
+            } else {
+                "one client".to_owned()
+            }
         );
         if let Some(achieved) = self.achieved {
             words.push_str(&format!(", {} of requests", percent(achieved)));
         }
         if let (Some(effective), Some(deviation)) = (self.effective_resolvers, self.deviation.filter(|_| !drawn)) {
             words.push_str(&format!(
-                "; they stray like {} equal ones, by {} points",
-                one_digit(effective),
+                "; they stray like {}, by {} points",
+                match one_digit(effective) {
+                    one if one == "1" => "a single one".to_owned(),
+                    many => format!("{many} equal ones"),
+                },
                 one_digit(deviation * 100.0)
             ));
         }

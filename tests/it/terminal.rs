@@ -54,6 +54,23 @@ async fn tables_fit_terminals_of_80_and_of_200_columns_and_use_their_room() {
 }
 
 #[tokio::test]
+async fn a_rollout_that_is_waited_for_says_step_and_time_on_one_line_of_80_columns() {
+    let zone = ZONE.replace(", expect_version = \"2026-11-01-stable\"", "");
+    let server = Server::start(&[("example.test.toml", &zone)]).await;
+    let terminal = Terminal::open(&server, 80);
+    terminal.enter(&format!("clear; {PROGRAM} rollout start model --to green --wait --force --reason seen; echo $?"));
+    // The hold and what it waits for are in full; only what comes after them may be cut.
+    let screen = terminal.until("it holds", |screen| screen.contains("of 10 min, evidence counts in "));
+    let line = screen.lines().find(|line| line.contains("of 10 min")).expect("found above");
+    assert!(line.starts_with("model [#.........] step 1/4 at 1 %, ") && line.contains(" min"), "{screen}");
+    assert!(screen.contains("  step 1 of 4: 1 %"), "{screen}");
+    let aborted = server.cli(&["rollout", "abort", "model", "--reason", "enough"]);
+    assert!(aborted.status.success(), "{}", String::from_utf8_lossy(&aborted.stderr));
+    let screen = terminal.until("it ends", |screen| screen.lines().any(|line| line == "1"));
+    assert!(screen.contains("did not reach its end: aborted by first: enough") && !screen.contains("[#"), "{screen}");
+}
+
+#[tokio::test]
 async fn a_terminal_has_colour_unless_no_color_is_set() {
     let server = Server::start(&[("example.test.toml", ZONE)]).await;
     let terminal = Terminal::open(&server, 80);

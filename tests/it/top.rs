@@ -60,6 +60,20 @@ async fn it_follows_a_change_at_80_and_at_200_columns_and_a_new_size() {
 }
 
 #[tokio::test]
+async fn a_running_rollout_shows_its_canary_with_its_share_however_narrow_its_piece_of_the_bar() {
+    let server = Server::start(&[("example.test.toml", ZONE)]).await;
+    let started = server.cli(&["rollout", "start", "model", "--to", "green", "--force", "--reason", "seen live"]);
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    for width in [80, 200] {
+        let terminal = Terminal::open(&server, width);
+        open(&terminal, "");
+        terminal.until("the step is seen", |screen| screen.contains("progressing 1/4, green 1%"));
+        terminal.key("q");
+        terminal.until("it is left", has_left);
+    }
+}
+
+#[tokio::test]
 async fn a_row_opens_in_full_and_ctrl_c_gives_the_terminal_back() {
     let server = Server::start(&[("example.test.toml", ZONE)]).await;
     split(&server, 7_000).await;

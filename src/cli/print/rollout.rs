@@ -103,17 +103,32 @@ fn standing(rollout: &RolloutView) -> String {
     format!("{}{step}{hold}", rollout.phase.word())
 }
 
-/// One live line while it is waited for.
+/// One live line while it is waited for: where it stands within 80 columns, since the end of a line is cut.
 pub(in crate::cli) fn progress(switch: &str, rollout: &RolloutView) -> String {
     let bar = bar(rollout.share_percent);
+    let word = if rollout.phase == Phase::Progressing { "" } else { rollout.phase.word() };
+    let step = match rollout.phase {
+        Phase::Progressing | Phase::Paused => {
+            format!("step {}/{} at {} %", rollout.step.min(rollout.steps), rollout.steps, rollout.share_percent)
+        }
+        _ => String::new(),
+    };
+    let held = rollout.hold_ms.map_or_else(String::new, |hold| {
+        format!("{} of {}", times::span(rollout.held_ms.min(hold)), times::span(hold))
+    });
+    let settles = match (rollout.hold_ms, rollout.settles_in_ms) {
+        (Some(_), 1..) => format!("evidence counts in {}", times::span(rollout.settles_in_ms)),
+        _ => String::new(),
+    };
+    let parts = [word, &step, &held, &settles].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
     let waits = rollout.waits_for.as_deref().map_or_else(String::new, |waits| format!("; waits for {waits}"));
-    format!("{switch} {bar} {}{waits}", standing(rollout))
+    format!("{switch} {bar} {}{waits}", parts.join(", "))
 }
 
-/// A share as twenty characters.
+/// A share as ten characters.
 fn bar(percent: f64) -> String {
-    let filled = (0..20).filter(|mark| f64::from(*mark) * 5.0 < percent).count();
-    format!("[{}{}]", "#".repeat(filled), ".".repeat(20 - filled))
+    let filled = (0..10).filter(|mark| f64::from(*mark) * 10.0 < percent).count();
+    format!("[{}{}]", "#".repeat(filled), ".".repeat(10 - filled))
 }
 
 /// What tells a change from mere time passing.

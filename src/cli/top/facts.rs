@@ -91,7 +91,10 @@ pub(super) fn rollout(switch: &SwitchView) -> Vec<Fact> {
     let why = || rollout.paused.as_deref().map_or_else(String::new, |why| format!(": {}", harmless(why)));
     vec![match rollout.phase {
         Phase::Pending => (Tone::Plain, word.to_owned()),
-        Phase::Progressing => (Tone::Plain, format!("{step} to {}", harmless(&rollout.canary))),
+        Phase::Progressing => {
+            let share = percent_of(rollout.share_percent);
+            (Tone::Plain, format!("{step}, {} {share}", harmless(&rollout.canary)))
+        }
         Phase::Paused => (Tone::Warn, format!("{step}{}", why())),
         Phase::Promoted => (Tone::Faint, word.to_owned()),
         Phase::Aborted => (Tone::Warn, word.to_owned()),
