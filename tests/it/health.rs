@@ -1,8 +1,8 @@
 //! Health as operators and resolvers see it, over real backends on addresses of their own (§2, §1.9).
 
 use crate::backend::{Backend, PORT};
-use crate::harness::{Server, eventually, http};
-use crate::pair::{CALM, LIVELY, Pair, accepted, guarded, member};
+use crate::harness::{LIMIT, Server, eventually, http};
+use crate::pair::{CALM, LIVELY, Pair, accepted, guarded, member, refused};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -134,6 +134,31 @@ async fn an_override_holds_and_the_measured_state_stands_beside_it() {
     guarded(pair.post("overrides", json!({ "pool": "green", "hold": "none" })).await, "no-eligible-weight", true);
     let history = crate::switches::history(&pair.server, "").await;
     assert_eq!(history.iter().filter(|row| row["verb"] == "override").count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_override_lapses_by_itself_and_the_measured_state_counts_again() {
+    let pair = Pair::with("min_interval = \"0s\"", LIVELY).await;
+    // A minute is the shortest that is taken.
+    let hold = |lasts: &str| json!({ "pool": "green", "hold": "force-down", "for": lasts, "reason": "a look" });
+    refused(pair.post("overrides", hold("59s")).await, 422, "override-duration");
+    let placed = std::time::Instant::now();
+    accepted(pair.post("overrides", hold("1m")).await);
+    assert_eq!(pair.pool("green").await["hold"]["kind"], "force-down");
+    guarded(pair.post("flip", json!({ "to": "green" })).await, "not-eligible", true);
+    // Twice what a condition may take otherwise: the minute itself, and room for a busy machine.
+    let lapsed = loop {
+        let pool = pair.pool("green").await;
+        if pool["eligible"] == true {
+            break pool;
+        }
+        assert!(placed.elapsed() < 2 * LIMIT + Duration::from_secs(60), "it has not lapsed: {pool}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert!(placed.elapsed() >= Duration::from_secs(59), "it lapsed early: {:?}", placed.elapsed());
+    assert_eq!(lapsed["hold"], serde_json::Value::Null, "{lapsed}");
+    pair.flip("green").await;
+    assert!(pair.answers(&pair.green));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
