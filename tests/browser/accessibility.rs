@@ -41,6 +41,11 @@ async fn inspect(browser: &Browser, name: &str) {
         if wide.as_i64() > Some(0) {
             wrong.push(format!("{form}: the page is {wide} px wider than the window"));
         }
+        let broken = "return [...document.querySelectorAll('.since')].filter((e) => e.getBoundingClientRect().height > 2 * parseFloat(getComputedStyle(e).fontSize)).map((e) => e.textContent)";
+        let broken = browser.run(broken, json!([])).await;
+        if broken != json!([]) {
+            wrong.push(format!("{form}: a span of time takes two lines: {broken}"));
+        }
         browser.picture(&target().join(format!("browser/{name}-{form}.png"))).await;
         wrong.extend(violations(browser).await.into_iter().map(|line| format!("{form}: {line}")));
     }
@@ -88,7 +93,10 @@ async fn every_view_passes_axe_in_light_dark_and_narrow() {
         browser.resize(1360, 900).await;
         browser.click(&format!("[data-act={act}]")).await;
         browser
-            .until("the dry run has answered", "document.querySelector('dialog .dryrun, dialog .note, dialog .error')")
+            .until(
+                "the dry run has answered",
+                "document.querySelector('dialog .dryrun, dialog .note, dialog #change-wrong')",
+            )
             .await;
         inspect(browser, name).await;
         browser.click("dialog [data-close]").await;

@@ -37,6 +37,8 @@ async fn an_override_is_set_with_its_end_and_cleared() {
     world.sign_in(browser, "#/s/model").await;
     browser.click("[data-act=override]").await;
     pick(&world, "#field-whom", "1").await;
+    // Nothing was written yet: that is said, and is no mistake.
+    browser.shows("dialog #change-wrong.muted", "needs a reason").await;
     pick(&world, "#field-hold", "force-down").await;
     pick(&world, "#field-lasts", "4h").await;
     browser.until("it waits for a reason", "document.querySelector('#change-reason').required").await;

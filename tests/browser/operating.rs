@@ -68,7 +68,11 @@ async fn a_guard_says_why_it_refuses_and_is_forced_with_a_reason_only() {
     browser.shows("dialog .note", "not eligible").await;
     browser.until("it cannot be confirmed", "document.querySelector('#change-confirm').disabled").await;
     browser.click("[name=force]").await;
-    browser.shows("dialog #change-wrong", "needs a reason").await;
+    browser.shows("dialog #change-wrong.muted", "needs a reason").await;
+    // What was written and taken away again is a mistake; what was not written yet is none.
+    browser.write("#change-reason", "x").await;
+    browser.write("#change-reason", "\u{e003}").await;
+    browser.shows("dialog #change-wrong.error", "needs a reason").await;
     world.confirm("no other way").await;
     assert_eq!(world.newest().await["forced"], json!(true));
     browser.shows(".history", "forced").await;

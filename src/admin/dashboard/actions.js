@@ -71,7 +71,7 @@ function readOverride(form, view) {
   const [pool, member] = form.elements.whom.value.split(".").map(Number);
   const hold = form.elements.hold.value;
   const reason = form.elements.reason.value.trim();
-  if (hold !== "none" && !reason) return "An override needs a reason.";
+  if (hold !== "none" && !reason) return { unsaid: "An override needs a reason." };
   return {
     pool: view.pools[pool].name, hold,
     ...(member === undefined ? {} : { member: view.pools[pool].members[member].name }),

@@ -14,10 +14,11 @@ const LONG_PATIENCE_MS = 15 * 60_000;
 
 /**
  * Opens the dialog of one change. `spec` is `{ switch, title, intro, path, fields(view), body(form, view), reason, confirm,
- * danger }`: `fields` makes the inputs, `body` reads them (a string says what is wrong), `reason` is `needed` or `optional`.
+ * danger }`: `fields` makes the inputs, `body` reads them (a string says what is wrong,
+ * `unsaid` what needs a reason first), `reason` is `needed` or `optional`.
  */
 export function openChange(spec) {
-  const change = { spec, view: null, revision: null, trial: null, problem: null, wrong: null, busy: false, key: null, sent: null, turn: 0, timer: null };
+  const change = { spec, view: null, revision: null, trial: null, problem: null, wrong: null, gently: false, wrote: false, busy: false, key: null, sent: null, turn: 0, timer: null };
   const dialog = frame(change);
   document.body.append(dialog);
   const form = dialog.querySelector("form");
@@ -27,6 +28,7 @@ export function openChange(spec) {
   });
   form.addEventListener("input", (event) => {
     spec.linked?.(form, event.target);
+    change.wrote ||= event.target.name === "reason";
     soon(change, dialog, event.target.name === "reason" ? 400 : 150);
   });
   dialog.addEventListener("click", (event) => {
@@ -92,7 +94,9 @@ function wish(change, dialog) {
   const force = form.elements.force?.checked ?? false;
   const body = change.spec.body(form, change.view);
   if (typeof body === "string") return { wrong: body };
-  if (force && !reason) return { wrong: "Forcing needs a reason." };
+  const unsaid = body.unsaid ?? (force && !reason ? "Forcing needs a reason." : null);
+  // What nobody had the time to write yet is no mistake.
+  if (unsaid) return { wrong: unsaid, gently: !change.wrote };
   return { body: { ...body, ...(reason ? { reason } : {}), ...(force ? { force } : {}) }, reason, force };
 }
 
@@ -101,6 +105,7 @@ async function ask(change, dialog) {
   const mine = ++change.turn;
   const wanted = wish(change, dialog);
   change.wrong = wanted.wrong ?? null;
+  change.gently = wanted.gently ?? false;
   if (change.wrong) {
     // A guard that was met stays in view while its reason is written.
     change.trial = null;
@@ -138,7 +143,7 @@ async function commit(change, dialog) {
   const wanted = wish(change, dialog);
   if (change.busy || !change.trial || wanted.wrong) return;
   if (change.spec.reason === "needed" && !wanted.reason) {
-    change.wrong = "A reason is needed: it stands in the history.";
+    [change.wrong, change.gently] = ["A reason is needed: it stands in the history.", false];
     draw(change, dialog);
     dialog.querySelector("#change-reason").focus();
     return;
@@ -175,11 +180,11 @@ function outcome(spec, done) {
 
 function draw(change, dialog) {
   if (!dialog.isConnected) return;
-  const { spec, trial, problem, wrong, busy } = change;
+  const { spec, trial, problem, wrong, gently, busy } = change;
   show(dialog.querySelector(".trial"),
     change.note ? h("p", { class: "note warn" }, change.note) : null,
     problem ? refusal(problem) : null,
-    wrong ? h("p", { class: "error", id: "change-wrong" }, wrong) : null,
+    wrong ? h("p", { class: gently ? "muted" : "error", id: "change-wrong" }, wrong) : null,
     trial ? preview(change) : problem || wrong ? null : h("p", { class: "muted" }, "Asking what would change…"));
   const force = dialog.querySelector(".forcefield");
   if (problem?.forceable && !force.hasChildNodes()) {

@@ -54,7 +54,7 @@ function member(each) {
   return h("tr", { "data-key": each.name },
     h("th", { scope: "row" }, h("span", { class: "name", title: each.name }, each.name), addresses ? h("span", { class: "muted small block" }, addresses) : null),
     h("td", {}, h("span", { class: `mark ${kind}` }, h("span", { "aria-hidden": "true" }, `${mark} `), word),
-      each.since ? h("span", { class: "muted small block" }, `for ${roughly(Date.now() - new Date(each.since).getTime())}`) : null,
+      each.since ? h("span", { class: "muted small block since" }, `for ${roughly(Date.now() - new Date(each.since).getTime())}`) : null,
       each.hold ? h("span", { class: "mark warn small block" }, `⚑ ${each.hold.kind}: ${each.hold.reason}`) : null),
     h("td", {}, latency(each.latency_us), each.failure ? h("span", { class: "failure small block" }, each.failure) : null, certificate ? h("span", { class: "muted small block" }, certificate) : null),
     h("td", { class: "number" }, `${count(each.probes_passed)} / ${count(each.probes_failed)}`),
