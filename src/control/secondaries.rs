@@ -8,7 +8,7 @@ use crate::dns::Name;
 use crate::drain::Carried;
 use crate::moment::Moment;
 use crate::state::{
-    Catalogue, Definitions, Secondary, SecondaryReport, TransferRules, TransferTable, ZoneDefinition, serials,
+    Catalogue, Definitions, Peer, SecondaryReport, TransferRules, TransferTable, ZoneDefinition, serials,
 };
 use crate::zone::Soa;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub(super) struct Secondaries {
     /// The store took no serial for what is being published.
     pub(super) unadvanced: bool,
     /// What each showed last, by zone.
-    shown: BTreeMap<(Name, Secondary), Shown>,
+    shown: BTreeMap<(Name, Peer), Shown>,
 }
 
 /// What a secondary showed last.
@@ -56,7 +56,7 @@ impl Secondaries {
     }
 
     /// What is known of a secondary of a zone.
-    pub(super) fn shown(&self, zone: &Name, secondary: &Secondary) -> Shown {
+    pub(super) fn shown(&self, zone: &Name, secondary: &Peer) -> Shown {
         self.shown.get(&(zone.clone(), secondary.clone())).cloned().unwrap_or_default()
     }
 }
@@ -65,7 +65,7 @@ impl Control {
     /// What is known of the secondaries of a zone.
     pub(super) fn secondary_views(&self, zone: &ZoneDefinition) -> Vec<SecondaryView> {
         let served = serials::current(&self.desired, zone);
-        let view = |secondary: &Secondary| {
+        let view = |secondary: &Peer| {
             let Shown { serial, at_unix_ms, trouble } = self.secondaries.shown(&zone.apex, secondary);
             SecondaryView {
                 address: secondary.address.to_string(),

@@ -32,5 +32,5 @@ pub use edits::{EditedSet, EditedZone, EditedZones, SetKey, ZoneChange};
 pub use guests::{Guest, Lease, Origin};
 pub use observed::{MemberKey, Observed, PoolStatus, Seen};
 pub use runtime::{Desired, Hold, Split, SwitchState};
-pub use transfers::{Secondary, SecondaryReport, TransferOverride, TransferRules, TransferTable};
+pub use transfers::{Peer, SecondaryReport, TransferOverride, TransferRules, TransferTable};
 pub use update_rules::{Grants, UpdateNames, UpdateRule, UpdateRules};

@@ -15,7 +15,7 @@ pub struct TransferRules {
     /// With one of these keys; empty: without, if networks are named.
     pub keys: Vec<Name>,
     /// Told of each change, and waited for by drains.
-    pub secondaries: Vec<Secondary>,
+    pub secondaries: Vec<Peer>,
 }
 
 /// What a zone says itself; what it leaves out is as for the whole server.
@@ -26,7 +26,7 @@ pub struct TransferOverride {
     /// Instead of the keys.
     pub keys: Option<Vec<Name>>,
     /// Instead of the secondaries.
-    pub secondaries: Option<Vec<Secondary>>,
+    pub secondaries: Option<Vec<Peer>>,
 }
 
 /// The rules of every zone.
@@ -38,9 +38,9 @@ pub struct TransferTable {
     zones: HashMap<Name, Arc<TransferRules>>,
 }
 
-/// A secondary.
+/// Another server of a zone, which is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Secondary {
+pub struct Peer {
     /// Where it is told and asked.
     pub address: SocketAddr,
     /// The key it is spoken to with, if any.
@@ -53,7 +53,7 @@ pub struct SecondaryReport {
     /// The zone.
     pub zone: Name,
     /// Who.
-    pub secondary: Secondary,
+    pub secondary: Peer,
     /// The serial it shows, or why that is not known.
     pub shown: Result<u32, String>,
 }

@@ -7,7 +7,7 @@ use crate::dns::message::{Header, Question, Records, read_question};
 use crate::dns::query::HEADER_LEN;
 use crate::dns::tsig::sign_request;
 use crate::dns::{Name, Rcode, RecordType};
-use crate::state::Secondary;
+use crate::state::Peer;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -31,7 +31,7 @@ pub(super) enum What<'a> {
 pub(super) async fn exchange(
     room: &Room,
     zone: &Name,
-    secondary: &Secondary,
+    secondary: &Peer,
     what: What<'_>,
 ) -> Result<Option<u32>, String> {
     let key = match &secondary.key {

@@ -8,7 +8,7 @@ use super::Room;
 use super::exchange::exchange;
 use super::totals::Happened;
 use crate::dns::{Name, serial};
-use crate::state::{Secondary, SecondaryReport};
+use crate::state::{Peer, SecondaryReport};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const TELLING_ROUNDS: usize = 5;
 const GATHER: Duration = Duration::from_millis(20);
 
 /// A zone on a secondary.
-type Pair = (Name, Secondary);
+type Pair = (Name, Peer);
 
 /// Follows every secondary until `stop` completes.
 pub async fn follow(

@@ -32,7 +32,7 @@ use crate::dns::{Name, Rcode, RecordType};
 use crate::metrics::SharedWriter;
 use crate::server::{Deferred, Gone, tally};
 use crate::snapshot::SnapshotCell;
-use crate::state::{Secondary, TransferRules, TransferTable, UpdateRules};
+use crate::state::{Peer, TransferRules, TransferTable, UpdateRules};
 use complaints::Complaints;
 use keeper::Keeper;
 use repeats::Repeats;
@@ -82,7 +82,7 @@ pub struct Room {
     keeper: Keeper,
     running: Running,
     /// The serial that each secondary of a zone showed last.
-    shown: Mutex<HashMap<(Name, Secondary), u32>>,
+    shown: Mutex<HashMap<(Name, Peer), u32>>,
 }
 
 impl Room {
@@ -183,12 +183,12 @@ impl Room {
     }
 
     /// The serial that a secondary showed last.
-    fn shown(&self, pair: &(Name, Secondary)) -> Option<u32> {
+    fn shown(&self, pair: &(Name, Peer)) -> Option<u32> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).get(pair).copied()
     }
 
     /// Takes note of the serial a secondary shows.
-    fn note_shown(&self, pair: &(Name, Secondary), serial: u32) {
+    fn note_shown(&self, pair: &(Name, Peer), serial: u32) {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).insert(pair.clone(), serial);
     }
 

@@ -4,7 +4,7 @@ use crate::config::findings::Scope;
 use crate::config::v1::{Field, Texts};
 use crate::dns::Name;
 use crate::dns::tsig::KeyRing;
-use crate::state::{Secondary, TransferOverride, TransferRules};
+use crate::state::{Peer, TransferOverride, TransferRules};
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use toml::Spanned;
@@ -89,7 +89,7 @@ fn key_of(text: &Spanned<String>, ring: Option<&KeyRing>, scope: &mut Scope<'_>)
 }
 
 /// `192.0.2.54`, `192.0.2.54:5300`, `[2001:db8::54]:53`, each with a key behind a space.
-fn secondary(text: &Spanned<String>, ring: Option<&KeyRing>, scope: &mut Scope<'_>) -> Option<Secondary> {
+fn secondary(text: &Spanned<String>, ring: Option<&KeyRing>, scope: &mut Scope<'_>) -> Option<Peer> {
     let (place, key) = match text.get_ref().split_once(' ') {
         Some((place, key)) => (place, Some(key.trim())),
         None => (text.get_ref().as_str(), None),
@@ -107,7 +107,7 @@ fn secondary(text: &Spanned<String>, ring: Option<&KeyRing>, scope: &mut Scope<'
         None => None,
         Some(name) => Some(key_of(&Spanned::new(text.span(), name.to_owned()), ring, scope)?),
     };
-    Some(Secondary { address, key })
+    Some(Peer { address, key })
 }
 
 impl Scope<'_> {
