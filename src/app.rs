@@ -19,7 +19,7 @@ use crate::hooks::HookTotals;
 use crate::metrics::Registry;
 use crate::server::{self, BindError, Bound, Certificate, CertificateError, Encrypted, Listening, StreamLimits};
 use crate::snapshot::Settings;
-use crate::state::{CatalogTaken, Definitions, TransferTable, with_catalog};
+use crate::state::{CatalogTaken, Definitions, with_catalog};
 use crate::store::{Store, StoreError};
 use crate::transfer::{self, TransferTotals};
 use crate::{discovery, evidence, geo, hooks, probe};
@@ -39,9 +39,6 @@ const FIRST_ROUND_LIMIT: Duration = Duration::from_secs(30);
 
 /// Open files wanted: connections, probes and sockets of a busy server.
 const OPEN_FILES: u64 = 65_536;
-
-/// Why a reload cannot begin to offer transfers.
-const FIRST_TRANSFER: &str = "a zone may be transferred from here on (`[zone.transfer]`), and this server began without any transfers: restart it, or name a key under `[tsig.keys]` and restart once";
 
 /// A server that answers.
 pub struct Running {
@@ -129,13 +126,14 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     let announcement = config.announcement();
     let loaded = config::load_zones_with(&config.zones, &files.load()?, announcement.as_ref(), Some(&config.keys))?;
     let definitions = listed(loaded.definitions, &config.transfer)?;
-    let may_transfer = TransferTable::of_zones(&Arc::new(config.transfer.rules.clone()), &definitions).allow_somebody();
     server::return_free_memory();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     let certificates = Certificates::load(config)?;
-    let (mut settings, deferred) = with_desk(server_settings(config, &certificates)?, config, may_transfer);
+    let (desk, deferred) = server::desk();
+    let mut settings = server_settings(config, &certificates)?;
+    settings.desk = Some(desk);
     let cookies = guards::Cookies::open(config.cookies, &store).await?;
     settings.cookies = cookies.as_ref().map(guards::Cookies::offer);
     let tap = config.dnstap.as_ref().map(guards::tap);
@@ -154,7 +152,7 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         settings,
         store,
         cells: cells.clone(),
-        loader: loader(config, certificates.clone(), files.clone(), deferred.is_some()),
+        loader: loader(config, certificates.clone(), files.clone()),
         transfers: Arc::new(config.transfer.rules.clone()),
         freed: server::return_free_memory,
     };
@@ -187,26 +185,24 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
     }
     let taps = tap.map(|tap| tap.spawn(&mut workers, until(stopped.clone())));
     let transfer_totals = Arc::new(TransferTotals::default());
-    if let Some(deferred) = deferred {
-        let room = transfer::Room::new(transfer::Parts {
-            keys: Arc::new(config.keys.clone()),
-            rules: started.transfers.clone(),
-            updates: config.updates.clone(),
-            control: started.handle.clone(),
-            snapshots: started.snapshots.clone(),
-            writer: cells.shared_writer("signed"),
-            sources: config.listen.iter().map(SocketAddr::ip).collect(),
-            totals: transfer_totals.clone(),
-        });
-        let room = Arc::new(room);
-        workers.push(tokio::spawn(transfer::follow(
-            room.clone(),
-            started.published.clone(),
-            started.secondaries.clone(),
-            until(stopped.clone()),
-        )));
-        workers.push(tokio::spawn(transfer::run(room, deferred, until(stopped.clone()))));
-    }
+    let room = transfer::Room::new(transfer::Parts {
+        keys: Arc::new(config.keys.clone()),
+        rules: started.transfers.clone(),
+        updates: config.updates.clone(),
+        control: started.handle.clone(),
+        snapshots: started.snapshots.clone(),
+        writer: cells.shared_writer("signed"),
+        sources: config.listen.iter().map(SocketAddr::ip).collect(),
+        totals: transfer_totals.clone(),
+    });
+    let room = Arc::new(room);
+    workers.push(tokio::spawn(transfer::follow(
+        room.clone(),
+        started.published.clone(),
+        started.secondaries.clone(),
+        until(stopped.clone()),
+    )));
+    workers.push(tokio::spawn(transfer::run(room, deferred, until(stopped.clone()))));
     let listening = bound.start(&started.snapshots, &cells)?;
     let first_token = admin::tokens::bootstrap(&started.handle, &config.state).await?;
     let admin = admin_listener.local_addr()?;
@@ -315,19 +311,6 @@ fn listed(definitions: Definitions, transfer: &TransferConfig) -> Result<Definit
     }
 }
 
-/// The settings with a desk, where anything is configured that needs one.
-fn with_desk(
-    settings: server::Settings,
-    config: &ServerConfig,
-    may_transfer: bool,
-) -> (server::Settings, Option<mpsc::Receiver<server::Deferred>>) {
-    if config.keys.is_empty() && !may_transfer {
-        return (settings, None);
-    }
-    let (desk, deferred) = server::desk();
-    (server::Settings { desk: Some(desk), ..settings }, Some(deferred))
-}
-
 /// Starts probing and idle readings.
 fn spawn_observers(started: &Started, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
     let probes = probe::run(started.targets.clone(), started.probes.clone(), until(stopped.clone()));
@@ -377,7 +360,7 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 
 /// Reads the zone files, the databases and the certificates again: for reloads. On a thread of its own, which
 /// with those it starts stands back behind the threads that answer.
-fn loader(config: &ServerConfig, certificates: Certificates, geo: GeoFiles, has_desk: bool) -> Loader {
+fn loader(config: &ServerConfig, certificates: Certificates, geo: GeoFiles) -> Loader {
     let (zones, keys, transfer) = (config.zones.clone(), config.keys.clone(), config.transfer.clone());
     let announcement = config.announcement();
     Arc::new(move || {
@@ -390,10 +373,6 @@ fn loader(config: &ServerConfig, certificates: Certificates, geo: GeoFiles, has_
             .map_err(|_| vec!["reading the files ended in a panic: a bug to report".to_owned()])?
             .map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let definitions = listed(loaded.definitions, &transfer).map_err(|error| vec![error.to_string()])?;
-        let table = TransferTable::of_zones(&Arc::new(transfer.rules.clone()), &definitions);
-        if !has_desk && table.allow_somebody() {
-            return Err(vec![FIRST_TRANSFER.to_owned()]);
-        }
         certificates.reload().map_err(|error| vec![error.to_string()])?;
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok(Arc::new(definitions))

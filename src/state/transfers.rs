@@ -72,12 +72,6 @@ impl TransferTable {
     pub fn of(&self, apex: &Name) -> &Arc<TransferRules> {
         self.zones.get(apex).unwrap_or(&self.server)
     }
-
-    /// Whether anybody may take any zone.
-    #[must_use]
-    pub fn allow_somebody(&self) -> bool {
-        self.server.allow_somebody() || self.zones.values().any(|rules| rules.allow_somebody())
-    }
 }
 
 impl TransferRules {
