@@ -6,7 +6,7 @@ use crate::dns::edns::ExtendedError;
 use crate::dns::name::MAX_NAME_LEN;
 use crate::dns::query::HEADER_LEN;
 use crate::dns::{Rcode, RecordType};
-use crate::zone::{Found, Located, Node, Probe, Redirect, RrsetRef};
+use crate::zone::{Closed, Found, Located, Node, Probe, Redirect, RrsetRef};
 
 /// The most aliases one answer carries; a resolver takes it from there.
 const MAX_ALIASES: usize = 8;
@@ -36,12 +36,25 @@ impl<'a> Answering<'a, '_> {
                 (located, located.zone.find(self.qname, located.hash).0)
             }
         };
+        self.zone = Some(located.index);
+        if let Some(why) = located.zone.why_closed() {
+            return self.fail(why);
+        }
         self.authoritative = true;
         self.kind = Kind::Answer;
-        self.zone = Some(located.index);
         if let Next::Follow(record_at) = self.answer_from(&located, probe) {
             self.follow(record_at, located.hash);
         }
+    }
+
+    /// SERVFAIL: the zone is ours, and there is nothing to answer from.
+    #[cold]
+    fn fail(&mut self, why: Closed) {
+        self.rcode = Rcode::SERVFAIL;
+        self.error = Some(match why {
+            Closed::NotLoaded => ExtendedError::ZoneNotLoaded,
+            Closed::Expired => ExtendedError::ZoneExpired,
+        });
     }
 
     /// The zone the current name belongs to. The DS records of a zone belong to its parent, where we
@@ -72,8 +85,8 @@ impl<'a> Answering<'a, '_> {
                 return;
             }
             let Some(located) = self.locate() else { return };
-            // A loop: everything it has to say is already in the answer.
-            if seen.contains(&located.hash) {
+            // A loop: everything it has to say is already in the answer. Nor does a closed zone have more.
+            if seen.contains(&located.hash) || located.zone.why_closed().is_some() {
                 return;
             }
             if let Some(place) = seen.get_mut(step) {

@@ -9,6 +9,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::cookie::SentCookie;
+pub use super::extended_error::ExtendedError;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The UDP payload size we announce and never exceed: no fragment on any common path.
@@ -89,31 +90,6 @@ pub struct SentSubnet {
     pub subnet: Subnet,
 }
 
-/// A reason beside the RCODE (RFC 8914 §4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExtendedError {
-    /// Nobody is eligible, and the fallback names whom it would otherwise not.
-    Fallback,
-    /// The pool that was asked for by name is not eligible.
-    NotReady,
-    /// This client may not ask this.
-    Prohibited,
-    /// The name lies in none of our zones.
-    NotAuthoritative,
-    /// An update without a signature.
-    UpdateUnsigned,
-    /// An update of what its key may not change.
-    UpdateNotAllowed,
-    /// An update of a name whose answers a switch decides.
-    UpdateSteered,
-    /// An update that would make a set or a zone too large.
-    UpdateTooLarge,
-    /// An update that may be a copy of one from before the start.
-    UpdateStale,
-    /// An update that cannot be kept at present.
-    UpdateNotKept,
-}
-
 /// The OPT record of a reply, before it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReplyOpt<'a> {
@@ -133,37 +109,6 @@ pub struct ReplyOpt<'a> {
     pub keepalive: Option<u16>,
     /// Whether the message is to be padded, as far as there is room.
     pub padded: bool,
-}
-
-impl ExtendedError {
-    /// INFO-CODE (RFC 8914 §5.2): Other, Not Ready, Prohibited, Not Authoritative.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Fallback | Self::UpdateTooLarge | Self::UpdateStale | Self::UpdateNotKept => 0,
-            Self::NotReady => 14,
-            Self::Prohibited | Self::UpdateUnsigned | Self::UpdateNotAllowed | Self::UpdateSteered => 18,
-            Self::NotAuthoritative => 20,
-        }
-    }
-
-    /// EXTRA-TEXT: for people, and short, since it makes the reply larger (RFC 8914 §2).
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Fallback => "no pool is eligible: the fallback answers",
-            Self::NotReady => "this pool is not eligible",
-            Self::Prohibited => "not for this network",
-            // The code says it all, and who asks for names of others gets no more octets than need be.
-            Self::NotAuthoritative => "",
-            Self::UpdateUnsigned => "updates have to be signed (TSIG)",
-            Self::UpdateNotAllowed => "this key may not change this name or type",
-            Self::UpdateSteered => "a switch decides this name: flip it, or set its weights",
-            Self::UpdateTooLarge => "the set or the zone would be too large",
-            Self::UpdateStale => "signed before this server started: sign it again",
-            Self::UpdateNotKept => "updates cannot be kept at present: nothing was changed",
-        }
-    }
 }
 
 impl Edns {

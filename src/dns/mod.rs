@@ -9,6 +9,7 @@ pub mod cut;
 #[cfg(test)]
 pub(crate) mod decoded;
 pub mod edns;
+mod extended_error;
 pub mod hickory;
 pub mod lex;
 pub mod message;

@@ -68,6 +68,7 @@ pub(super) fn build(apex: &Name, text: &ZoneText, steered: &[(Name, SteerId)]) -
         slots,
         cuts: Box::default(),
         soa,
+        closed: None,
     };
     zone.cuts = cuts.iter().map(|owner| cut(&zone, offsets[*owner])).collect();
     zone

@@ -22,7 +22,7 @@ pub use node::{Node, RrsetRef};
 pub use problem::ZoneProblem;
 pub use set::{Located, ZoneSet};
 pub use soa::Soa;
-pub use table::{Probe, Zone};
+pub use table::{Closed, Probe, Zone};
 pub use text::{LineRef, MAX_ZONE_OCTETS, RecordRef, ZoneText};
 
 /// Numbers the steered names of a zone, or of all ([`ZoneSet::steered`]); what they are is opaque to this room.

@@ -75,11 +75,28 @@ impl Soa {
         self.ttl.min(self.minimum)
     }
 
+    /// After how many seconds a secondary looks whether there is a newer serial (RFC 1035 §3.3.13).
+    #[must_use]
+    pub fn refresh(&self) -> u32 {
+        self.number(1)
+    }
+
+    /// After how many seconds it looks again when that failed.
+    #[must_use]
+    pub fn retry(&self) -> u32 {
+        self.number(2)
+    }
+
     /// After how many seconds without its primary a secondary's copy is no longer good.
     #[must_use]
     pub fn expire(&self) -> u32 {
-        let [.., e0, e1, e2, e3, _, _, _, _] = *self.wire else { return 0 };
-        u32::from_be_bytes([e0, e1, e2, e3])
+        self.number(3)
+    }
+
+    /// One of the numbers at the end.
+    fn number(&self, index: usize) -> u32 {
+        let numbers = self.wire.last_chunk::<NUMBERS>().map(|numbers| numbers.as_chunks().0);
+        numbers.and_then(|numbers| numbers.get(index)).map_or(0, |number| u32::from_be_bytes(*number))
     }
 
     /// The serial the master file carries.

@@ -5,7 +5,7 @@
 //! table is never changed: a reload builds a new one.
 
 use super::build;
-use super::node::{self, Node, RrsetRef};
+use super::node::{self, Node, REDIRECT, RrsetRef};
 use super::soa::Soa;
 use super::{SteerId, ZoneText};
 use crate::dns::{Name, Qname, RecordType};
@@ -29,8 +29,19 @@ pub struct Zone {
     pub(super) slots: Slots,
     /// Delegations and redirections.
     pub(super) cuts: Box<[Cut]>,
-    /// The SOA record; absent only in a zone that `checks` refuses.
+    /// The SOA record; absent only in a zone that `checks` refuses, and in one that is closed.
     pub(super) soa: Option<Soa>,
+    /// Why there is nothing to answer from.
+    pub(super) closed: Option<Closed>,
+}
+
+/// Why a zone of ours has nothing to answer from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// No primary has given a copy of it yet.
+    NotLoaded,
+    /// The copy is older than its primaries want copies to be (RFC 1035 §3.3.13, EXPIRE).
+    Expired,
 }
 
 /// Where another name or server takes over: the node that owns the NS or DNAME records, and where the
@@ -67,7 +78,7 @@ pub enum Probe {
 /// Two zones are equal when they answer alike: everything else follows from the nodes.
 impl PartialEq for Zone {
     fn eq(&self, other: &Self) -> bool {
-        self.apex == other.apex && self.arena == other.arena
+        self.apex == other.apex && self.arena == other.arena && self.closed == other.closed
     }
 }
 
@@ -76,6 +87,22 @@ impl Zone {
     #[must_use]
     pub fn build(apex: &Name, text: &ZoneText, steered: &[(Name, SteerId)]) -> Self {
         build::build(apex, text, steered)
+    }
+
+    /// A zone that is ours and has nothing to answer from.
+    #[must_use]
+    pub fn closed(apex: &Name, why: Closed) -> Self {
+        let mut zone = Self::build(apex, &ZoneText::default(), &[]);
+        zone.closed = Some(why);
+        // Missing names of it are not denied in passing.
+        zone.apex_flags |= REDIRECT;
+        zone
+    }
+
+    /// Why there is nothing to answer from, if so.
+    #[must_use]
+    pub fn why_closed(&self) -> Option<Closed> {
+        self.closed
     }
 
     /// The top of the zone.
