@@ -4,8 +4,8 @@
 //! "restart" is a second `load`. Never touches a disk except for `backup`.
 
 use super::{
-    AUDIT_KEPT_MS, AuditRow, Commit, Condition, CookieRow, EditRow, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow,
-    Loaded, REPLIES_KEPT_MS, Seen, Store, StoreError, TokenRow,
+    AUDIT_KEPT_MS, AuditRow, Commit, Condition, CookieRow, CopyRow, EditRow, HISTORY_PAGE_MAX, HistoryQuery,
+    IdempotencyRow, Loaded, REPLIES_KEPT_MS, Seen, Store, StoreError, TokenRow,
 };
 use crate::dns::{Name, RecordType};
 use async_trait::async_trait;
@@ -46,6 +46,7 @@ struct Inner {
     promises: BTreeMap<String, String>,
     health: BTreeMap<String, String>,
     trials: BTreeMap<String, String>,
+    copies: BTreeMap<Name, CopyRow>,
     /// Faults of the coming commits, one each.
     next: VecDeque<Fault>,
     /// A fault of every commit until mended.
@@ -196,6 +197,7 @@ impl Store for MemoryStore {
             serials: inner.serials.clone().into_iter().collect(),
             edits: edits.collect(),
             seen: inner.ledger.clone().map(|ledger| Seen { ledger, promises, health, trials, ..Seen::default() }),
+            copies: inner.copies.values().cloned().collect(),
             tokens: inner.tokens.values().cloned().collect(),
         })
     }
@@ -219,6 +221,23 @@ impl Store for MemoryStore {
         for key in seen.health_gone {
             inner.health.remove(&key);
         }
+        Ok(())
+    }
+
+    async fn keep_copy(&self, copy: CopyRow) -> Result<(), StoreError> {
+        self.inner().copies.insert(copy.zone.clone(), copy);
+        Ok(())
+    }
+
+    async fn confirm_copy(&self, zone: &Name, confirmed_unix_ms: u64) -> Result<(), StoreError> {
+        if let Some(copy) = self.inner().copies.get_mut(zone) {
+            copy.confirmed_unix_ms = confirmed_unix_ms;
+        }
+        Ok(())
+    }
+
+    async fn keep_copies_of(&self, zones: &[Name]) -> Result<(), StoreError> {
+        self.inner().copies.retain(|zone, _| zones.contains(zone));
         Ok(())
     }
 

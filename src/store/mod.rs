@@ -33,6 +33,8 @@ pub struct Loaded {
     pub seen: Option<Seen>,
     /// API tokens.
     pub tokens: Vec<TokenRow>,
+    /// Copies of zones.
+    pub copies: Vec<CopyRow>,
 }
 
 /// One atomic change.
@@ -127,6 +129,17 @@ pub struct Seen {
     pub trials: Vec<(String, String)>,
     /// Switches whose test is over (save only).
     pub trials_gone: Vec<String>,
+}
+
+/// A zone as its primary gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyRow {
+    /// The zone.
+    pub zone: Name,
+    /// Its records in `state::v1` form.
+    pub body: Vec<u8>,
+    /// When a primary confirmed it last, wall clock, milliseconds.
+    pub confirmed_unix_ms: u64,
 }
 
 /// One API token; only its hash is kept.
@@ -270,6 +283,12 @@ pub trait Store: Send + Sync + 'static {
     async fn commit(&self, commit: Commit) -> Result<(), StoreError>;
     /// Saves what was observed (each second).
     async fn save_seen(&self, seen: Seen) -> Result<(), StoreError>;
+    /// Keeps a copy of a zone, in place of an earlier one.
+    async fn keep_copy(&self, copy: CopyRow) -> Result<(), StoreError>;
+    /// Keeps when a primary confirmed the copy last.
+    async fn confirm_copy(&self, zone: &Name, confirmed_unix_ms: u64) -> Result<(), StoreError>;
+    /// Forgets the copies of all zones but these.
+    async fn keep_copies_of(&self, zones: &[Name]) -> Result<(), StoreError>;
     /// Audit rows, newest first.
     async fn history(&self, query: HistoryQuery) -> Result<Vec<AuditRow>, StoreError>;
     /// The reply remembered for a key, if it is not older than 24 h at `now_unix_ms`.

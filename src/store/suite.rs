@@ -1,8 +1,8 @@
 //! What every store must do, written once and run against each of them.
 
 use super::{
-    AUDIT_KEPT_MS, AuditRow, Commit, Condition, CookieRow, EditRow, HistoryQuery, IdempotencyRow, REPLIES_KEPT_MS,
-    Seen, Store, StoreError, TokenRow,
+    AUDIT_KEPT_MS, AuditRow, Commit, Condition, CookieRow, CopyRow, EditRow, HistoryQuery, IdempotencyRow,
+    REPLIES_KEPT_MS, Seen, Store, StoreError, TokenRow,
 };
 use crate::dns::{Name, RecordType};
 use serde_json::json;
@@ -78,6 +78,7 @@ pub(super) async fn run<S: Store>(mut new: impl FnMut() -> S) {
     a_page_never_splits_a_revision(&new()).await;
     tokens_come_and_go(&new()).await;
     cookie_secrets_are_replaced(&new()).await;
+    copies_of_zones_are_replaced_confirmed_and_forgotten(&new()).await;
     what_was_seen_is_merged(&new()).await;
     old_rows_are_pruned(&new()).await;
     of_many_commits_on_one_revision_one_wins(&std::sync::Arc::new(new())).await;
@@ -204,6 +205,22 @@ async fn cookie_secrets_are_replaced(store: &impl Store) {
         store.put_cookie_secrets(row.clone()).await.unwrap();
         assert_eq!(store.cookie_secrets().await.unwrap(), Some(row));
     }
+}
+
+async fn copies_of_zones_are_replaced_confirmed_and_forgotten(store: &impl Store) {
+    let copy = |zone: &str, body: &[u8], confirmed_unix_ms| CopyRow {
+        zone: zone.parse().unwrap(),
+        body: body.to_vec(),
+        confirmed_unix_ms,
+    };
+    for row in [copy("a.test.", b"old", 1), copy("b.test.", b"\0other", 2), copy("a.test.", b"new", 3)] {
+        store.keep_copy(row).await.unwrap();
+    }
+    store.confirm_copy(&"b.test.".parse().unwrap(), 9).await.unwrap();
+    let kept = async || store.load().await.unwrap().copies;
+    assert_eq!(kept().await, [copy("a.test.", b"new", 3), copy("b.test.", b"\0other", 9)]);
+    store.keep_copies_of(&["b.test.".parse().unwrap()]).await.unwrap();
+    assert_eq!(kept().await, [copy("b.test.", b"\0other", 9)]);
 }
 
 async fn tokens_come_and_go(store: &impl Store) {

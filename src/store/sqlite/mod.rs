@@ -7,6 +7,7 @@
 
 mod backup;
 mod conditions;
+mod copies;
 mod fault;
 mod folder;
 mod read;
@@ -29,8 +30,10 @@ use self::folder::Folder;
 use self::write::Write;
 use self::writer::Job;
 use super::{
-    AuditRow, Commit, Condition, CookieRow, HistoryQuery, IdempotencyRow, Loaded, Seen, Store, StoreError, TokenRow,
+    AuditRow, Commit, Condition, CookieRow, CopyRow, HistoryQuery, IdempotencyRow, Loaded, Seen, Store, StoreError,
+    TokenRow,
 };
+use crate::dns::Name;
 use async_trait::async_trait;
 use std::path::Path;
 use std::sync::Arc;
@@ -125,7 +128,7 @@ impl Drop for SqliteStore {
 impl Store for SqliteStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
         let mut loaded = self.ask(Job::Load).await?;
-        loaded.seen = send(self.keeper.as_ref(), seen::Job::Load).await?;
+        (loaded.seen, loaded.copies) = send(self.keeper.as_ref(), seen::Job::Load).await?;
         Ok(loaded)
     }
 
@@ -140,6 +143,20 @@ impl Store for SqliteStore {
     async fn save_seen(&self, seen: Seen) -> Result<(), StoreError> {
         self.tick();
         send(self.keeper.as_ref(), |reply| seen::Job::Save(seen, reply)).await
+    }
+
+    async fn keep_copy(&self, copy: CopyRow) -> Result<(), StoreError> {
+        send(self.keeper.as_ref(), |reply| seen::Job::KeepCopy(copy, reply)).await
+    }
+
+    async fn confirm_copy(&self, zone: &Name, confirmed_unix_ms: u64) -> Result<(), StoreError> {
+        let zone = zone.to_string();
+        send(self.keeper.as_ref(), |reply| seen::Job::ConfirmCopy(zone, confirmed_unix_ms, reply)).await
+    }
+
+    async fn keep_copies_of(&self, zones: &[Name]) -> Result<(), StoreError> {
+        let zones = zones.iter().map(ToString::to_string).collect();
+        send(self.keeper.as_ref(), |reply| seen::Job::KeepCopiesOf(zones, reply)).await
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<Vec<AuditRow>, StoreError> {

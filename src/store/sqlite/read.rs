@@ -4,11 +4,12 @@ use super::fault::Fault;
 use super::rows::{self, check_row};
 use crate::dns::{Name, RecordType};
 use crate::store::{
-    AuditRow, CookieRow, EditRow, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow, Loaded, REPLIES_KEPT_MS, Seen,
-    TokenRow,
+    AuditRow, CookieRow, CopyRow, EditRow, HISTORY_PAGE_MAX, HistoryQuery, IdempotencyRow, Loaded, REPLIES_KEPT_MS,
+    Seen, TokenRow,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use std::collections::HashMap;
 
 /// Where a state file stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +104,23 @@ pub(super) fn seen(conn: &Connection) -> Result<Option<Seen>, Fault> {
         Ok(())
     })?;
     Ok(Some(seen))
+}
+
+/// Copies of zones; one that was never confirmed is as old as can be.
+pub(super) fn copies(conn: &Connection) -> Result<Vec<CopyRow>, Fault> {
+    let mut confirmed = HashMap::new();
+    rows::read(conn, &rows::CONFIRMED, |row| {
+        confirmed.insert(row.get::<_, String>(0)?, unsigned(row, 1)?);
+        Ok(())
+    })?;
+    let mut found = Vec::new();
+    rows::read(conn, &rows::COPIES, |row| {
+        let text: String = row.get(0)?;
+        let zone = text.parse().map_err(|err| Fault::Damaged(format!("`{text}` is no zone name: {err}")))?;
+        found.push(CopyRow { zone, body: row.get(1)?, confirmed_unix_ms: confirmed.get(&text).copied().unwrap_or(0) });
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// One page of audit rows, newest first, rounded up to whole revisions.

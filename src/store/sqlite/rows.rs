@@ -56,6 +56,11 @@ pub(super) const HEALTH: Table = Table { name: "health", columns: &["target", "b
 /// The A/B test of each switch that has one.
 pub(super) const TRIALS: Table = Table { name: "trial", columns: &["switch", "body"] };
 
+/// Copies of zones.
+pub(super) const COPIES: Table = Table { name: "copy", columns: &["zone", "body"] };
+/// When each copy was confirmed last.
+pub(super) const CONFIRMED: Table = Table { name: "confirmed", columns: &["zone", "at_unix_ms"] };
+
 /// A number as SQLite stores it; ours never reach the sign bit (milliseconds, counters).
 pub(super) fn number(n: u64) -> Value {
     Value::Integer(i64::try_from(n).unwrap_or(i64::MAX))

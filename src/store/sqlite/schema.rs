@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The format this program writes (`PRAGMA user_version`).
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// Longer than a person's `sqlite3` query holds the file, shorter than an operator's patience.
 const BUSY: Duration = Duration::from_secs(2);
@@ -41,6 +41,14 @@ CREATE TABLE IF NOT EXISTS edit (
 const TRIALS: &str = "
 CREATE TABLE IF NOT EXISTS trial (
     switch TEXT PRIMARY KEY, body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// Format 4: copies of zones. When they were confirmed is written far more often than they are.
+const COPIES: &str = "
+CREATE TABLE IF NOT EXISTS copy (
+    zone TEXT PRIMARY KEY, body BLOB NOT NULL, sum INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS confirmed (
+    zone TEXT PRIMARY KEY, at_unix_ms INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// `state.db` and its copy.
@@ -82,8 +90,8 @@ CREATE TABLE token (
 /// `seen.db`.
 pub(super) const SEEN_KIND: Kind = Kind {
     application: 0x5469_6453, // "TidS"
-    tables: &[&rows::LEDGER, &rows::PROMISES, &rows::HEALTH, &rows::TRIALS],
-    upgrades: &[(3, TRIALS)],
+    tables: &[&rows::LEDGER, &rows::PROMISES, &rows::HEALTH, &rows::TRIALS, &rows::COPIES, &rows::CONFIRMED],
+    upgrades: &[(3, TRIALS), (4, COPIES)],
     ddl: "
 CREATE TABLE seen_ledger (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT;
 CREATE TABLE promises (switch TEXT PRIMARY KEY, body TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -8,11 +8,11 @@ use super::fault::Fault;
 use super::folder::{Folder, SEEN};
 use super::rows::{self, number, text};
 use super::schema::{self, Found, SEEN_KIND, Sharing};
-use super::{read, writer::Reply};
+use super::{copies, read, writer::Reply};
 use crate::clock;
-use crate::store::{Seen, StoreError};
+use crate::store::{CopyRow, Seen, StoreError};
 use rusqlite::{Connection, TransactionBehavior};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -22,8 +22,11 @@ const PAGES_PER_CHECKPOINT: u32 = 256;
 /// One thing to do.
 #[derive(Debug)]
 pub(super) enum Job {
-    Load(Reply<Option<Seen>>),
+    Load(Reply<(Option<Seen>, Vec<CopyRow>)>),
     Save(Seen, Reply<()>),
+    KeepCopy(CopyRow, Reply<()>),
+    ConfirmCopy(String, u64, Reply<()>),
+    KeepCopiesOf(HashSet<String>, Reply<()>),
 }
 
 /// The owner of `seen.db`.
@@ -65,15 +68,19 @@ impl Keeper {
             match job {
                 Job::Load(reply) => drop(reply.send(self.load())),
                 Job::Save(seen, reply) => drop(reply.send(self.save(seen))),
+                Job::KeepCopy(copy, reply) => drop(reply.send(self.write(|conn| copies::keep(conn, &copy)))),
+                Job::ConfirmCopy(zone, at, reply) => {
+                    drop(reply.send(self.write(|conn| copies::confirm(conn, &zone, at))));
+                }
+                Job::KeepCopiesOf(zones, reply) => drop(reply.send(self.write(|conn| copies::keep_of(conn, &zones)))),
             }
         }
     }
 
-    fn load(&mut self) -> Result<Option<Seen>, StoreError> {
-        match &self.conn {
-            Some(conn) => read::seen(conn).map_err(|fault| self.folder.explain(fault)),
-            None => Ok(None),
-        }
+    fn load(&mut self) -> Result<(Option<Seen>, Vec<CopyRow>), StoreError> {
+        let Some(conn) = &self.conn else { return Ok((None, Vec::new())) };
+        let both = read::seen(conn).and_then(|seen| Ok((seen, read::copies(conn)?)));
+        both.map_err(|fault| self.folder.explain(fault))
     }
 
     fn save(&mut self, seen: Seen) -> Result<(), StoreError> {
@@ -87,13 +94,19 @@ impl Keeper {
         trials.extend(seen.trials.into_iter().map(|(switch, body)| (switch, Some(body))));
         trials.extend(seen.trials_gone.into_iter().map(|switch| (switch, None)));
         let unsaved = std::mem::take(&mut self.unsaved);
-        let result = match self.connection() {
-            Ok(conn) => put(conn, &seen.ledger, &unsaved).map_err(|fault| self.folder.explain(fault)),
-            Err(err) => Err(err),
-        };
+        let result = self.write(|conn| put(conn, &seen.ledger, &unsaved));
         if result.is_err() {
             self.unsaved = unsaved;
         }
+        result
+    }
+
+    /// Writes something; after a failure the file is opened anew.
+    fn write(&mut self, write: impl FnOnce(&mut Connection) -> Result<(), Fault>) -> Result<(), StoreError> {
+        let result = match self.connection() {
+            Ok(conn) => write(conn).map_err(|fault| self.folder.explain(fault)),
+            Err(err) => Err(err),
+        };
         if matches!(result, Err(StoreError::Failed(_))) {
             self.conn = None;
         }

@@ -69,7 +69,7 @@ async fn a_newer_format_is_refused_by_number_and_left_alone() {
     conn.pragma_update(None, "user_version", 99).unwrap();
     drop(conn);
     match SqliteStore::open(&scratch.folder()) {
-        Err(StoreError::Newer { found: 99, known: 3, path }) => assert_eq!(path, scratch.file("state.db")),
+        Err(StoreError::Newer { found: 99, known: 4, path }) => assert_eq!(path, scratch.file("state.db")),
         other => panic!("a newer format must be refused: {other:?}"),
     }
     assert!(names(&scratch.folder(), "damaged").is_empty());
