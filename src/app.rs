@@ -202,6 +202,12 @@ pub async fn start(config: &ServerConfig, store: Arc<dyn Store>) -> Result<Runni
         started.secondaries.clone(),
         until(stopped.clone()),
     )));
+    workers.push(tokio::spawn(transfer::keep_copies(
+        room.clone(),
+        started.copies_wanted.clone(),
+        started.copies.clone(),
+        until(stopped.clone()),
+    )));
     workers.push(tokio::spawn(transfer::run(room, deferred, until(stopped.clone()))));
     let listening = bound.start(&started.snapshots, &cells)?;
     let first_token = admin::tokens::bootstrap(&started.handle, &config.state).await?;

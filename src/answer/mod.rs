@@ -15,6 +15,8 @@ mod steered;
 #[cfg(test)]
 mod tests;
 
+pub use resolve::why_closed;
+
 use crate::dns::compose::Reply;
 use crate::dns::cookie::Cookies;
 use crate::dns::edns::{ExtendedError, Keepalive, ReplyOpt, SentSubnet, UDP_PAYLOAD};

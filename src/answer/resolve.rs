@@ -26,6 +26,15 @@ pub(super) enum Next {
     Follow(usize),
 }
 
+/// What is said of a zone that has nothing to answer from.
+#[must_use]
+pub fn why_closed(why: Closed) -> ExtendedError {
+    match why {
+        Closed::NotLoaded => ExtendedError::ZoneNotLoaded,
+        Closed::Expired => ExtendedError::ZoneExpired,
+    }
+}
+
 impl<'a> Answering<'a, '_> {
     /// Answers the question from our zones, going on from where it has come to.
     pub(super) fn resolve(&mut self, start: Option<(Located<'a>, Probe)>) {
@@ -51,10 +60,7 @@ impl<'a> Answering<'a, '_> {
     #[cold]
     fn fail(&mut self, why: Closed) {
         self.rcode = Rcode::SERVFAIL;
-        self.error = Some(match why {
-            Closed::NotLoaded => ExtendedError::ZoneNotLoaded,
-            Closed::Expired => ExtendedError::ZoneExpired,
-        });
+        self.error = Some(why_closed(why));
     }
 
     /// The zone the current name belongs to. The DS records of a zone belong to its parent, where we

@@ -8,8 +8,8 @@ use crate::drain::DrainState;
 use crate::health::Health;
 use crate::hooks::{HookCounts, HookTotals};
 use crate::metrics::exposition::{
-    DnstapGauges, Gauges, GeoGauges, GuestGauges, HookCounters, MemberGauges, PoolGauges, SecondaryGauges, ShareGauges,
-    SwitchGauges, expose,
+    CopyGauges, DnstapGauges, Gauges, GeoGauges, GuestGauges, HookCounters, MemberGauges, PoolGauges, SecondaryGauges,
+    ShareGauges, SwitchGauges, expose,
 };
 use crate::metrics::{ProcessFigures, Registry};
 use crate::rollout::share::HonestShare;
@@ -88,9 +88,21 @@ fn from_status(status: &Status) -> Gauges {
         geo: status.geo.iter().map(database).collect(),
         geo_refused: status.geo_refused.is_some(),
         secondaries: status.zones.iter().flat_map(secondaries).collect(),
+        copies: status.zones.iter().filter_map(copy).collect(),
         switches: status.switches.iter().map(switch).collect(),
         ..Gauges::default()
     }
+}
+
+fn copy(zone: &ZoneView) -> Option<CopyGauges> {
+    let copy = zone.copy.as_ref()?;
+    let seconds = |unix_ms: Option<u64>| std::time::Duration::from_millis(unix_ms.unwrap_or(0)).as_secs_f64();
+    Some(CopyGauges {
+        zone: zone.apex.clone(),
+        served: copy.good_until_unix_ms.is_some(),
+        confirmed_s: seconds(copy.confirmed_unix_ms),
+        good_until_s: seconds(copy.good_until_unix_ms),
+    })
 }
 
 fn secondaries(zone: &ZoneView) -> impl Iterator<Item = SecondaryGauges> {

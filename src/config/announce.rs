@@ -102,6 +102,14 @@ impl Announcement {
             let remedy = "name a nameserver that lies in one of the zones, or announce it where its name is served";
             return refuse(findings, format!("no zone here holds `{shown}`"), remedy);
         };
+        if !zone.primaries.is_empty() {
+            let message = format!("`{shown}` lies in `{}`, which is a copy of its primaries'", bare(&zone.apex));
+            return refuse(
+                findings,
+                message,
+                "announce it there, or name a nameserver that lies in a zone of this server",
+            );
+        }
         if zone.switches.iter().any(|marked| marked.switch.owners.contains(&owner)) {
             return refuse(findings, format!("`{}` is steered by a switch", bare(&owner)), "remove it from `owners`");
         }

@@ -8,6 +8,7 @@ mod announce;
 mod arrivals;
 mod check;
 mod claims;
+mod copy;
 mod findings;
 mod folder;
 mod idle;
@@ -279,7 +280,11 @@ fn define(zones: Vec<ReadZone>) -> Vec<Arc<ZoneDefinition>> {
                 plans.extend(marked.plan.map(|plan| (Arc::clone(&marked.switch.name), plan)));
                 switches.push(Arc::new(marked.switch));
             }
-            let mut definition = ZoneDefinition::compile(zone.apex, &zone.text, zone.serial, switches, zone.max_moving);
+            let mut definition = if zone.primaries.is_empty() {
+                ZoneDefinition::compile(zone.apex, &zone.text, zone.serial, switches, zone.max_moving)
+            } else {
+                ZoneDefinition::copy_of(zone.apex, zone.primaries)
+            };
             definition.plans = plans;
             definition.transfer = zone.transfer;
             Arc::new(definition)

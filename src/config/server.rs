@@ -18,6 +18,7 @@ use crate::state::{AnswerSettings, UpdateRules};
 pub use protection::{CookieMode, DnstapConfig, DnstapTarget, RateConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+pub(super) use transfer::peer;
 pub use transfer::{TransferConfig, TransferForm};
 
 /// Everything `serve` needs to know before it starts.

@@ -1,5 +1,6 @@
 //! One zone: its master file, its `[zone]` table, its switches.
 
+use super::copy;
 use super::findings::{Findings, Scope};
 use super::folder::{Folder, ZoneFiles, read_limited};
 use super::master;
@@ -9,7 +10,7 @@ use super::switch::{Marked, bare};
 use super::v1::{self, ZoneForm, written_order};
 use super::value::Addresses;
 use crate::dns::{Name, RecordType};
-use crate::state::TransferOverride;
+use crate::state::{Peer, TransferOverride};
 use crate::zone::{LineRef, ZoneText};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -38,6 +39,8 @@ pub(super) struct ReadZone {
     pub(super) max_moving: Option<u32>,
     /// Who may take it, and who is told.
     pub(super) transfer: TransferOverride,
+    /// Whom its data are taken from, if they are.
+    pub(super) primaries: Vec<Peer>,
 }
 
 /// Reads one zone and judges it by itself. What it returns is whole only when nothing was found.
@@ -53,6 +56,7 @@ pub(super) fn read_zone(files: &ZoneFiles, folder: &Folder) -> (Option<ReadZone>
         switches: Vec::new(),
         max_moving: None,
         transfer: TransferOverride::default(),
+        primaries: Vec::new(),
     };
     if let Some(path) = &files.master
         && let Some(text) = master::read(path, &files.apex, folder, &mut findings)
@@ -69,7 +73,11 @@ pub(super) fn read_zone(files: &ZoneFiles, folder: &Folder) -> (Option<ReadZone>
         zone_form = parts::read_switches(&source, v1::PART, &zone.apex, folder, &mut zone.switches, &mut findings);
         if let Some((source, form)) = &zone_form {
             let mut scope = Scope { source, findings: &mut findings };
-            zone.max_moving = judge_zone_form(&mut scope, form, files, &mut zone.text);
+            if let Some(texts) = &form.get_ref().primaries {
+                zone.primaries = copy::judge(texts, form, files, &zone.switches, folder.keys.as_ref(), &mut scope);
+            } else {
+                zone.max_moving = judge_zone_form(&mut scope, form, files, &mut zone.text);
+            }
             if let Some(transfer) = &form.get_ref().transfer {
                 zone.transfer = transfer.judge_of_zone(folder.keys.as_ref(), &mut scope);
             }
@@ -133,7 +141,7 @@ fn judge_zone_form(
 }
 
 /// The keys that make records, where they are given.
-fn soa_keys(form: &ZoneForm) -> Vec<(&'static str, Range<usize>)> {
+pub(super) fn soa_keys(form: &ZoneForm) -> Vec<(&'static str, Range<usize>)> {
     let keys = [
         ("ns", form.ns.as_ref().and_then(|ns| ns.0.first()).map(Spanned::span)),
         ("hostmaster", form.hostmaster.as_ref().map(Spanned::span)),

@@ -119,8 +119,9 @@ impl Control {
         self.follow_rollouts(if change.definitions.is_some() { None } else { Some(&names) });
         if change.definitions.is_some() {
             self.secondaries.follow_definitions(&self.desired.definitions);
-            self.catalogue = crate::state::Catalogue::build(&self.desired.definitions, &self.desired.edited);
+            self.catalogue = crate::state::Catalogue::build(&self.desired);
             self.follow_guests(None);
+            self.follow_copies();
         } else if !moved.is_empty() {
             self.follow_guests(Some(&moved));
         }

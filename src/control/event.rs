@@ -1,5 +1,6 @@
 //! Everything that can reach the control task: one closed enum, handled in order.
 
+use super::copies::CopyReport;
 use super::handle::{Ask, Refused, Reloading, Replied};
 use crate::health::{IdleReport, ProbeReport};
 use crate::rollout::{EvidenceReport, HookReport};
@@ -29,6 +30,8 @@ pub enum Event {
     HookAnswered(HookReport),
     /// A secondary was asked for its serial.
     SecondaryShown(SecondaryReport),
+    /// The primaries of a zone were asked.
+    CopyBrought(CopyReport),
     /// The files were read for a reload.
     Loaded(Box<LoadedFiles>),
     /// Nobody answers from a snapshot older than this view any more.

@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod change;
+mod copies;
 pub mod event;
 mod geo;
 pub mod handle;
@@ -24,7 +25,9 @@ mod tick;
 mod trials;
 pub mod updates;
 mod view;
+mod zone_report;
 
+pub use copies::CopyReport;
 pub use handle::{Asked, Caller, Handle, IdempotencyKey, Refused, Reloading, Replied};
 pub use start::{Start, StartError, Started};
 pub use task::Loader;

@@ -86,7 +86,7 @@ impl Control {
 
     /// Compiles everything anew: after a start and a reload.
     pub(super) fn publish_all(&mut self, now: Moment) -> Superseded {
-        let catalogue = Catalogue::build(&self.desired.definitions, &self.desired.edited);
+        let catalogue = Catalogue::build(&self.desired);
         let before = std::mem::replace(&mut self.catalogue, catalogue);
         self.slots.extend(&self.catalogue);
         self.targets.send_replace(self.watch.targets());

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use super::zone_report::{CopyView, GeoView, SecondaryView, ZoneView};
 pub use crate::drain::DrainReport;
 
 /// Everything there is to see.
@@ -39,62 +40,6 @@ pub struct Status {
     pub geo_refused: Option<String>,
     /// Sorted by name.
     pub switches: Vec<SwitchView>,
-}
-
-/// One database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GeoView {
-    /// `country` or `asn`.
-    pub kind: String,
-    /// The file.
-    pub file: String,
-    /// What it says it is, such as `GeoLite2-Country`.
-    pub content: String,
-    /// When it was built (RFC 3339).
-    pub built_at: String,
-    /// The same, seconds since 1970.
-    pub built_unix_s: u64,
-    /// How long ago that is, seconds.
-    pub age_s: u64,
-}
-
-/// One zone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ZoneView {
-    /// The top of the zone.
-    pub apex: String,
-    /// The served SOA serial.
-    pub serial: u32,
-    /// The serial the files carry.
-    pub file_serial: u32,
-    /// Sets that dynamic updates (RFC 2136) put in the place of the files'.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub updated_sets: usize,
-    /// Those who are told of its changes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub secondaries: Vec<SecondaryView>,
-}
-
-/// Whether there are none.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
-}
-
-/// A secondary of a zone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct SecondaryView {
-    /// Where it is told and asked.
-    pub address: String,
-    /// The serial it showed last; `None`: none since the start.
-    pub serial: Option<u32>,
-    /// How many steps it is behind the serial that is served.
-    pub behind: Option<u32>,
-    /// When it showed that (RFC 3339).
-    pub shown_at: Option<String>,
-    /// Why it does not answer, while it does not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<String>,
 }
 
 /// One switch.

@@ -1,6 +1,7 @@
 //! From stored state and files to a running control task.
 
 use super::arrivals::Arrivals;
+use super::copies::CopyReport;
 use super::event::Event;
 use super::handle::Handle;
 use super::observe::Watch;
@@ -16,7 +17,7 @@ use crate::moment::Moment;
 use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};
 use crate::state::{
-    Catalogue, Definitions, Desired, EditedSet, EditedZones, Observed, Rejection, SecondaryReport, SetKey,
+    Catalogue, CopyTask, Definitions, Desired, EditedSet, EditedZones, Observed, Rejection, SecondaryReport, SetKey,
     TransferRules, TransferTable, apply, initial_serials, serials, v1,
 };
 use crate::steering::{DiscoveryReport, DiscoveryTask, GeoReport};
@@ -73,6 +74,10 @@ pub struct Started {
     pub hook_reports: mpsc::Sender<HookReport>,
     /// For what secondaries show.
     pub secondaries: mpsc::Sender<SecondaryReport>,
+    /// For what primaries bring.
+    pub copies: mpsc::Sender<CopyReport>,
+    /// Which zones to keep copies of.
+    pub copies_wanted: watch::Receiver<Arc<[CopyTask]>>,
     /// Who may take which zone.
     pub transfers: watch::Receiver<Arc<TransferTable>>,
     /// The number of the snapshot that was published last.
@@ -135,6 +140,8 @@ impl Start {
         let (evidence_in, evidence) = mpsc::channel(256);
         let (hook_reports, hooks) = mpsc::channel(64);
         let (secondaries_in, secondaries) = mpsc::channel(64);
+        let (copies_in, copies) = mpsc::channel(64);
+        let (copies_wanted, copies_out) = watch::channel(Arc::from([]));
         let (published, published_out) = watch::channel(0);
         let table = Arc::new(TransferTable::of_zones(&self.transfers, &desired.definitions));
         let (transfers, transfers_out) = watch::channel(table);
@@ -196,11 +203,12 @@ impl Start {
             arrivals: Arrivals::default(),
             discovery_wanted,
             published,
+            copies_wanted,
             secondaries: Secondaries::new(self.transfers, transfers),
         };
         let control = control.pick_up(&loaded, now);
         let handle = Handle::new(asks_in, happenings, snapshots.clone());
-        let inputs = Inputs { asks, events, probes, idle, geo, evidence, hooks, discovery, secondaries };
+        let inputs = Inputs { asks, events, probes, idle, geo, evidence, hooks, discovery, secondaries, copies };
         let task = tokio::spawn(control.run(inputs));
         Ok(Started {
             handle,
@@ -215,6 +223,8 @@ impl Start {
             discovery: discovery_in,
             discovery_wanted: discovery_out,
             secondaries: secondaries_in,
+            copies: copies_in,
+            copies_wanted: copies_out,
             transfers: transfers_out,
             published: published_out,
             targets: targets_out,
@@ -252,7 +262,7 @@ impl Control {
     /// Restores health and promises, and publishes the first snapshot.
     fn pick_up(mut self, loaded: &Loaded, now: Moment) -> Self {
         let saved: BTreeMap<String, String> = loaded.seen.iter().flat_map(|seen| seen.health.iter().cloned()).collect();
-        self.catalogue = Catalogue::build(&self.desired.definitions, &self.desired.edited);
+        self.catalogue = Catalogue::build(&self.desired);
         self.slots.extend(&self.catalogue);
         self.watch.rebuild(&self.catalogue, &self.desired, &saved, now);
         self.watch.judge_all(&mut self.observed);
@@ -263,6 +273,7 @@ impl Control {
         self.publish_all(now);
         self.follow_rollouts(None);
         self.follow_guests(None);
+        self.follow_copies();
         self
     }
 
@@ -294,8 +305,8 @@ impl Control {
         let (desired, _) = desired_from(&loaded, Arc::new(self.desired.definitions.as_written().into_owned()))
             .map_err(|error| StoreError::Failed(error.to_string()))?;
         self.in_doubt = false;
-        let ours = std::mem::replace(&mut self.desired, desired).serials;
-        self.desired.serials = ours;
+        let ours = std::mem::replace(&mut self.desired, desired);
+        (self.desired.serials, self.desired.copies) = (ours.serials, ours.copies);
         self.take_over_serials(&loaded);
         let now = clock::now();
         self.watch.rebuild(&self.catalogue, &self.desired, &BTreeMap::new(), now);
@@ -414,6 +425,7 @@ fn desired_from(loaded: &Loaded, definitions: Arc<Definitions>) -> Result<(Desir
             switches.insert(name.as_str().into(), kept);
         }
     }
+    desired.copies = super::copies::kept(loaded, &desired.definitions);
     desired.edited = edits_from(loaded, &desired.definitions, &mut notes)?;
     for note in &notes {
         tracing::warn!("{note}");

@@ -1,6 +1,7 @@
 //! The control task: takes events in order, owns all mutable state.
 
 use super::arrivals::Arrivals;
+use super::copies::CopyReport;
 use super::event::{Event, LoadedFiles};
 use super::handle::{Ask, Caller, Refused, Reloading, Replied};
 use super::observe::Watch;
@@ -18,7 +19,7 @@ use crate::metrics::cells::Registry;
 use crate::moment::Moment;
 use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{SnapshotCell, Superseded};
-use crate::state::{Catalogue, Command, Definitions, Desired, Observed, Request, SecondaryReport};
+use crate::state::{Catalogue, Command, CopyTask, Definitions, Desired, Observed, Request, SecondaryReport};
 use crate::steering::{DiscoveryReport, DiscoveryTask, GeoReport};
 use crate::store::{AuditRow, Commit, Condition, Store, StoreError, TokenRow};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -53,6 +54,7 @@ pub(super) struct Inputs {
     pub(super) hooks: mpsc::Receiver<HookReport>,
     pub(super) discovery: mpsc::Receiver<DiscoveryReport>,
     pub(super) secondaries: mpsc::Receiver<SecondaryReport>,
+    pub(super) copies: mpsc::Receiver<CopyReport>,
 }
 
 /// Everything the control task owns.
@@ -121,6 +123,8 @@ pub(super) struct Control {
     pub(super) published: watch::Sender<u64>,
     /// Who may take zones, and who does.
     pub(super) secondaries: Secondaries,
+    /// Which zones to keep copies of.
+    pub(super) copies_wanted: watch::Sender<Arc<[CopyTask]>>,
 }
 
 impl Control {
@@ -141,6 +145,7 @@ impl Control {
                 Some(report) = inputs.hooks.recv() => Event::HookAnswered(report),
                 Some(report) = inputs.discovery.recv() => Event::Discovered(report),
                 Some(report) = inputs.secondaries.recv() => Event::SecondaryShown(report),
+                Some(report) = inputs.copies.recv() => Event::CopyBrought(report),
             };
             if let Event::Shutdown(done) = event {
                 self.fold_all();
@@ -166,6 +171,7 @@ impl Control {
             Event::HookAnswered(report) => self.hook_answered(report).await,
             Event::Discovered(report) => self.discovered(report, clock::now()).await,
             Event::SecondaryShown(report) => self.secondary_shown(report),
+            Event::CopyBrought(report) => self.copy_brought(report, clock::now()),
             Event::Loaded(loaded) => self.loaded(*loaded).await,
             Event::Quiet { view, touched } => self.quiet(view, touched.as_deref()),
             Event::Answering(done) => {

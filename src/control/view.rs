@@ -55,6 +55,7 @@ impl Control {
                     file_serial: zone.file_serial,
                     updated_sets: self.desired.edited.get(&zone.apex).map_or(0, |edited| edited.sets.len()),
                     secondaries: self.secondary_views(zone),
+                    copy: self.copy_view(zone),
                 })
                 .collect(),
             switches,
@@ -99,6 +100,7 @@ impl Control {
                 ));
             }
         }
+        alarms.extend(self.copy_alarms());
         if let Some(why) = &self.geo_trouble {
             alarms.push(format!("newer databases of networks are refused, answers go on by the last good ones: {why}"));
         }

@@ -1,7 +1,6 @@
 //! The part of a snapshot that only a reload changes: zones, steered names, where each switch stands.
 
-use super::definitions::Definitions;
-use super::edits::EditedZones;
+use super::runtime::Desired;
 use crate::dns::{Name, Qname, RecordType};
 use crate::snapshot::{OwnerRole, SteeredOwner};
 use crate::steering::{Pool, Switch};
@@ -37,11 +36,11 @@ pub struct Placed {
 impl Catalogue {
     /// Indexes all definitions, whose zones are compiled already.
     #[must_use]
-    pub fn build(definitions: &Definitions, edited: &EditedZones) -> Self {
+    pub fn build(desired: &Desired) -> Self {
         let (mut owners, mut named) = (Vec::new(), Vec::new());
         let mut zones = Vec::new();
         let mut catalogue = Self::default();
-        for definition in &definitions.zones {
+        for definition in &desired.definitions.zones {
             let first = owners.len();
             for switch in &definition.switches {
                 let index = number(catalogue.switches.len());
@@ -50,8 +49,7 @@ impl Catalogue {
                 owners.extend(named.drain(..).map(|(_, owner)| owner));
             }
             catalogue.zone_by_apex.insert(definition.apex.clone(), number(zones.len()));
-            let data = edited.get(&definition.apex).map_or(&definition.data, |edited| &edited.data);
-            zones.push((data.clone(), number(first)));
+            zones.push((desired.data_of(definition).clone(), number(first)));
         }
         let mut by_name: Box<[u32]> = (0..number(catalogue.switches.len())).collect();
         by_name.sort_by_key(|index| &catalogue.switches[*index as usize].switch.name);

@@ -2,11 +2,11 @@
 
 use super::catalogue::steered_names;
 use super::guests::{Guest, seated};
-use super::transfers::TransferOverride;
+use super::transfers::{Peer, TransferOverride};
 use crate::dns::Name;
 use crate::rollout::Plan;
 use crate::steering::{GeoDatabases, GeoError, GeoNetworks, GeoWanted, NetworkRules, RuleMatch, Switch};
-use crate::zone::{SteerId, Zone, ZoneText};
+use crate::zone::{Closed, SteerId, Zone, ZoneText};
 use ipnet::IpNet;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -45,6 +45,8 @@ pub struct ZoneDefinition {
     pub plans: BTreeMap<Arc<str>, Arc<Plan>>,
     /// Who may take the zone and who is told, as far as its files say it.
     pub transfer: TransferOverride,
+    /// Who has the zone's data, when this server keeps a copy of it; else nobody.
+    pub primaries: Arc<[Peer]>,
 }
 
 /// Server-wide answers that do not come from zones.
@@ -174,7 +176,23 @@ impl ZoneDefinition {
             max_moving,
             plans: BTreeMap::new(),
             transfer: TransferOverride::default(),
+            primaries: Arc::default(),
         }
+    }
+
+    /// A zone whose data come from these primaries.
+    #[must_use]
+    pub fn copy_of(apex: Name, primaries: Vec<Peer>) -> Self {
+        let mut definition = Self::compile(apex, &ZoneText::default(), 0, Vec::new(), None);
+        definition.data = Arc::new(Zone::closed(&definition.apex, Closed::NotLoaded));
+        definition.primaries = primaries.into();
+        definition
+    }
+
+    /// Whether its data come from elsewhere.
+    #[must_use]
+    pub fn is_copy(&self) -> bool {
+        !self.primaries.is_empty()
     }
 
     /// Compiles other static records under the same switches.

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod catalogue;
 pub mod command;
 pub mod compile;
+pub mod copies;
 pub mod definitions;
 pub mod edits;
 pub mod guests;
@@ -27,6 +28,7 @@ pub use command::{
     Change, Command, FlipTarget, Registration, Rejection, Request, RolloutStart, RolloutVerb, SplitChange, WeightChange,
 };
 pub use compile::{Compilation, TtlCause, compile_switch};
+pub use copies::{Brought, Copies, CopyTask, ZoneCopy};
 pub use definitions::{AnswerSettings, Definitions, ZoneDefinition};
 pub use edits::{EditedSet, EditedZone, EditedZones, SetKey, ZoneChange};
 pub use guests::{Guest, Lease, Origin};

@@ -1,7 +1,7 @@
 //! The run-time half of the desired state: what operators set since the files were written.
 
 use super::guests::Guest;
-use super::{Definitions, EditedZones, ZoneDefinition};
+use super::{Copies, Definitions, EditedZones, ZoneDefinition};
 use crate::dns::Name;
 use crate::health::Override;
 use crate::moment::Moment;
@@ -26,6 +26,8 @@ pub struct Desired {
     pub serials: BTreeMap<Name, u32>,
     /// Zones whose static data was edited.
     pub edited: EditedZones,
+    /// What there is of zones that are copies.
+    pub copies: Copies,
 }
 
 /// What was set at run time on one switch.
@@ -88,6 +90,7 @@ impl Desired {
         self.revision = change.revision;
         if let Some(definitions) = &change.definitions {
             self.definitions = definitions.clone();
+            self.copies.retain(|apex, _| definitions.zones.iter().any(|zone| zone.is_copy() && zone.apex == *apex));
         }
         let mut moved = self.moved_guests(change);
         for (name, state) in &change.switches {
@@ -109,9 +112,12 @@ impl Desired {
         }
     }
 
-    /// The static data of a zone: as edited, else the files'.
+    /// The static data of a zone: the copy, or as edited, else the files'.
     #[must_use]
     pub fn data_of<'a>(&'a self, definition: &'a ZoneDefinition) -> &'a Arc<Zone> {
+        if definition.is_copy() {
+            return self.copies.get(&definition.apex).map_or(&definition.data, |copy| &copy.data);
+        }
         self.edited.get(&definition.apex).map_or(&definition.data, |edited| &edited.data)
     }
 

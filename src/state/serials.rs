@@ -4,10 +4,14 @@ use super::command::Rejection;
 use super::definitions::ZoneDefinition;
 use super::runtime::Desired;
 use crate::dns::{Name, serial};
+use crate::zone::Soa;
 
 /// The next serial of a zone: the larger, by RFC 1982, of the file's and the last one + 1.
 #[must_use]
 pub fn advance(desired: &Desired, zone: &ZoneDefinition) -> u32 {
+    if zone.is_copy() {
+        return current(desired, zone);
+    }
     match desired.serials.get(&zone.apex) {
         None => zone.file_serial,
         Some(last) => {
@@ -23,9 +27,12 @@ pub const fn newest(a: u32, b: u32) -> u32 {
     serial::newest(a, b)
 }
 
-/// The serial a zone is served with.
+/// The serial a zone is served with: of a copy, its own; 0 when there is none.
 #[must_use]
 pub fn current(desired: &Desired, zone: &ZoneDefinition) -> u32 {
+    if zone.is_copy() {
+        return desired.data_of(zone).soa().map_or(0, Soa::file_serial);
+    }
     desired.serials.get(&zone.apex).copied().unwrap_or(zone.file_serial)
 }
 

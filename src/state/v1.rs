@@ -4,10 +4,13 @@
 //! refused by name, so that an older program never half-reads newer state.
 
 use super::{EditedSet, Guest, Hold, Lease, Origin, Split, SwitchState};
+use crate::dns::message::read_name;
+use crate::dns::{Name, RecordType};
 use crate::health::Override;
 use crate::moment::Moment;
 use crate::rollout::record::{RecordError, RolloutV1};
 use crate::steering::{Given, Member};
+use crate::zone::{LineRef, Zone, ZoneText};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -17,6 +20,9 @@ use std::sync::Arc;
 
 /// The version number rows carry.
 pub const VERSION: u32 = 1;
+
+/// The version a kept copy of a zone begins with.
+const COPY_VERSION: u8 = 1;
 
 /// Why a stored text is not a switch state.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +157,42 @@ pub fn decode_edit(text: &str) -> Result<EditedSet, DecodeError> {
     let rdata = |text: &String| STANDARD.decode(text).map(Vec::into_boxed_slice).map_err(DecodeError::Base64);
     let rdatas = form.rdatas.iter().map(rdata).collect::<Result<_, _>>()?;
     Ok(EditedSet { ttl: form.ttl, rdatas, at_unix_ms: form.at_unix_ms, by: form.by })
+}
+
+/// Encodes a copy of a zone: the version, then owner, type, TTL, length and RDATA of each record, as in messages
+/// but for the class and without compression.
+#[must_use]
+pub fn encode_copy(zone: &Zone) -> Vec<u8> {
+    let mut octets = vec![COPY_VERSION];
+    for (owner, set) in zone.rrsets() {
+        for rdata in set.rdatas() {
+            octets.extend_from_slice(owner.wire());
+            octets.extend_from_slice(&set.rtype.0.to_be_bytes());
+            octets.extend_from_slice(&set.ttl().to_be_bytes());
+            octets.extend_from_slice(&u16::try_from(rdata.len()).unwrap_or(u16::MAX).to_be_bytes());
+            octets.extend_from_slice(rdata);
+        }
+    }
+    octets
+}
+
+/// Decodes a copy of a zone; `None` when it is damaged or of a newer version: its primaries have it still.
+#[must_use]
+pub fn decode_copy(apex: &Name, octets: &[u8]) -> Option<Zone> {
+    let (&version, _) = octets.split_first()?;
+    let mut text = ZoneText::default();
+    let at = LineRef { file: text.add_file("copy".into()), line: 0 };
+    let mut from = 1;
+    while from < octets.len() {
+        let (owner, fixed) = read_name(octets, from)?;
+        let [t0, t1, l0, l1, l2, l3, r0, r1] = *octets.get(fixed..)?.first_chunk::<8>()?;
+        let rdata_at = fixed + 8;
+        from = rdata_at + usize::from(u16::from_be_bytes([r0, r1]));
+        let (rtype, ttl) = (RecordType(u16::from_be_bytes([t0, t1])), u32::from_be_bytes([l0, l1, l2, l3]));
+        text.push(&owner, rtype, ttl, octets.get(rdata_at..from)?, at);
+    }
+    let zone = Zone::build(apex, &text, &[]);
+    (version == COPY_VERSION && zone.soa().is_some()).then_some(zone)
 }
 
 /// Encodes one switch's state.

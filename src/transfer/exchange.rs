@@ -1,14 +1,15 @@
-//! One question to a secondary and its reply, over UDP from an address the secondary knows us by.
+//! One question to a peer and its reply, over UDP from an address the peer knows us by.
 
 use super::Room;
 use super::request::now_s;
 use crate::clock;
 use crate::dns::message::{Header, Question, Records, read_question};
 use crate::dns::query::HEADER_LEN;
-use crate::dns::tsig::sign_request;
+use crate::dns::tsig::{Key, sign_request};
 use crate::dns::{Name, Rcode, RecordType};
 use crate::state::Peer;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
@@ -28,19 +29,11 @@ pub(super) enum What<'a> {
 }
 
 /// Sends a question about a zone and reads the reply: the serial in it, if that was asked for.
-pub(super) async fn exchange(
-    room: &Room,
-    zone: &Name,
-    secondary: &Peer,
-    what: What<'_>,
-) -> Result<Option<u32>, String> {
-    let key = match &secondary.key {
-        None => None,
-        Some(name) => Some(room.parts.keys.find(name).ok_or_else(|| format!("there is no key {name}"))?),
-    };
+pub(super) async fn exchange(room: &Room, zone: &Name, peer: &Peer, what: What<'_>) -> Result<Option<u32>, String> {
+    let key = room.key_of(peer)?;
     let mut message = question(zone, &what);
     let mut expecting = key.map(|key| sign_request(key, &mut message, now_s()));
-    let socket = open(secondary.address, &room.parts.sources).await.map_err(|error| format!("no socket: {error}"))?;
+    let socket = open(peer.address, &room.parts.sources).await.map_err(|error| format!("no socket: {error}"))?;
     socket.send(&message).await.map_err(|error| error.to_string())?;
     let read = async {
         loop {
@@ -104,13 +97,27 @@ fn judge(reply: &[u8], zone: &Name, what: &What<'_>) -> Result<Option<u32>, Stri
     Ok(numbers.and_then(|numbers| numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))))
 }
 
-/// A socket to the secondary, from the address it is most likely to know us by: one we answer at.
-async fn open(to: SocketAddr, sources: &[IpAddr]) -> std::io::Result<UdpSocket> {
+impl Room {
+    /// The key a peer is spoken to with.
+    pub(super) fn key_of(&self, peer: &Peer) -> Result<Option<&Arc<Key>>, String> {
+        let found = |name| self.parts.keys.find(name).ok_or_else(|| format!("there is no key {name}"));
+        peer.key.as_ref().map(found).transpose()
+    }
+}
+
+/// The address a peer is most likely to know us by: one we answer at.
+pub(super) fn source_for(to: SocketAddr, sources: &[IpAddr]) -> IpAddr {
     let fits = |source: &&IpAddr| {
         source.is_ipv4() == to.is_ipv4() && !source.is_unspecified() && source.is_loopback() == to.ip().is_loopback()
     };
     let any = if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
-    let source = sources.iter().find(fits).copied().unwrap_or(any);
+    sources.iter().find(fits).copied().unwrap_or(any)
+}
+
+/// A socket to a peer.
+async fn open(to: SocketAddr, sources: &[IpAddr]) -> std::io::Result<UdpSocket> {
+    let any = if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
+    let source = source_for(to, sources);
     let socket = match UdpSocket::bind((source, 0)).await {
         Ok(socket) => socket,
         Err(_) => UdpSocket::bind((any, 0)).await?,

@@ -32,6 +32,12 @@ impl Keeper {
         }
         kept.number = snapshot.number;
         for (index, zone) in (0u32..).zip(snapshot.zones.zones()) {
+            if zone.soa().is_none() {
+                // A closed zone: secondaries keep what they have, as long as it is good.
+                kept.zones.remove(zone.apex());
+                kept.moved.remove(zone.apex());
+                continue;
+            }
             let Some(serial) = snapshot.serials.at(index).copied() else { continue };
             let before = kept.zones.get(zone.apex()).map(|history| Arc::clone(&history.image));
             if before.as_ref().is_some_and(|before| before.serial == serial) || !may(zone.apex()) {

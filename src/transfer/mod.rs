@@ -6,6 +6,7 @@
 //! client.
 
 mod complaints;
+mod copies;
 mod exchange;
 mod follow;
 mod image;
@@ -18,6 +19,7 @@ mod send;
 mod totals;
 mod update;
 
+pub use copies::keep_copies;
 pub use follow::follow;
 pub use totals::{Happened, TransferTotals};
 
@@ -83,6 +85,8 @@ pub struct Room {
     running: Running,
     /// The serial that each secondary of a zone showed last.
     shown: Mutex<HashMap<(Name, Peer), u32>>,
+    /// The zones that are copies.
+    copies: copies::Known,
 }
 
 impl Room {
@@ -96,6 +100,7 @@ impl Room {
             keeper: Keeper::default(),
             running: Running::default(),
             shown: Mutex::default(),
+            copies: copies::Known::default(),
         }
     }
 }
@@ -161,8 +166,7 @@ impl Room {
             return self.update(request).await;
         }
         if opcode == u16::from(OPCODE_NOTIFY) {
-            self.parts.totals.count(Happened::NotOffered);
-            return request.refuse(Rcode::NOTIMP, None).await;
+            return self.notified(request).await;
         }
         match request.question() {
             Some(question) if matches!(question.qtype, RecordType::AXFR | RecordType::IXFR) => {

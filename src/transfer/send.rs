@@ -8,11 +8,11 @@ use super::journal::{Difference, History, Record};
 use super::page::Page;
 use super::request::Request;
 use super::{Happened, Room};
-use crate::answer::Transport;
+use crate::answer::{self, Transport};
 use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Question, Records};
 use crate::dns::query::CLASS_IN;
-use crate::dns::{Rcode, RecordType};
+use crate::dns::{Name, Rcode, RecordType};
 use crate::server::Gone;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -68,6 +68,9 @@ impl Room {
             return request.refuse(Rcode::REFUSED, Some(ExtendedError::Prohibited)).await;
         }
         let Some(history) = self.keeper.history(&question.name) else {
+            if let Some(why) = self.why_closed(&question.name) {
+                return request.refuse(Rcode::SERVFAIL, Some(why)).await;
+            }
             return request.refuse(Rcode::NOTAUTH, Some(ExtendedError::NotAuthoritative)).await;
         };
         if question.qtype == RecordType::IXFR {
@@ -79,6 +82,13 @@ impl Room {
             return request.refuse(Rcode::REFUSED, None).await;
         }
         self.send(request, &question, &history, Form::Whole).await
+    }
+
+    /// Why a zone of ours has nothing to send, if so.
+    fn why_closed(&self, apex: &Name) -> Option<ExtendedError> {
+        let snapshot = self.parts.snapshots.load();
+        let zone = snapshot.zones.zones().iter().find(|zone| zone.apex() == apex)?;
+        zone.why_closed().map(answer::why_closed)
     }
 
     /// IXFR: nothing new, the changes, or the whole zone.

@@ -50,11 +50,23 @@ pub enum Happened {
     Notified,
     /// A secondary did not take a notification, after all attempts.
     NotifyFailed,
+    /// A primary told of a change.
+    NotifyTaken,
+    /// A notification from somebody else, or of a zone that is no copy.
+    NotifyRefused,
+    /// A whole zone was taken from a primary.
+    CopyWhole,
+    /// Changes of a zone were taken from a primary.
+    CopyChanged,
+    /// A primary has the serial that is served.
+    CopyConfirmed,
+    /// No primary of a zone gave it, or what they gave was not taken.
+    CopyFailed,
 }
 
 impl Happened {
     /// All of them, with the label each is shown under.
-    pub const ALL: [(Self, &'static str); 22] = [
+    pub const ALL: [(Self, &'static str); 28] = [
         (Self::Axfr, "axfr"),
         (Self::Ixfr, "ixfr"),
         (Self::IxfrAsAxfr, "ixfr_as_axfr"),
@@ -77,6 +89,12 @@ impl Happened {
         (Self::UpdateFailed, "update_failed"),
         (Self::Notified, "notified"),
         (Self::NotifyFailed, "notify_failed"),
+        (Self::NotifyTaken, "notify_taken"),
+        (Self::NotifyRefused, "notify_refused"),
+        (Self::CopyWhole, "copy_whole"),
+        (Self::CopyChanged, "copy_changed"),
+        (Self::CopyConfirmed, "copy_confirmed"),
+        (Self::CopyFailed, "copy_failed"),
     ];
 }
 

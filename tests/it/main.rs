@@ -16,6 +16,7 @@ mod backend;
 mod certificates;
 mod cli;
 mod compare;
+mod copies;
 mod delegation;
 mod dig;
 mod discovery;

@@ -258,7 +258,7 @@ impl World {
 
     /// Builds what follows from the definitions alone.
     fn adopt_definitions(&mut self) {
-        self.catalogue = Catalogue::build(&self.desired.definitions, &self.desired.edited);
+        self.catalogue = Catalogue::build(&self.desired);
         for placed in &self.catalogue.switches {
             for pool in &placed.switch.pools {
                 let next = PoolSlot(u32::try_from(self.slots.len()).expect("few pools"));

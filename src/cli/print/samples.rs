@@ -113,6 +113,7 @@ pub(in crate::cli) fn status() -> Status {
             file_serial: 1,
             updated_sets: 2,
             secondaries: Vec::new(),
+            copy: None,
         }],
         geo: Vec::new(),
         geo_refused: None,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use toml::Spanned;
 
-/// The port secondaries are told at, unless another is written.
+/// The port other servers are spoken to at, unless another is written.
 const DNS_PORT: u16 = 53;
 
 /// `[transfer]`.
@@ -65,7 +65,8 @@ impl TransferForm {
         TransferOverride {
             allow: self.allow.as_ref().map(|texts| scope.networks(texts)),
             keys: keys.map(|texts| texts.0.iter().filter_map(|text| key_of(text, ring, scope)).collect()),
-            secondaries: notify.map(|texts| texts.0.iter().filter_map(|text| secondary(text, ring, scope)).collect()),
+            secondaries: notify
+                .map(|texts| texts.0.iter().filter_map(|text| peer(text, "a secondary", ring, scope)).collect()),
         }
     }
 }
@@ -89,7 +90,12 @@ fn key_of(text: &Spanned<String>, ring: Option<&KeyRing>, scope: &mut Scope<'_>)
 }
 
 /// `192.0.2.54`, `192.0.2.54:5300`, `[2001:db8::54]:53`, each with a key behind a space.
-fn secondary(text: &Spanned<String>, ring: Option<&KeyRing>, scope: &mut Scope<'_>) -> Option<Peer> {
+pub(in crate::config) fn peer(
+    text: &Spanned<String>,
+    what: &str,
+    ring: Option<&KeyRing>,
+    scope: &mut Scope<'_>,
+) -> Option<Peer> {
     let (place, key) = match text.get_ref().split_once(' ') {
         Some((place, key)) => (place, Some(key.trim())),
         None => (text.get_ref().as_str(), None),
@@ -100,7 +106,7 @@ fn secondary(text: &Spanned<String>, ring: Option<&KeyRing>, scope: &mut Scope<'
     });
     let Some(address) = address.filter(|address| address.port() != 0 && !address.ip().is_unspecified()) else {
         let remedy = "write \"192.0.2.54\", \"192.0.2.54:5300\" or \"[2001:db8::54]:53\", and a key behind a space: \"192.0.2.54 transfer.example.\"";
-        scope.refuse(&text.span(), format!("`{place}` is no address of a secondary"), remedy);
+        scope.refuse(&text.span(), format!("`{place}` is no address of {what}"), remedy);
         return None;
     };
     let key = match key {

@@ -1,5 +1,6 @@
 //! Tests of the whole room: folders of files in, definitions or rendered problems out.
 
+mod copies;
 mod files;
 mod messages;
 mod plans;

@@ -33,6 +33,8 @@ pub struct ZoneForm {
     pub glue: Option<Entries<Texts>>,
     /// How many switches may be moving at once.
     pub max_moving: Field<i64>,
+    /// Whom the zone's data are taken from.
+    pub primaries: Option<Texts>,
     /// Who may take the zone, and who is told.
     pub transfer: Option<TransferForm>,
 }

@@ -35,6 +35,8 @@ pub struct Gauges {
     pub dnstap: Option<DnstapGauges>,
     /// One row per secondary of a zone.
     pub secondaries: Vec<SecondaryGauges>,
+    /// One row per zone that is a copy.
+    pub copies: Vec<CopyGauges>,
     /// One row per kind of webhook that was called.
     pub hooks: Vec<HookCounters>,
     /// One row per certificate.
@@ -65,6 +67,19 @@ pub struct SecondaryGauges {
     pub serial: Option<u32>,
     /// How many serials it is behind.
     pub behind: Option<u32>,
+}
+
+/// A zone that is a copy.
+#[derive(Debug, Clone, Default)]
+pub struct CopyGauges {
+    /// The zone.
+    pub zone: String,
+    /// Whether it is served.
+    pub served: bool,
+    /// When a primary confirmed it last, seconds since 1970; 0: never.
+    pub confirmed_s: f64,
+    /// Until when it is good, seconds since 1970; 0 while it is not served.
+    pub good_until_s: f64,
 }
 
 /// One certificate.

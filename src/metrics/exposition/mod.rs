@@ -101,6 +101,7 @@ mod tests {
         gauges.certificates = vec![CertificateGauges { used_by: "dot", ..CertificateGauges::default() }];
         gauges.transfers = vec![("axfr", 1)];
         gauges.dnstap = Some(DnstapGauges::default());
+        gauges.copies = vec![CopyGauges { zone: "copied.test.".into(), ..CopyGauges::default() }];
         gauges.secondaries = vec![SecondaryGauges {
             zone: "example.test.".into(),
             address: "192.0.2.53:53".into(),

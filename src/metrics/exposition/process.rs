@@ -2,7 +2,7 @@
 
 use super::super::families::{Family, Labels, Rows};
 use super::super::process::ProcessFigures;
-use super::{CertificateGauges, Gauges, GeoGauges, HookCounters, SecondaryGauges, counter, flag, gauge};
+use super::{CertificateGauges, CopyGauges, Gauges, GeoGauges, HookCounters, SecondaryGauges, counter, flag, gauge};
 
 pub(super) fn process_families(gauges: &Gauges) -> Vec<Family> {
     let one = |value: f64| vec![(Labels::new(), value)];
@@ -46,6 +46,21 @@ pub(super) fn process_families(gauges: &Gauges) -> Vec<Family> {
             "tidegate_secondary_behind",
             "How many serials a secondary is behind; -1 while it has shown none",
             secondaries(gauges, |secondary| Some(secondary.behind.map_or(-1.0, f64::from))),
+        ),
+        gauge(
+            "tidegate_copy_served",
+            "1 while there is a copy of the zone to answer from",
+            copies(gauges, |copy| flag(copy.served)),
+        ),
+        gauge(
+            "tidegate_copy_confirmed_timestamp_seconds",
+            "When a primary confirmed the copy of the zone last, seconds since 1970",
+            copies(gauges, |copy| copy.confirmed_s),
+        ),
+        gauge(
+            "tidegate_copy_good_until_timestamp_seconds",
+            "Until when the copy of the zone is good without a primary, seconds since 1970",
+            copies(gauges, |copy| copy.good_until_s),
         ),
         counter("tidegate_hooks", "Webhooks, by what became of them", hook_rows(gauges)),
         counter(
@@ -101,6 +116,10 @@ fn hook_rows(gauges: &Gauges) -> Vec<(Labels, u64)> {
 fn secondaries(gauges: &Gauges, value: fn(&SecondaryGauges) -> Option<f64>) -> Vec<(Labels, f64)> {
     let labels = |one: &SecondaryGauges| vec![("zone", one.zone.clone()), ("secondary", one.address.clone())];
     gauges.secondaries.iter().filter_map(|one| Some((labels(one), value(one)?))).collect()
+}
+
+fn copies(gauges: &Gauges, value: fn(&CopyGauges) -> f64) -> Vec<(Labels, f64)> {
+    gauges.copies.iter().map(|one| (vec![("zone", one.zone.clone())], value(one))).collect()
 }
 
 fn certificates(gauges: &Gauges, value: fn(&CertificateGauges) -> f64) -> Vec<(Labels, f64)> {

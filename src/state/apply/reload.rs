@@ -49,7 +49,7 @@ pub(super) fn reload(decide: &Decide<'_>, new: &Arc<Definitions>) -> Result<Chan
     }
     let changed: Vec<&Arc<ZoneDefinition>> = changed_zones(old, new).collect();
     let mut change = decide.change(touched, []);
-    for zone in changed {
+    for zone in changed.into_iter().filter(|zone| !zone.is_copy()) {
         if let Some(from) = old.zones.iter().find(|z| z.apex == zone.apex).map(|z| z.file_serial) {
             serials::check_jump(&zone.apex, from, zone.file_serial)?;
         }
@@ -141,17 +141,14 @@ pub fn adopt_edits(
 /// # Errors
 /// A file serial more than 2^31 - 1 ahead of the last one.
 pub fn initial_serials(desired: &Desired) -> Result<Vec<(Name, u32)>, Rejection> {
-    desired
-        .definitions
-        .zones
-        .iter()
-        .map(|zone| {
-            if let Some(last) = desired.serials.get(&zone.apex) {
-                serials::check_start(&zone.apex, *last, zone.file_serial)?;
-            }
-            Ok((zone.apex.clone(), serials::advance(desired, zone)))
-        })
-        .collect()
+    let own = desired.definitions.zones.iter().filter(|zone| !zone.is_copy());
+    own.map(|zone| {
+        if let Some(last) = desired.serials.get(&zone.apex) {
+            serials::check_start(&zone.apex, *last, zone.file_serial)?;
+        }
+        Ok((zone.apex.clone(), serials::advance(desired, zone)))
+    })
+    .collect()
 }
 
 /// Stored state of one switch under the files of a start: `None` when the switch is gone. What no

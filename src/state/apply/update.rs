@@ -65,6 +65,9 @@ pub enum UpdateRefusal {
     /// The set would be too large for an answer.
     #[error("{0} {1} would have more than {MAX_SET_RECORDS} records or {MAX_SET_OCTETS} octets")]
     SetTooLarge(Name, RecordType),
+    /// The zone is a copy.
+    #[error("zone {0} is a copy of its primary's, where it is updated")]
+    Copied(Name),
     /// The zone has been edited too much.
     #[error("zone {0} would have more than {MAX_EDITS} edited sets: write them into its file")]
     TooManyEdits(Name),
@@ -79,6 +82,9 @@ fn decide_update(decide: &Decide<'_>, update: &Update, grants: &Grants) -> Resul
     let desired = decide.desired;
     let definition = desired.definitions.zones.iter().find(|zone| zone.apex == update.zone);
     let definition = definition.ok_or_else(|| UpdateRefusal::UnknownZone(update.zone.clone()))?;
+    if definition.is_copy() {
+        return Err(UpdateRefusal::Copied(update.zone.clone()));
+    }
     let mut draft = Draft {
         zone: desired.data_of(definition),
         apex: &definition.apex,

@@ -3,13 +3,18 @@
 use super::*;
 use crate::snapshot::OwnerRole;
 
+/// Definitions under which nothing was set at run time.
+fn of_files(definitions: Definitions) -> Desired {
+    Desired { definitions: Arc::new(definitions), ..Desired::default() }
+}
+
 /// `name role` of every steered name of a switch with these owners.
 fn names(owners: &[&str], explain: bool) -> Vec<String> {
     let definitions = definitions(|draft| {
         draft.chat.owners = owners.iter().map(|owner| owner.parse().unwrap()).collect();
         draft.chat.explain_networks = explain.then(|| "127.0.0.0/8".parse().unwrap()).into_iter().collect();
     });
-    let catalogue = Catalogue::build(&definitions, &EditedZones::new());
+    let catalogue = Catalogue::build(&of_files(definitions));
     let chat = catalogue.index_of("chat").unwrap();
     let role = |role| match role {
         OwnerRole::Owner => "owner".to_owned(),
@@ -76,7 +81,7 @@ fn each_owner_of_a_switch_has_its_own_names() {
 
 #[test]
 fn switches_stand_with_their_zones() {
-    let catalogue = Catalogue::build(&definitions(|_| {}), &EditedZones::new());
+    let catalogue = Catalogue::build(&of_files(definitions(|_| {})));
     let zone_of = |name: &str| catalogue.switches[catalogue.index_of(name).unwrap() as usize].zone;
     assert_eq!((zone_of("model"), zone_of("flag"), zone_of("chat")), (0, 0, 1));
     assert_eq!(catalogue.zone_by_apex[&"second.test".parse::<Name>().unwrap()], 1);
@@ -84,7 +89,7 @@ fn switches_stand_with_their_zones() {
 
 #[test]
 fn the_ttl_of_a_target_is_known_when_the_name_is_ours() {
-    let catalogue = Catalogue::build(&definitions(|_| {}), &EditedZones::new());
+    let catalogue = Catalogue::build(&of_files(definitions(|_| {})));
     let ttl = |name: &str| catalogue.target_ttl(&name.parse().unwrap());
     assert_eq!(ttl("edge.example.test"), Some(77));
     assert_eq!(ttl("model.example.test"), Some(30), "a steered name has its switch's");

@@ -5,7 +5,7 @@ use crate::state::compile::{ttl_cause, ttl_s};
 use crate::steering::PoolSlot;
 
 fn compiled(world: &World, cause: TtlCause) -> Compilation {
-    let catalogue = Catalogue::build(&world.desired.definitions, &EditedZones::new());
+    let catalogue = Catalogue::build(&world.desired);
     let switch = world.switch("model");
     let slot = |name: &str| PoolSlot(u32::try_from(switch.pool(name).unwrap().0).unwrap());
     compile_switch(&world.desired, &world.observed, &catalogue, &switch, &slot, cause, world.now)

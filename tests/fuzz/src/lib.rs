@@ -166,9 +166,9 @@ pub fn world() -> &'static Snapshot {
 
 /// Definitions as queries read them.
 fn snapshot_of(definitions: Definitions) -> Snapshot {
-    let catalogue = Catalogue::build(&definitions, &Default::default());
     let serials: Vec<u32> = definitions.zones.iter().map(|zone| zone.file_serial).collect();
     let desired = Desired { definitions: Arc::new(definitions), ..Desired::default() };
+    let catalogue = Catalogue::build(&desired);
     let mut next_slot = 0;
     let mut switches = Vec::new();
     for placed in &catalogue.switches {

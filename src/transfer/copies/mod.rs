@@ -1,0 +1,278 @@
+//! Zones of which this server is a secondary: one task for each asks its primaries and takes what is new.
+//!
+//! It asks when the SOA record says so (REFRESH; RETRY after a failure), and when a primary tells of a change. What
+//! was not confirmed for EXPIRE is no longer served. A transfer is taken whole or not at all.
+
+mod apply;
+mod fetch;
+mod incoming;
+mod notify;
+
+use super::exchange::{What, exchange};
+use super::{Happened, Room};
+use crate::clock;
+use crate::control::CopyReport;
+use crate::dns::{Name, RecordType, serial};
+use crate::state::{Brought, CopyTask, Peer};
+use crate::zone::Zone;
+use apply::Unfit;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+/// Zones that are asked for at a time.
+const AT_A_TIME: usize = 16;
+
+/// The shortest and longest wait until primaries are asked again, whatever the SOA record says.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Waits until a zone that never came is asked for again; the last one repeats.
+const FIRST_WAITS_S: [u64; 7] = [1, 2, 4, 8, 15, 30, 60];
+
+/// The shortest time between two looks at a zone, however often its primaries tell of changes.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// The zones that are copies, by apex: their primaries, and what wakes their tasks.
+#[derive(Debug, Default)]
+pub(super) struct Known(Mutex<HashMap<Name, Waking>>);
+
+/// The primaries of a zone, and what wakes its task.
+type Waking = (Arc<[Peer]>, Arc<Notify>);
+
+impl Known {
+    /// What is known of a zone, if it is a copy.
+    fn known(&self, zone: &Name) -> Option<Waking> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(zone).cloned()
+    }
+
+    fn set(&self, zones: HashMap<Name, Waking>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = zones;
+    }
+}
+
+/// Keeps copies of the zones wanted until `stop` completes.
+pub async fn keep_copies(
+    room: Arc<Room>,
+    mut wanted: watch::Receiver<Arc<[CopyTask]>>,
+    reports: mpsc::Sender<CopyReport>,
+    stop: impl Future<Output = ()>,
+) {
+    let mut stop = std::pin::pin!(stop);
+    let mut running: HashMap<Name, (Waking, AbortHandle)> = HashMap::new();
+    let mut tasks = JoinSet::new();
+    let permits = Arc::new(Semaphore::new(AT_A_TIME));
+    wanted.mark_changed();
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                if let Err(error) = ended && error.is_panic() {
+                    tracing::error!(%error, "the task of a zone ended in a panic: its copy is not renewed before a reload");
+                }
+            }
+            changed = wanted.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let zones = wanted.borrow_and_update().clone();
+                running.retain(|zone, ((primaries, _), task)| {
+                    let stays = !task.is_finished()
+                        && zones.iter().any(|wanted| wanted.zone == *zone && wanted.primaries == *primaries);
+                    if !stays {
+                        task.abort();
+                    }
+                    stays
+                });
+                for zone in zones.iter() {
+                    running.entry(zone.zone.clone()).or_insert_with(|| {
+                        let wake = Arc::new(Notify::new());
+                        let kept = Kept {
+                            room: Arc::clone(&room),
+                            zone: zone.zone.clone(),
+                            primaries: Arc::clone(&zone.primaries),
+                            permits: Arc::clone(&permits),
+                            reports: reports.clone(),
+                        };
+                        let task = tasks.spawn(kept.keep(zone.confirmed_unix_ms, Arc::clone(&wake)));
+                        ((Arc::clone(&zone.primaries), wake), task)
+                    });
+                }
+                room.copies.set(running.iter().map(|(zone, (waking, _))| (zone.clone(), waking.clone())).collect());
+            }
+        }
+    }
+}
+
+/// A zone whose copy is kept.
+struct Kept {
+    room: Arc<Room>,
+    zone: Name,
+    primaries: Arc<[Peer]>,
+    permits: Arc<Semaphore>,
+    reports: mpsc::Sender<CopyReport>,
+}
+
+impl Kept {
+    /// Asks whenever it is time.
+    async fn keep(self, confirmed_unix_ms: u64, wake: Arc<Notify>) {
+        let mut failures = 0;
+        let age_ms = clock::unix_ms().saturating_sub(confirmed_unix_ms);
+        // Where the clock does not reach back that far, EXPIRE counts from now on.
+        let mut confirmed = Instant::now().checked_sub(Duration::from_millis(age_ms)).unwrap_or_else(Instant::now);
+        loop {
+            let outcome = self.ask().await;
+            match &outcome {
+                Brought::Nothing(why) => {
+                    failures += 1;
+                    self.room.parts.totals.count(Happened::CopyFailed);
+                    if self.room.complaints.may_say(&format!("copy {}", self.zone)) {
+                        tracing::warn!(zone = %self.zone, "no primary gives the zone: {why}");
+                    }
+                }
+                _ => (failures, confirmed) = (0, Instant::now()),
+            }
+            self.report(outcome).await;
+            let next = Instant::now() + self.wait(failures);
+            loop {
+                let until_expired = self.expiry().map(|expiry| confirmed + expiry);
+                let until = until_expired.map_or(next, |expired| expired.min(next));
+                tokio::select! {
+                    () = tokio::time::sleep_until(until) => {}
+                    () = wake.notified() => {
+                        tokio::time::sleep(GATHER).await;
+                        break;
+                    }
+                }
+                if until_expired.is_some_and(|expired| expired <= Instant::now()) {
+                    tracing::error!(zone = %self.zone, "the copy of the zone is too old (SOA EXPIRE): queries get SERVFAIL until a primary gives it again");
+                    self.report(Brought::Expired).await;
+                }
+                if Instant::now() >= next {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// How long until the primaries are asked again.
+    fn wait(&self, failures: usize) -> Duration {
+        let held = self.held();
+        let seconds = match held.as_ref().and_then(|zone| zone.soa()) {
+            Some(soa) if failures > 0 => soa.retry(),
+            Some(soa) => soa.refresh(),
+            None => {
+                let at = failures.saturating_sub(1).min(FIRST_WAITS_S.len() - 1);
+                return Duration::from_secs(FIRST_WAITS_S.get(at).copied().unwrap_or_default());
+            }
+        };
+        let wait = Duration::from_secs(seconds.into()).clamp(SHORTEST, LONGEST);
+        // Up to a tenth earlier: zones that came together are not all asked for together.
+        let earlier = u32::try_from(clock::random_u64() % 100).unwrap_or_default();
+        wait * (1000 - earlier) / 1000
+    }
+
+    /// How long what is served is good for.
+    fn expiry(&self) -> Option<Duration> {
+        let expire = self.held()?.soa()?.expire();
+        Some(Duration::from_secs(expire.into()))
+    }
+
+    /// What is served of the zone, unless it is closed.
+    fn held(&self) -> Option<Arc<Zone>> {
+        let snapshot = self.room.parts.snapshots.load();
+        let zone = snapshot.zones.zones().iter().find(|zone| *zone.apex() == self.zone)?;
+        zone.soa().map(|_| Arc::clone(zone))
+    }
+
+    /// Tells control, and waits until what was brought is served.
+    async fn report(&self, brought: Brought) {
+        let (done, served) = oneshot::channel();
+        let report = CopyReport { zone: self.zone.clone(), brought, done };
+        // Errors mean that the server ends.
+        if self.reports.send(report).await.is_ok() {
+            let _ = served.await;
+        }
+    }
+
+    /// Asks the primaries in turn.
+    async fn ask(&self) -> Brought {
+        let Ok(_permit) = self.permits.acquire().await else { return Brought::Nothing("the server ends".to_owned()) };
+        let held = self.held();
+        let mut whys = Vec::new();
+        for primary in self.primaries.iter() {
+            match self.ask_one(primary, held.as_ref()).await {
+                Ok(brought) => return brought,
+                Err(why) => whys.push(format!("{}: {why}", primary.address)),
+            }
+        }
+        Brought::Nothing(whys.join("; "))
+    }
+
+    /// Asks one of them.
+    async fn ask_one(&self, primary: &Peer, held: Option<&Arc<Zone>>) -> Result<Brought, String> {
+        let Self { room, zone, .. } = self;
+        let theirs = exchange(room, zone, primary, What::Serial).await?.ok_or("it does not have the zone")?;
+        let soa = held.and_then(|held| held.rrset_of(zone, RecordType::SOA)).map(|soa| soa.wire.to_vec());
+        if let Some(ours) = soa.as_deref().and_then(fetch::serial_of) {
+            if ours == theirs {
+                room.parts.totals.count(Happened::CopyConfirmed);
+                return Ok(Brought::Confirmed);
+            }
+            if !serial::is_newer(theirs, ours) {
+                return Err(format!("its serial {theirs} is older than {ours}, which is held here"));
+            }
+        }
+        let from = primary.address.to_string();
+        if let (Some(held), Some(soa)) = (held, &soa) {
+            match self.changes(primary, held, soa, &from).await {
+                Ok(brought) => return Ok(brought),
+                Err(why) => {
+                    tracing::info!(%zone, primary = from, "changes were not taken, the whole zone is asked for: {why}");
+                }
+            }
+        }
+        let brought = fetch::fetch(room, zone, primary, None).await?;
+        let incoming::Brought::Whole(records) = brought else { return Err("it does not send the zone".to_owned()) };
+        let apex = zone.clone();
+        let zone = judged(move || apply::whole(&apex, &records, &from)).await?;
+        self.taken(zone, primary, Happened::CopyWhole)
+    }
+
+    /// Asks for changes; what comes may be the whole zone all the same.
+    async fn changes(&self, primary: &Peer, held: &Arc<Zone>, soa: &[u8], from: &str) -> Result<Brought, String> {
+        let (apex, held, from) = (self.zone.clone(), Arc::clone(held), from.to_owned());
+        match fetch::fetch(&self.room, &self.zone, primary, Some(soa)).await? {
+            incoming::Brought::Nothing => Err("it has none, though its serial is newer".to_owned()),
+            incoming::Brought::Whole(records) => {
+                let zone = judged(move || apply::whole(&apex, &records, &from)).await?;
+                self.taken(zone, primary, Happened::CopyWhole)
+            }
+            incoming::Brought::Changes(steps) => {
+                let zone = judged(move || apply::changed(&held, &steps, &from)).await?;
+                self.taken(zone, primary, Happened::CopyChanged)
+            }
+        }
+    }
+
+    /// A zone that was taken, if it is newer than what is held.
+    fn taken(&self, zone: Zone, primary: &Peer, happened: Happened) -> Result<Brought, String> {
+        let serial_in = |zone: &Zone| zone.soa().map(crate::zone::Soa::file_serial);
+        let (ours, theirs) = (self.held().as_deref().and_then(serial_in), serial_in(&zone).unwrap_or_default());
+        if let Some(ours) = ours.filter(|ours| !serial::is_newer(theirs, *ours)) {
+            return Err(format!("it sends serial {theirs}, which is no newer than {ours}, which is held here"));
+        }
+        self.room.parts.totals.count(happened);
+        tracing::info!(zone = %self.zone, primary = %primary.address, serial = theirs, form = happened.word(), "a zone was taken from its primary");
+        Ok(Brought::Version(Arc::new(zone)))
+    }
+}
+
+/// Judges and compiles what came, on a thread of its own: it may be large.
+async fn judged(work: impl FnOnce() -> Result<Zone, Unfit> + Send + 'static) -> Result<Zone, String> {
+    let judged = tokio::task::spawn_blocking(work).await;
+    judged.map_err(|error| format!("judging the transfer failed: {error}"))?.map_err(|unfit| unfit.to_string())
+}
