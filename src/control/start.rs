@@ -12,7 +12,7 @@ use crate::clock;
 use crate::dns::Name;
 use crate::drain::{Ledger, PoolFacts, v1 as drain_v1};
 use crate::health::{IdleReport, IdleTask, ProbeReport, ProbeTarget};
-use crate::metrics::cells::Registry;
+use crate::metrics::Registry;
 use crate::moment::Moment;
 use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};

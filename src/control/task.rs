@@ -15,7 +15,7 @@ use super::slots::SlotTable;
 use crate::clock;
 use crate::drain::Ledger;
 use crate::health::{IdleReport, IdleTask, IdleTrack, ProbeReport, ProbeTarget};
-use crate::metrics::cells::Registry;
+use crate::metrics::Registry;
 use crate::moment::Moment;
 use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{SnapshotCell, Superseded};

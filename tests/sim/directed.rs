@@ -5,7 +5,7 @@ use crate::files;
 use std::sync::Arc;
 use tidegate::control::event::Event;
 use tidegate::control::{Asked, Handle, IdempotencyKey, Refused, Replied, Start};
-use tidegate::metrics::cells::Registry;
+use tidegate::metrics::Registry;
 use tidegate::snapshot::Settings;
 use tidegate::state::{Command, Definitions, FlipTarget, Rejection, Request};
 use tidegate::store::memory::Fault;

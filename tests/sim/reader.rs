@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use tidegate::answer::{Asker, Transport, respond};
 use tidegate::clock;
-use tidegate::metrics::cells::{SharedWriter, Tally};
+use tidegate::metrics::{SharedWriter, Tally};
 use tidegate::snapshot::{Snapshot, SnapshotCell};
 
 /// What is asked: every switch, a pin, a miss.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tidegate::control::event::Event;
 use tidegate::control::{Asked, Handle, Start, Started};
 use tidegate::dns::serial::is_newer;
-use tidegate::metrics::cells::Registry;
+use tidegate::metrics::Registry;
 use tidegate::snapshot::Settings;
 use tidegate::state::{Command, FlipTarget, Request};
 use tidegate::store::{HistoryQuery, MemoryStore, Store};

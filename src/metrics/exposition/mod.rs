@@ -11,8 +11,8 @@ mod traffic;
 pub use format::Format;
 pub use gauges::*;
 
-use super::cells::Registry;
 use super::families::{Families, Family, Labels, Rows, to_plain};
+use super::registry::Registry;
 
 /// The text of one scrape.
 #[must_use]

@@ -1,8 +1,9 @@
 //! What the cells of this process counted: answers, sockets, requests of the admin interface.
 
-use super::super::cells::{Count, Registry};
+use super::super::count::Count;
 use super::super::families::{Family, Histogram, Labels, Rows};
 use super::super::latency::LatencyTotals;
+use super::super::registry::Registry;
 use super::{Gauges, counter, of_pool, pools, with};
 
 fn by_transport(transport: &str) -> Labels {
