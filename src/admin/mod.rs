@@ -28,6 +28,7 @@ pub mod rollouts;
 mod samples;
 mod serve;
 mod server_health;
+pub mod share;
 mod status;
 mod switches;
 #[cfg(test)]

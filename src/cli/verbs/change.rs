@@ -5,8 +5,9 @@ use crate::admin::Replied;
 use crate::admin::report::SwitchView;
 use crate::admin::requests::{
     BackupBody, ExpectVersionBody, FlipBody, FlipManyBody, FlipPart, HoldWord, OverrideBody, PlainBody, SetWeightsBody,
-    Share, Wait, weight_change,
+    Wait,
 };
+use crate::admin::share::{Share, weight_change};
 use crate::cli::args::{
     BackupArgs, ExpectVersionArgs, FlipArgs, Guards, HoldArg, OneSwitchArgs, OverrideArgs, ReloadArgs, SetWeightsArgs,
     SettlingArgs,
