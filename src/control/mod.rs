@@ -13,6 +13,8 @@ pub mod happenings;
 mod observe;
 mod publish;
 mod recent;
+mod release_evidence;
+mod release_hooks;
 mod release_views;
 mod releases;
 pub mod report;

@@ -4,17 +4,16 @@
 //! What is kept here (evidence, the last look, calls under way) is lost with the process, and gathered
 //! anew: a rollout never goes on from evidence that nobody has any more.
 
-use super::handle::{Asked, Caller, Refused};
+use super::handle::{Asked, Caller};
 use super::report::What;
 use super::task::Control;
 use crate::clock;
-use crate::health::{self, Health, ProbeReport};
+use crate::health::{self, Health};
 use crate::moment::Moment;
 use crate::rollout::analysis::{Analyst, Look};
 use crate::rollout::{
-    Event, Evidence, EvidencePool, EvidenceReport, EvidenceTask, GateVerdict, HookCall, HookKind, HookOrder,
-    HookReport, Judgement, MemberSignal, MetricSource, Rollout, SampleValue, Signals, Stage, WHOLE, advance, advisor,
-    elapsed_ms,
+    Event, Evidence, GateVerdict, HookCall, HookKind, Judgement, MemberSignal, Rollout, Signals, Stage, WHOLE, advance,
+    advisor, elapsed_ms,
 };
 use crate::state::observed::pool_status;
 use crate::state::{Change, Command, MemberKey, Request, RolloutVerb};
@@ -36,13 +35,10 @@ pub(super) struct Release {
     /// What the advisor said last, and when it last had enough to go by.
     pub(super) advice: (Option<Moment>, Option<String>),
     /// The last call that was waited for, and when it was made.
-    called: Option<(HookCall, Moment)>,
+    pub(super) called: Option<(HookCall, Moment)>,
     /// A failure to store a step, told once.
     stuck: bool,
 }
-
-/// Time after which a call without any answer is made again, beyond the time it may take.
-const CALL_SLACK_MS: u64 = 5_000;
 
 /// Slack for clocks of caches, as the drain ledger has it, milliseconds.
 const CACHE_SLACK_MS: u64 = 5_000;
@@ -91,7 +87,7 @@ impl Control {
     }
 
     /// Has the machine decide, and takes what it decides down the way of a change.
-    async fn move_on(&mut self, name: &Arc<str>, verb: RolloutVerb, now: Moment) {
+    pub(super) async fn move_on(&mut self, name: &Arc<str>, verb: RolloutVerb, now: Moment) {
         let Some(rollout) = self.desired.running_rollout(name) else { return };
         let event = match &verb {
             RolloutVerb::Tick(signals) => Event::Tick((**signals).clone()),
@@ -209,67 +205,6 @@ impl Control {
             .collect()
     }
 
-    /// Makes the call a rollout waits for, unless it is under way or was answered a moment ago.
-    fn call_hooks(&mut self, name: &Arc<str>, now: Moment) {
-        let Some(rollout) = self.desired.running_rollout(name).cloned() else { return };
-        let Some(call) = rollout.call() else { return };
-        let Some(hook) = rollout.plan.hooks.iter().find(|hook| hook.kind == call.kind) else { return };
-        let Some(release) = self.releases.get_mut(name) else { return };
-        let again_ms = rollout.plan.look_every_ms.max(hook.timeout_ms.saturating_add(CALL_SLACK_MS));
-        let recent = release.called.as_ref().is_some_and(|(made, at)| *made == call && elapsed_ms(*at, now) < again_ms);
-        if recent {
-            return;
-        }
-        release.called = Some((call.clone(), now));
-        let body = serde_json::json!({
-            "event": call.kind.word(),
-            "switch": name,
-            "rollout": rollout.id,
-            "step": rollout.step,
-            "share_percent": f64::from(rollout.share()) / 100.0,
-            "next_share_percent": rollout.current().map(|step| f64::from(step.weight) / 100.0),
-            "stable": rollout.stable,
-            "canary": rollout.canary,
-            "version": rollout.version,
-            "member": call.member,
-            "at": super::view::rfc3339(now.unix_ms),
-        });
-        let order =
-            HookOrder { switch: name.clone(), hook: hook.clone(), waited: Some(call), body: body.to_string().into() };
-        self.order(order);
-    }
-
-    /// Hands an order to the room that calls. One that cannot be taken is told: nothing waits for it.
-    fn order(&self, order: HookOrder) {
-        if let Err(error) = self.hook_orders.try_send(order) {
-            tracing::error!(%error, "a hook was not called: too many calls are under way");
-        }
-    }
-
-    /// Tells every hook of a kind about a switch.
-    pub(super) fn notify(&mut self, name: &Arc<str>, kind: HookKind, body: &serde_json::Value) {
-        let Some(plan) = self.desired.definitions.plan(name).filter(|plan| plan.has_hook(kind)).cloned() else {
-            return;
-        };
-        let mut body = body.clone();
-        if let Some(object) = body.as_object_mut() {
-            object.insert("hook".to_owned(), kind.word().into());
-            object.insert("switch".to_owned(), name.to_string().into());
-        }
-        let body: Arc<str> = body.to_string().into();
-        for hook in plan.hooks.iter().filter(|hook| hook.kind == kind) {
-            self.order(HookOrder { switch: name.clone(), hook: hook.clone(), waited: None, body: body.clone() });
-        }
-    }
-
-    /// A hook that was waited for has answered.
-    pub(super) async fn hook_answered(&mut self, report: HookReport) {
-        if let Err(why) = &report.answer.outcome {
-            tracing::warn!(switch = %report.switch, hook = report.answer.call.kind.word(), why, "a hook did not agree");
-        }
-        self.move_on(&report.switch, RolloutVerb::Hook(report.answer), clock::now()).await;
-    }
-
     /// Tells of what a change did to rollouts.
     pub(super) fn tell_rollouts(&mut self, before: &BTreeMap<Arc<str>, Option<Arc<Rollout>>>) {
         for (name, before) in before {
@@ -303,152 +238,4 @@ impl Control {
         let touched = change.switches.iter();
         touched.map(|(name, _)| (name.clone(), self.desired.rollout(name).cloned())).collect()
     }
-
-    /// A probe is evidence for the rollouts that look at its member.
-    pub(super) fn probe_evidence(&mut self, probed: &ProbeReport) {
-        if self.releases.is_empty() {
-            return;
-        }
-        let users: Vec<MemberKey> = self.watch.users(&probed.target_key).to_vec();
-        for member in users {
-            let passed = probed.outcome.passed();
-            let error = SampleValue::Count { count: if passed { 0.0 } else { 1.0 }, total: 1.0 };
-            self.take_evidence(&member.switch, "probe_errors", &member.pool, error, probed.at);
-            if passed {
-                #[allow(clippy::cast_precision_loss)] // a latency of 2^53 microseconds is 285 years
-                let ms = probed.outcome.latency_us as f64 / 1000.0;
-                self.take_evidence(&member.switch, "probe_latency_ms", &member.pool, SampleValue::Value(ms), probed.at);
-            }
-        }
-    }
-
-    /// Adds evidence that belongs to the stretch being judged.
-    fn take_evidence(
-        &mut self,
-        switch: &Arc<str>,
-        metric: &str,
-        pool: &Arc<str>,
-        value: SampleValue,
-        at: Moment,
-    ) -> bool {
-        let ttl_s = self.ttl_of(switch);
-        let Some(rollout) = self.desired.running_rollout(switch) else { return false };
-        let counts =
-            elapsed_ms(rollout.since, at) >= rollout.settle_ms(ttl_s) && rollout.judging_hold_ms(ttl_s).is_some();
-        let Some(metric) = rollout.gates().iter().map(|gate| &gate.metric.name).find(|name| &***name == metric) else {
-            return false;
-        };
-        let metric = metric.clone();
-        let Some(release) = self.releases.get_mut(switch).filter(|_| counts) else { return false };
-        // The stretch of a rollout that moved within this second is begun by the next look.
-        release.evidence.add(&metric, pool, value)
-    }
-
-    /// A query of a rollout was answered, or not.
-    pub(super) fn evidence_read(&mut self, read: &EvidenceReport) {
-        let running = self.desired.running_rollout(&read.switch).filter(|rollout| rollout.id == read.rollout);
-        let Some(limit) = running.map(|rollout| rollout.plan.source_errors) else { return };
-        if let Ok(value) = read.outcome {
-            let sample = crate::rollout::Sample {
-                metric: read.metric.clone(),
-                pool: read.pool.clone(),
-                at_unix_ms: None,
-                id: None,
-                value,
-            };
-            if self.intake.judge(&sample, 0, read.at.unix_ms).is_ok() {
-                self.take_evidence(&read.switch, &read.metric, &read.pool, value, read.at);
-            }
-        }
-        let Some(release) = self.releases.get_mut(&read.switch) else { return };
-        release.evidence.source_answered(&read.metric, read.outcome.clone().map(drop));
-        let errors = release.evidence.source(&read.metric).map_or(0, |source| source.errors_in_a_row);
-        if errors == limit
-            && let Err(why) = &read.outcome
-        {
-            tracing::error!(switch = %read.switch, metric = %read.metric, why, "a source of evidence fails: the rollout holds");
-            self.happen(What::Source {
-                switch: read.switch.to_string(),
-                metric: read.metric.to_string(),
-                error: why.clone(),
-            });
-        }
-    }
-
-    /// Takes pushed samples in; what is not taken is counted by reason.
-    pub(super) fn samples(
-        &mut self,
-        name: &str,
-        samples: Vec<crate::rollout::Sample>,
-    ) -> Result<super::report::SamplesTaken, Refused> {
-        use crate::rollout::evidence::Dropped;
-        let Some((_, switch)) = self.desired.definitions.switch(name) else {
-            return Err(crate::state::apply::unknown_switch(&self.desired, name).into());
-        };
-        let switch = switch.clone();
-        let now = clock::now();
-        let ttl_s = self.ttl_of(name);
-        let rollout = self.desired.running_rollout(name).cloned();
-        let mut taken = super::report::SamplesTaken::default();
-        for sample in samples {
-            let wanted = rollout.as_ref().is_some_and(|rollout| wants(rollout, &sample));
-            let since = rollout.as_ref().map_or(0, |r| r.since.unix_ms.saturating_add(r.settle_ms(ttl_s)));
-            let judged = if wanted { self.intake.judge(&sample, since, now.unix_ms) } else { Err(Dropped::Unwanted) };
-            let outcome = match judged {
-                // A fixed split belongs to a test, which no rollout moves.
-                Err(Dropped::Unwanted) if switch.policy == crate::steering::Policy::Fixed => {
-                    self.take_into_trial(&switch, &sample, now.unix_ms)
-                }
-                Err(Dropped::Unwanted) => {
-                    self.intake.count(Dropped::Unwanted);
-                    judged
-                }
-                Ok(()) if now.unix_ms < since => {
-                    self.intake.count(Dropped::Late);
-                    Err(Dropped::Late)
-                }
-                Ok(()) if !self.take_evidence(&switch.name, &sample.metric, &sample.pool, sample.value, now) => {
-                    self.intake.count(Dropped::NoRoom);
-                    Err(Dropped::NoRoom)
-                }
-                judged => judged,
-            };
-            match outcome {
-                Ok(()) => taken.taken += 1,
-                Err(why) => *taken.dropped.entry(why).or_default() += 1,
-            }
-        }
-        Ok(taken)
-    }
-
-    /// The queries that running rollouts ask for.
-    fn evidence_wanted_now(&self) -> Arc<[EvidenceTask]> {
-        let tasks = self.releases.keys().filter_map(|name| {
-            let rollout = self.desired.running_rollout(name)?;
-            let (_, switch) = self.desired.definitions.switch(name)?;
-            let asks = |source: &MetricSource| matches!(source, MetricSource::Prometheus { .. });
-            rollout.plan.metrics().iter().any(|metric| asks(&metric.source)).then_some(())?;
-            let mut pools = vec![&rollout.canary, &rollout.stable];
-            pools.extend(rollout.plan.baseline.as_ref());
-            pools.dedup();
-            let pools = pools.into_iter().filter_map(|name| switch.pool(name)).map(|(_, pool)| EvidencePool {
-                pool: pool.name.clone(),
-                version: self.desired.expect_version(&switch.name, pool).map(str::to_owned),
-                addresses: pool.members.iter().flat_map(crate::steering::Member::addresses).collect(),
-            });
-            Some(EvidenceTask {
-                switch: name.clone(),
-                rollout: rollout.id,
-                plan: rollout.plan.clone(),
-                pools: pools.collect(),
-            })
-        });
-        tasks.collect()
-    }
-}
-
-/// Whether a rollout looks at this metric of this pool.
-fn wants(rollout: &Rollout, sample: &crate::rollout::Sample) -> bool {
-    let pushed = rollout.plan.metrics().iter().any(|m| m.name == sample.metric && m.source == MetricSource::Pushed);
-    pushed && rollout.needs(&sample.pool)
 }
