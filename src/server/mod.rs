@@ -7,12 +7,15 @@
 
 mod bind;
 mod certificate;
+mod cookies;
 mod deferred;
 mod https;
 mod inherited;
+mod listening;
 mod quic;
 mod rate_limit;
 mod reencode;
+mod settings;
 mod stream;
 mod tap;
 #[cfg(test)]
@@ -21,166 +24,30 @@ mod udp;
 
 pub use bind::{BindError, Kind};
 pub use certificate::{Certificate, CertificateError, CertificateLook};
+pub use cookies::{CookieOffer, CookieSecrets};
 pub use deferred::{Deferred, Desk, Gone, ReplyHandle, desk};
+pub use listening::Listening;
 pub use rate_limit::RateLimit;
+pub use settings::{Encrypted, Https, Settings};
 pub use stream::table::StreamLimits;
 pub use tap::{Copies, Exchange, Tap, TapTotals, tap};
 pub(crate) use udp::{return_free_memory, spare_memory, stand_back};
 
 use crate::answer::Chosen;
-use crate::clock;
-use crate::dns::cookie::Cookies;
 use crate::metrics::{Registry, Seen, Tally};
 use crate::snapshot::SnapshotCell;
-use arc_swap::ArcSwap;
 use bind::BoundAddress;
 use inherited::Inherited;
 use rate_limit::summary;
-use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
-use std::time::Duration;
 use stream::table::Table;
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
-/// How long a stopping server waits for connections to finish what they were asked.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// How long it waits for the last QUIC packets to leave.
-const FAREWELL: Duration = Duration::from_millis(500);
-
 /// Open files kept for sockets, probes, the store and operators.
 const OTHER_FILES: u64 = 512;
-
-/// What to listen on, and the limits.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Addresses for UDP and TCP, one port for both; port 0 finds a free one.
-    pub addresses: Vec<SocketAddr>,
-    /// UDP threads per address.
-    pub workers: usize,
-    /// Limits of all connections together.
-    pub limits: StreamLimits,
-    /// Response rate limiting of UDP; `None`: off.
-    pub rate_limit: Option<RateLimit>,
-    /// DNS cookies; `None`: none are given. Servers behind one address share their secrets.
-    pub cookies: Option<CookieOffer>,
-    /// DNS over TLS, if it is offered (RFC 7858).
-    pub tls: Option<Encrypted>,
-    /// DNS over HTTPS, if it is offered (RFC 8484).
-    pub https: Option<Https>,
-    /// DNS over QUIC, if it is offered (RFC 9250).
-    pub quic: Option<Encrypted>,
-    /// Who takes updates, notifications, transfers and signed queries; `None`: nobody, and they are refused.
-    pub desk: Option<Desk>,
-    /// Takes copies of queries and replies; `None`: nobody watches.
-    pub tap: Option<Tap>,
-    /// Share the addresses with a predecessor that still answers.
-    pub takeover: bool,
-}
-
-/// What server cookies are made with (RFC 9018 §5).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct CookieSecrets {
-    /// Makes cookies, and accepts them.
-    pub secret: [u8; 16],
-    /// Accepts cookies made before the last change.
-    pub previous: Option<[u8; 16]>,
-}
-
-impl CookieSecrets {
-    /// A fresh secret: cookies of an earlier start are not accepted, which costs their owners nothing
-    /// but the rate limit's favour.
-    #[must_use]
-    pub fn random() -> Self {
-        let mut secret = [0; 16];
-        clock::random_bytes(&mut secret);
-        Self { secret, previous: None }
-    }
-
-    /// The next: a fresh secret, and cookies of the one before are still accepted.
-    #[must_use]
-    pub fn rolled(self) -> Self {
-        Self { previous: Some(self.secret), ..Self::random() }
-    }
-}
-
-/// Cookies as they are offered: workers read the secrets in force once a second, without a lock.
-#[derive(Debug, Clone)]
-pub struct CookieOffer {
-    secrets: Arc<ArcSwap<CookieSecrets>>,
-    required: bool,
-}
-
-impl CookieOffer {
-    /// Offers cookies; `required`: clients that know of cookies need one of ours for a datagram.
-    #[must_use]
-    pub fn new(secrets: CookieSecrets, required: bool) -> Self {
-        Self { secrets: Arc::new(ArcSwap::from_pointee(secrets)), required }
-    }
-
-    /// Puts other secrets in force, within a second.
-    pub fn replace(&self, secrets: CookieSecrets) {
-        self.secrets.store(Arc::new(secrets));
-    }
-
-    /// As the answer path takes them, at the time of now.
-    fn at_present(&self) -> Cookies {
-        // Cookies count seconds modulo 2^32 (RFC 9018 §4.3).
-        let now_s = u32::try_from((clock::unix_ms() / 1000) & u64::from(u32::MAX)).unwrap_or(0);
-        let CookieSecrets { secret, previous } = **self.secrets.load();
-        Cookies { secret, previous, now_s, required: self.required }
-    }
-}
-
-impl fmt::Debug for CookieSecrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CookieSecrets")
-    }
-}
-
-/// Addresses of an encrypted transport, and its certificate.
-#[derive(Debug, Clone)]
-pub struct Encrypted {
-    /// Addresses to listen on.
-    pub addresses: Vec<SocketAddr>,
-    /// Certificate chain and key; ALPN is set by this room.
-    pub config: Arc<rustls::ServerConfig>,
-}
-
-/// DNS over HTTPS.
-#[derive(Debug, Clone)]
-pub struct Https {
-    /// Addresses and certificate.
-    pub encrypted: Encrypted,
-    /// The path of queries, such as `/dns-query`.
-    pub path: String,
-    /// Whether the same addresses are to speak HTTP/3 over UDP.
-    pub http3: bool,
-}
-
-impl Default for Settings {
-    /// No address, one worker per core, product limits, cookies with a fresh secret.
-    fn default() -> Self {
-        Self {
-            addresses: Vec::new(),
-            workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            limits: StreamLimits::default(),
-            rate_limit: Some(RateLimit::default()),
-            cookies: Some(CookieOffer::new(CookieSecrets::random(), false)),
-            tls: None,
-            https: None,
-            quic: None,
-            desk: None,
-            tap: None,
-            takeover: false,
-        }
-    }
-}
 
 /// What is counted of an answer.
 #[inline]
@@ -198,21 +65,6 @@ pub struct Bound {
     quic: Vec<UdpSocket>,
     http3: Vec<UdpSocket>,
     settings: Settings,
-}
-
-/// A server that answers, until [`Listening::shutdown`].
-#[derive(Debug)]
-pub struct Listening {
-    addresses: Vec<SocketAddr>,
-    tls_addresses: Vec<SocketAddr>,
-    https_addresses: Vec<SocketAddr>,
-    quic_addresses: Vec<SocketAddr>,
-    endpoints: Vec<quinn::Endpoint>,
-    stop_workers: Arc<AtomicBool>,
-    stop_listeners: watch::Sender<bool>,
-    table: Arc<Table>,
-    workers: Vec<JoinHandle<()>>,
-    listeners: tokio::task::JoinSet<()>,
 }
 
 impl Bound {
@@ -360,101 +212,4 @@ fn acceptor(config: &rustls::ServerConfig, protocols: &[&[u8]]) -> TlsAcceptor {
     let mut config = config.clone();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
-}
-
-impl Listening {
-    fn accept(
-        &mut self,
-        listeners: Vec<TcpListener>,
-        service: stream::Service,
-        stop: &watch::Receiver<bool>,
-    ) -> io::Result<()> {
-        let service = Arc::new(service);
-        for listener in listeners {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            self.listeners.spawn(stream::accept(listener, Arc::clone(&service), stop.clone()));
-        }
-        Ok(())
-    }
-
-    fn accept_quic(
-        &mut self,
-        sockets: Vec<UdpSocket>,
-        tls: &rustls::ServerConfig,
-        service: stream::Service,
-        stop: &watch::Receiver<bool>,
-    ) -> io::Result<()> {
-        let service = Arc::new(service);
-        for socket in sockets {
-            let endpoint = quic::endpoint(socket, tls, &service)?;
-            self.endpoints.push(endpoint.clone());
-            self.listeners.spawn(quic::accept(endpoint, Arc::clone(&service), stop.clone()));
-        }
-        Ok(())
-    }
-
-    /// The addresses of UDP and TCP, with the ports that were found.
-    #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
-    }
-
-    /// The addresses of DNS over TLS.
-    #[must_use]
-    pub fn tls_addresses(&self) -> &[SocketAddr] {
-        &self.tls_addresses
-    }
-
-    /// The addresses of DNS over HTTPS.
-    #[must_use]
-    pub fn https_addresses(&self) -> &[SocketAddr] {
-        &self.https_addresses
-    }
-
-    /// The addresses of DNS over QUIC.
-    #[must_use]
-    pub fn quic_addresses(&self) -> &[SocketAddr] {
-        &self.quic_addresses
-    }
-
-    /// Connections open at the moment, over all stream transports.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.table.open()
-    }
-
-    /// [`Listening::connections`] for those who ask later.
-    pub fn connection_gauge(&self) -> Arc<dyn Fn() -> usize + Send + Sync> {
-        let table = Arc::clone(&self.table);
-        Arc::new(move || table.open())
-    }
-
-    /// Answers what has arrived, closes every socket and ends; at most a few seconds.
-    pub async fn shutdown(mut self) {
-        self.stop_workers.store(true, Relaxed);
-        self.stop_listeners.send_replace(true);
-        while self.listeners.join_next().await.is_some() {}
-        self.table.close();
-        // What is still open after the grace ends with the runtime.
-        let _ = tokio::time::timeout(GRACE, self.table.emptied()).await;
-        for endpoint in std::mem::take(&mut self.endpoints) {
-            // The last packets say that connections are closed; who misses them finds out by silence.
-            let _ = tokio::time::timeout(FAREWELL, endpoint.wait_idle()).await;
-        }
-        let workers = std::mem::take(&mut self.workers);
-        let joined =
-            tokio::task::spawn_blocking(move || workers.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok()));
-        if !joined.await.unwrap_or(false) {
-            tracing::error!("a UDP worker ended by a panic");
-        }
-    }
-}
-
-impl Drop for Listening {
-    /// Workers of a server that is dropped without a shutdown end by themselves.
-    fn drop(&mut self) {
-        self.stop_workers.store(true, Relaxed);
-        self.stop_listeners.send_replace(true);
-        self.table.close();
-    }
 }
