@@ -2,6 +2,7 @@
 
 mod convert;
 mod dump;
+mod imported;
 mod render;
 #[cfg(test)]
 mod tests;
@@ -12,8 +13,8 @@ use super::print::{Page, Tone};
 use super::terminal;
 use crate::config;
 use crate::dns::Name;
-use convert::{Imported, Remark};
 use dump::{Dump, bare};
+use imported::{Imported, Remark};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 

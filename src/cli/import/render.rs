@@ -1,7 +1,7 @@
 //! Zone files of what was imported.
 
-use super::convert::{Imported, Remark, Switch};
 use super::dump::bare;
+use super::imported::{Imported, Remark, Switch};
 use crate::dns::{Name, RecordType};
 use std::fmt::Write;
 

@@ -1,7 +1,8 @@
 //! Dumps to zone files, in the form the aws command writes them.
 
-use super::convert::{Imported, convert};
+use super::convert::convert;
 use super::dump::{Dump, name};
+use super::imported::Imported;
 use super::render;
 
 /// A dump of these sets, after the SOA and NS that every hosted zone has.
