@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod moment;
 pub mod probe;
 pub mod rollout;
+pub mod roster;
 pub mod server;
 pub mod snapshot;
 pub mod state;

@@ -9,13 +9,12 @@ mod ask;
 mod look;
 
 use crate::clock;
+use crate::roster;
 use crate::steering::{DiscoveryReport, DiscoveryTask};
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
 /// Looks at a time: each holds a socket or two and at most 64 KiB of reply.
@@ -27,43 +26,12 @@ const FIRST_SPREAD_MS: u64 = 250;
 /// Looks for the tasks of the list until `shutdown`, or until either channel's other end is gone.
 /// Tasks that stay on the list keep their cadence.
 pub async fn run(
-    mut tasks: watch::Receiver<Arc<[DiscoveryTask]>>,
+    tasks: watch::Receiver<Arc<[DiscoveryTask]>>,
     reports: mpsc::Sender<DiscoveryReport>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let mut shutdown = pin!(shutdown);
     let turns = Arc::new(Semaphore::new(LOOKS_AT_ONCE));
-    let mut running = JoinSet::new();
-    let mut known: Vec<(DiscoveryTask, AbortHandle)> = Vec::new();
-    loop {
-        let wanted = tasks.borrow_and_update().clone();
-        known.retain(|(task, handle)| {
-            let stays = wanted.contains(task) && !handle.is_finished();
-            if !stays {
-                handle.abort();
-            }
-            stays
-        });
-        for task in wanted.iter() {
-            if !known.iter().any(|(one, _)| one == task) {
-                let handle = running.spawn(repeat(task.clone(), reports.clone(), turns.clone()));
-                known.push((task.clone(), handle));
-            }
-        }
-        loop {
-            tokio::select! {
-                () = &mut shutdown => return,
-                () = reports.closed() => return,
-                changed = tasks.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    break;
-                }
-                Some(_ended) = running.join_next() => {}
-            }
-        }
-    }
+    roster::follow(tasks, reports, shutdown, |task, reports| repeat(task, reports, turns.clone())).await;
 }
 
 /// One task's looks, one after another.

@@ -10,15 +10,14 @@ use super::source;
 use super::template::Filling;
 use crate::clock;
 use crate::health::{IdleReport, IdleSource, IdleTask};
+use crate::roster;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Members read at a time, per reading.
@@ -49,43 +48,12 @@ pub async fn read(task: &IdleTask) -> Result<f64, String> {
 /// Reads the tasks of the list until `shutdown`, or until either channel's other end is gone. Tasks
 /// that stay on the list keep their cadence, and their counters' last readings.
 pub async fn run(
-    mut tasks: watch::Receiver<Arc<[IdleTask]>>,
+    tasks: watch::Receiver<Arc<[IdleTask]>>,
     reports: mpsc::Sender<IdleReport>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let mut shutdown = pin!(shutdown);
     let turns = Arc::new(Semaphore::new(READINGS_AT_ONCE));
-    let mut running = JoinSet::new();
-    let mut known: Vec<(IdleTask, AbortHandle)> = Vec::new();
-    loop {
-        let wanted = tasks.borrow_and_update().clone();
-        known.retain(|(task, handle)| {
-            let stays = wanted.contains(task) && !handle.is_finished();
-            if !stays {
-                handle.abort();
-            }
-            stays
-        });
-        for task in wanted.iter() {
-            if !known.iter().any(|(one, _)| one == task) {
-                let handle = running.spawn(repeat(task.clone(), reports.clone(), turns.clone()));
-                known.push((task.clone(), handle));
-            }
-        }
-        loop {
-            tokio::select! {
-                () = &mut shutdown => return,
-                () = reports.closed() => return,
-                changed = tasks.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    break;
-                }
-                Some(_ended) = running.join_next() => {}
-            }
-        }
-    }
+    roster::follow(tasks, reports, shutdown, |task, reports| repeat(task, reports, turns.clone())).await;
 }
 
 /// One task's readings, one after another.
