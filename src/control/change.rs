@@ -9,9 +9,7 @@ use crate::clock;
 use crate::moment::Moment;
 use crate::rollout::Phase;
 use crate::snapshot::Superseded;
-use crate::state::{
-    Change, Command, Desired, EditedZone, RolloutVerb, Split, SwitchState, ZoneChange, apply, compile, v1,
-};
+use crate::state::{Change, Command, Desired, RolloutVerb, Split, SwitchState, ZoneChange, apply, compile, v1};
 use crate::store::{AuditRow, Commit, EditRow, IdempotencyRow};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -346,20 +344,26 @@ impl Control {
         rows
     }
 
-    /// The sets an update changes, before and after.
+    /// What goes from the sets an update changes, and what comes.
     fn audit_of_update(
         &self,
         zone: &ZoneChange,
         row: impl Fn(Option<&Arc<str>>, serde_json::Value, serde_json::Value) -> AuditRow,
     ) -> AuditRow {
-        let sets = |edited: Option<&Arc<EditedZone>>| {
-            let words = zone.rows.iter().map(|(key, _)| {
-                let set = edited.and_then(|edited| edited.sets.get(key));
-                (format!("{} {}", key.0, key.1), apply::words(key.1, set))
-            });
-            serde_json::json!({ "zone": zone.apex.to_string(), "sets": words.collect::<serde_json::Map<_, _>>() })
-        };
-        row(None, sets(self.desired.edited.get(&zone.apex)), sets(zone.zone.as_ref()))
+        let definition = self.desired.definitions.zones.iter().find(|definition| definition.apex == zone.apex);
+        let before = definition.map(|definition| self.desired.data_of(definition));
+        let after = zone.zone.as_ref().map(|edited| &edited.data).or(definition.map(|definition| &definition.data));
+        let (mut gone, mut come) = (serde_json::Map::new(), serde_json::Map::new());
+        for ((owner, rtype), _) in &zone.rows {
+            let was = before.and_then(|zone| zone.rrset_of(owner, *rtype));
+            let is = after.and_then(|zone| zone.rrset_of(owner, *rtype));
+            let [was, is] = apply::words_of_difference(*rtype, was, is);
+            gone.insert(format!("{owner} {rtype}"), was);
+            come.insert(format!("{owner} {rtype}"), is);
+        }
+        let words =
+            |sets| serde_json::json!({ "zone": zone.apex.to_string(), "sets": serde_json::Value::Object(sets) });
+        row(None, words(gone), words(come))
     }
 
     /// One log line and one happening per accepted change; a held latch may end with it.

@@ -96,7 +96,7 @@ impl Control {
         let carried = Carried {
             zone: &zone.apex.to_string(),
             serial: serials::current(&self.desired, &zone).wrapping_add(step),
-            expire_ms: u64::from(zone.data.soa().map_or(0, Soa::expire)) * 1000,
+            expire_ms: u64::from(self.desired.data_of(&zone).soa().map_or(0, Soa::expire)) * 1000,
             secondaries: &secondaries,
             switch: &switch,
             pool,

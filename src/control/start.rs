@@ -17,8 +17,8 @@ use crate::moment::Moment;
 use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};
 use crate::state::{
-    Catalogue, CopyTask, Definitions, Desired, EditedSet, EditedZones, Observed, Rejection, SecondaryReport, SetKey,
-    TransferRules, TransferTable, apply, initial_serials, serials, v1,
+    Catalogue, CopyTask, Definitions, Desired, EditedSet, Observed, Rejection, SecondaryReport, SetKey, TransferRules,
+    TransferTable, apply, initial_serials, serials, v1,
 };
 use crate::steering::{DiscoveryReport, DiscoveryTask, GeoReport};
 use crate::store::{Commit, EditRow, Loaded, Store, StoreError};
@@ -131,8 +131,8 @@ impl Start {
     pub async fn run(self) -> Result<Started, StartError> {
         let now = clock::now();
         let loaded = self.store.load().await?;
-        let (mut desired, notes) = desired_from(&loaded, self.definitions.clone())?;
-        self.advance_serials(&mut desired).await?;
+        let Adopted { mut desired, notes, ended } = desired_from(&loaded, self.definitions.clone())?;
+        self.first_commit(&mut desired, ended).await?;
         let (asks_in, asks) = mpsc::channel(256);
         let (events_in, events) = mpsc::channel(256);
         let (probes_in, probes) = mpsc::channel(1024);
@@ -237,13 +237,16 @@ impl Start {
     }
 
     /// Serves every zone with a serial newer than the last (§3.4). A store that takes no commits now
-    /// (copy, full disk) is no reason not to answer.
-    async fn advance_serials(&self, desired: &mut Desired) -> Result<(), StartError> {
+    /// (copy, full disk) is no reason not to answer. Edits that were dropped are forgotten with it: they would come
+    /// back with other files.
+    async fn first_commit(&self, desired: &mut Desired, ended: Vec<(Name, SetKey)>) -> Result<(), StartError> {
         let serials = initial_serials(desired)?;
+        let forgotten = |(zone, (owner, rtype))| EditRow { zone, owner, rtype, body: None };
         let commit = Commit {
             expected: desired.revision,
             revision: desired.revision,
             serials: serials.clone(),
+            edits: ended.into_iter().map(forgotten).collect(),
             ..Commit::default()
         };
         match self.store.commit(commit).await {
@@ -302,8 +305,9 @@ impl Control {
             stored = loaded.revision,
             "the store has another revision than this process: taking it over"
         );
-        let (desired, _) = desired_from(&loaded, Arc::new(self.desired.definitions.as_written().into_owned()))
-            .map_err(|error| StoreError::Failed(error.to_string()))?;
+        let Adopted { desired, .. } =
+            desired_from(&loaded, Arc::new(self.desired.definitions.as_written().into_owned()))
+                .map_err(|error| StoreError::Failed(error.to_string()))?;
         self.in_doubt = false;
         let ours = std::mem::replace(&mut self.desired, desired);
         (self.desired.serials, self.desired.copies) = (ours.serials, ours.copies);
@@ -403,7 +407,11 @@ fn inherited(loaded: &Loaded, desired: &Desired) -> Inherited {
 }
 
 /// Stored edits of zones over today's files.
-fn edits_from(loaded: &Loaded, definitions: &Definitions, notes: &mut Vec<String>) -> Result<EditedZones, StartError> {
+fn edits_from(
+    loaded: &Loaded,
+    definitions: &Definitions,
+    notes: &mut Vec<String>,
+) -> Result<apply::AdoptedEdits, StartError> {
     let mut stored: BTreeMap<Name, BTreeMap<SetKey, EditedSet>> = BTreeMap::new();
     for EditRow { zone, owner, rtype, body } in &loaded.edits {
         let Some(body) = body else { continue };
@@ -413,8 +421,17 @@ fn edits_from(loaded: &Loaded, definitions: &Definitions, notes: &mut Vec<String
     Ok(apply::adopt_edits(definitions, stored, notes))
 }
 
+/// Stored state over today's files.
+struct Adopted {
+    desired: Desired,
+    /// What no longer fits and is dropped, each a sentence.
+    notes: Vec<String>,
+    /// Edits of zones that are dropped: to be forgotten.
+    ended: Vec<(Name, SetKey)>,
+}
+
 /// Stored state over today's files; what no longer fits is dropped, and said.
-fn desired_from(loaded: &Loaded, definitions: Arc<Definitions>) -> Result<(Desired, Vec<String>), StartError> {
+fn desired_from(loaded: &Loaded, definitions: Arc<Definitions>) -> Result<Adopted, StartError> {
     let mut desired = Desired { revision: loaded.revision, definitions, ..Desired::default() };
     desired.serials = loaded.serials.iter().cloned().collect();
     let mut notes = Vec::new();
@@ -426,9 +443,10 @@ fn desired_from(loaded: &Loaded, definitions: Arc<Definitions>) -> Result<(Desir
         }
     }
     desired.copies = super::copies::kept(loaded, &desired.definitions);
-    desired.edited = edits_from(loaded, &desired.definitions, &mut notes)?;
+    let apply::AdoptedEdits { edited, ended } = edits_from(loaded, &desired.definitions, &mut notes)?;
+    desired.edited = edited;
     for note in &notes {
         tracing::warn!("{note}");
     }
-    Ok((desired.with_switches(switches), notes))
+    Ok(Adopted { desired: desired.with_switches(switches), notes, ended })
 }

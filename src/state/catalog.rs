@@ -44,7 +44,8 @@ pub fn with_catalog(
     let members = definitions.zones.iter().map(|zone| &zone.apex).filter(|apex| table.of(apex).allow_somebody());
     let text = listed(members, name).ok_or_else(taken)?;
     let mut zones = definitions.zones.clone();
-    zones.push(Arc::new(ZoneDefinition::compile(name.clone(), &text, 1, Vec::new(), None)));
+    let catalog = ZoneDefinition::compile(name.clone(), &text, 1, Vec::new(), None);
+    zones.push(Arc::new(ZoneDefinition { generated: true, ..catalog }));
     zones.sort_by(|one, other| one.apex.cmp(&other.apex));
     Ok(Definitions::with_networks(zones, Arc::clone(&definitions.geo)))
 }

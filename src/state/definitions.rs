@@ -47,6 +47,8 @@ pub struct ZoneDefinition {
     pub transfer: TransferOverride,
     /// Who has the zone's data, when this server keeps a copy of it; else nobody.
     pub primaries: Arc<[Peer]>,
+    /// Whether it is made here, of the others (the catalog): nobody updates it.
+    pub generated: bool,
 }
 
 /// Server-wide answers that do not come from zones.
@@ -177,6 +179,7 @@ impl ZoneDefinition {
             plans: BTreeMap::new(),
             transfer: TransferOverride::default(),
             primaries: Arc::default(),
+            generated: false,
         }
     }
 

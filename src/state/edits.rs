@@ -4,22 +4,11 @@
 //! reload, until it is edited back. The edited zone is compiled anew and swapped alone.
 
 use super::definitions::ZoneDefinition;
+use super::switch_names::SwitchNames;
 use crate::dns::{Name, RecordType};
 use crate::zone::{LineRef, RrsetRef, Zone, ZoneText};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Sets edited in one zone, at most: with their names about 20 MiB.
-pub const MAX_EDITS: usize = 100_000;
-
-/// Records of one edited set. Its answer has to fit a message: 1,000 AAAA records are 28,000 octets.
-pub const MAX_SET_RECORDS: usize = 1_000;
-
-/// Octets of one edited set's records, the twelve of each one's head included: a message has 65,535, and some
-/// are for its question and OPT.
-pub const MAX_SET_OCTETS: usize = 60_000;
-
-const _: () = assert!(MAX_SET_RECORDS * (12 + 16) < MAX_SET_OCTETS, "a set of addresses is limited by its number");
 
 /// Owner and type of a set.
 pub type SetKey = (Name, RecordType);
@@ -68,7 +57,10 @@ impl EditedSet {
             Some(set) => {
                 let mut rdatas: Vec<&[u8]> = set.rdatas().collect();
                 rdatas.sort_unstable();
-                set.ttl() == self.ttl && rdatas.iter().copied().eq(self.rdatas.iter().map(|rdata| &**rdata))
+                let ours = self.rdatas.iter().map(|rdata| &**rdata);
+                set.ttl() == self.ttl
+                    && rdatas.len() == self.rdatas.len()
+                    && rdatas.into_iter().zip(ours).all(|(one, other)| say_the_same(set.rtype, one, other))
             }
             None => self.rdatas.is_empty(),
         }
@@ -111,8 +103,9 @@ impl EditedZone {
         notes: &mut Vec<String>,
     ) -> BTreeMap<SetKey, EditedSet> {
         let mut kept = sets.clone();
+        let switches = SwitchNames::of(definition);
         kept.retain(|key, set| {
-            let why = misfit(definition, sets, key, set);
+            let why = misfit(definition, &switches, sets, key, set);
             if let Some(why) = &why {
                 let (apex, (owner, rtype)) = (&definition.apex, key);
                 notes.push(format!("zone {apex}: the update of {owner} {rtype} is dropped: {why}"));
@@ -126,6 +119,7 @@ impl EditedZone {
 /// Why an edit cannot stand over a definition.
 fn misfit(
     definition: &ZoneDefinition,
+    switches: &SwitchNames<'_>,
     sets: &BTreeMap<SetKey, EditedSet>,
     (owner, rtype): &SetKey,
     set: &EditedSet,
@@ -137,7 +131,7 @@ fn misfit(
     if set.rdatas.is_empty() {
         return None;
     }
-    if let Some(switch) = hidden_switch(definition, owner, *rtype) {
+    if let Some(switch) = switches.hidden_by(owner, *rtype) {
         return Some(format!("it would take the names of switch `{switch}` away"));
     }
     let mut of_files = node.into_iter().flat_map(|node| node.rrsets()).map(|set| set.rtype);
@@ -145,11 +139,28 @@ fn misfit(
     beside.map(|other| format!("the files have {other} there, and a CNAME stands alone"))
 }
 
-/// The switch whose names a delegation or redirection at this name would take away.
-#[must_use]
-pub fn hidden_switch(definition: &ZoneDefinition, owner: &Name, rtype: RecordType) -> Option<String> {
-    let cuts = rtype == RecordType::DNAME || rtype == RecordType::NS && *owner != definition.apex;
-    if cuts { definition.switch_at(|name| name.is_within(owner)) } else { None }
+/// Where the serial stands in an SOA record, from its end (RFC 1035 §3.3.13): five numbers of four octets.
+const SERIAL_FROM_END: usize = 20;
+
+/// The serial in an SOA record.
+pub(super) fn soa_serial(rdata: &[u8]) -> Option<u32> {
+    let numbers = rdata.get(rdata.len().checked_sub(SERIAL_FROM_END)?..)?;
+    numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
+}
+
+/// An SOA record with another serial.
+pub(super) fn with_serial(rdata: &[u8], serial: u32) -> Box<[u8]> {
+    let mut rdata: Box<[u8]> = rdata.into();
+    let at = rdata.len().saturating_sub(SERIAL_FROM_END);
+    if let Some(octets) = rdata.get_mut(at..at + 4) {
+        octets.copy_from_slice(&serial.to_be_bytes());
+    }
+    rdata
+}
+
+/// Whether two records say the same; of SOA records the serial does not count, which is kept for itself.
+pub(super) fn say_the_same(rtype: RecordType, one: &[u8], other: &[u8]) -> bool {
+    one == other || rtype == RecordType::SOA && with_serial(one, 0) == with_serial(other, 0)
 }
 
 /// Whether sets of these types cannot have the same owner: one is a CNAME, and the other none of those that may

@@ -10,11 +10,13 @@ pub mod command;
 pub mod compile;
 pub mod copies;
 pub mod definitions;
+pub mod edit_bounds;
 pub mod edits;
 pub mod guests;
 pub mod observed;
 pub mod runtime;
 pub mod serials;
+mod switch_names;
 #[cfg(test)]
 mod tests;
 pub mod transfers;

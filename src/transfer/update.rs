@@ -132,7 +132,7 @@ fn refusing(refused: Refused) -> Refusing {
             U::NameInUse(_) => (Rcode::YXDOMAIN, None, Happened::UpdateUnmet),
             U::SetDiffers(..) => (Rcode::NXRRSET, None, Happened::UpdateUnmet),
             U::SetExists(..) => (Rcode::YXRRSET, None, Happened::UpdateUnmet),
-            U::NotAllowed { .. } => (Rcode::REFUSED, Some(ExtendedError::UpdateNotAllowed), Happened::UpdateRefused),
+            U::NotAllowed { .. } | U::Generated(_) => (Rcode::REFUSED, Some(ExtendedError::UpdateNotAllowed), Happened::UpdateRefused),
             U::Copied(_) => (Rcode::REFUSED, Some(ExtendedError::UpdateCopied), Happened::UpdateRefused),
             U::Steered { .. } | U::Hides { .. } => {
                 (Rcode::REFUSED, Some(ExtendedError::UpdateSteered), Happened::UpdateRefused)

@@ -8,8 +8,9 @@ use super::Place;
 use crate::dns::{Name, RecordType};
 use std::sync::Arc;
 
-/// The octets one zone's owners and RDATA may take: offsets are 32 bits wide.
-pub const MAX_ZONE_OCTETS: usize = u32::MAX as usize;
+/// The octets that owners and RDATA of one zone's files may take: offsets are 32 bits wide, and the last 64 MiB are
+/// for what is edited at run time.
+pub const MAX_ZONE_OCTETS: usize = u32::MAX as usize - (64 << 20);
 
 /// Where a record stands: a file of [`ZoneText::files`] and a line in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -85,7 +86,8 @@ impl ZoneText {
     /// Adds one record behind the others.
     ///
     /// # Panics
-    /// When the RDATA is over 65535 octets or the zone over [`MAX_ZONE_OCTETS`]: the parser refuses both.
+    /// When the RDATA is over 65535 octets or the zone over 4 GiB: the parser refuses more than
+    /// [`MAX_ZONE_OCTETS`], and what is edited at run time is bounded.
     pub fn push(&mut self, owner: &Name, rtype: RecordType, ttl: u32, rdata: &[u8], at: LineRef) {
         self.push_wire(owner.wire(), rtype, ttl, rdata, at);
     }

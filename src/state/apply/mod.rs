@@ -21,8 +21,8 @@ use crate::moment::Moment;
 use crate::steering::Switch;
 use std::sync::Arc;
 
-pub use reload::{adopt, adopt_edits, initial_serials};
-pub use update::{UpdateRefusal, words};
+pub use reload::{AdoptedEdits, adopt, adopt_edits, initial_serials};
+pub use update::{UpdateRefusal, words_of_difference};
 
 /// Decides a command.
 ///

@@ -1,12 +1,13 @@
 //! New definitions under run-time state that stays (§1.10).
 
 use super::Decide;
-use crate::dns::Name;
+use crate::dns::{Name, RecordType};
 use crate::moment::Moment;
 use crate::rollout::{Event, Person, Rollout, advance};
 use crate::state::command::{Change, Rejection, SplitChange};
 use crate::state::definitions::{Definitions, ZoneDefinition};
-use crate::state::edits::{EditedSet, EditedZone, EditedZones, SetKey, ZoneChange};
+use crate::state::edit_bounds::within_bounds;
+use crate::state::edits::{EditedSet, EditedZone, EditedZones, SetKey, ZoneChange, say_the_same};
 use crate::state::runtime::{Desired, Split, SwitchState};
 use crate::state::serials;
 use crate::steering::{Member, Pool, Switch};
@@ -75,7 +76,7 @@ fn carry_edits(desired: &Desired, old: &Definitions, new: &Definitions, notes: &
         }
         let kept = match &after {
             Some(after) => {
-                let kept = fitting(after, edited, notes);
+                let kept = fitting(after, &edited.sets, notes);
                 let hidden =
                     |key: &&SetKey| before.as_ref().is_some_and(|before| !same_set(&before.data, &after.data, key));
                 for (owner, rtype) in kept.keys().filter(hidden) {
@@ -104,15 +105,42 @@ fn gone(apex: &Name, sets: usize) -> String {
 }
 
 /// The edits that stand over a definition and say something else than it does.
-fn fitting(definition: &ZoneDefinition, edited: &EditedZone, notes: &mut Vec<String>) -> BTreeMap<SetKey, EditedSet> {
-    let mut kept = EditedZone::fitting(definition, &edited.sets, notes);
+fn fitting(
+    definition: &ZoneDefinition,
+    sets: &BTreeMap<SetKey, EditedSet>,
+    notes: &mut Vec<String>,
+) -> BTreeMap<SetKey, EditedSet> {
+    if definition.generated {
+        notes.push(format!(
+            "zone {} is the catalog now: what was updated in a zone of this name is dropped",
+            definition.apex
+        ));
+        return BTreeMap::new();
+    }
+    let mut kept = EditedZone::fitting(definition, sets, notes);
     kept.retain(|(owner, rtype), set| !set.is_as(definition.data.rrset_of(owner, *rtype)));
     kept
 }
 
 /// Whether two versions of a zone have the same set.
 fn same_set(one: &Zone, other: &Zone, (owner, rtype): &SetKey) -> bool {
-    one.rrset_of(owner, *rtype).map(|set| set.wire) == other.rrset_of(owner, *rtype).map(|set| set.wire)
+    match (one.rrset_of(owner, *rtype), other.rrset_of(owner, *rtype)) {
+        (Some(one), Some(other)) => {
+            let mut pairs = one.rdatas().zip(other.rdatas());
+            let is_soa = *rtype == RecordType::SOA && one.ttl() == other.ttl();
+            one.wire == other.wire || is_soa && pairs.all(|(one, other)| say_the_same(*rtype, one, other))
+        }
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+/// What becomes of stored edits at a start.
+#[derive(Debug, Default)]
+pub struct AdoptedEdits {
+    /// What stands.
+    pub edited: EditedZones,
+    /// What no longer fits or is in the files by now: to be forgotten.
+    pub ended: Vec<(Name, SetKey)>,
 }
 
 /// Stored edits under the files of a start; each that no longer fits is a note.
@@ -121,18 +149,24 @@ pub fn adopt_edits(
     definitions: &Definitions,
     stored: BTreeMap<Name, BTreeMap<SetKey, EditedSet>>,
     notes: &mut Vec<String>,
-) -> EditedZones {
-    let mut zones = EditedZones::new();
+) -> AdoptedEdits {
+    let mut adopted = AdoptedEdits::default();
     for (apex, sets) in stored {
+        let (sets, over) = within_bounds(&apex, sets);
+        if over > 0 {
+            notes.push(format!("zone {apex} was updated more than it may be: {over} updated sets are stored and not served; write them into its file"));
+        }
         let Some(definition) = definitions.zones.iter().find(|zone| zone.apex == apex) else {
             notes.push(gone(&apex, sets.len()));
-            zones.insert(apex.clone(), EditedZone::waiting(&apex, sets));
+            adopted.edited.insert(apex.clone(), EditedZone::waiting(&apex, sets));
             continue;
         };
-        let kept = EditedZone::fitting(definition, &sets, notes);
-        zones.extend(EditedZone::compile(definition, kept).map(|zone| (apex, zone)));
+        let kept = fitting(definition, &sets, notes);
+        let ended = sets.into_keys().filter(|key| !kept.contains_key(key));
+        adopted.ended.extend(ended.map(|key| (apex.clone(), key)));
+        adopted.edited.extend(EditedZone::compile(definition, kept).map(|zone| (apex, zone)));
     }
-    zones
+    adopted
 }
 
 /// The serials to serve after a start: the larger of the file's and the last one + 1 (§3.4), since

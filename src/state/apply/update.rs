@@ -1,20 +1,20 @@
 //! Dynamic updates (RFC 2136): prerequisites, then all changes or none.
 
+mod draft;
+
 use super::Decide;
-use crate::dns::update::{Edit, Prerequisite, Update};
-use crate::dns::{Name, RecordType, rdata, serial};
+use crate::dns::update::{Edit, Update};
+use crate::dns::{Name, RecordType, rdata};
 use crate::state::command::{Change, Rejection};
 use crate::state::definitions::ZoneDefinition;
-use crate::state::edits::{
-    EditedSet, EditedZone, MAX_EDITS, MAX_SET_OCTETS, MAX_SET_RECORDS, SetKey, ZoneChange, hidden_switch, stand_apart,
-};
+use crate::state::edit_bounds::{MAX_EDIT_MIB, MAX_EDITS, MAX_SET_OCTETS, MAX_SET_RECORDS, is_too_much};
+use crate::state::edits::{EditedZone, ZoneChange};
 use crate::state::serials;
+use crate::state::switch_names::SwitchNames;
 use crate::state::update_rules::Grants;
-use crate::zone::Zone;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Octets of a record beside its RDATA, when its owner is a pointer.
-const RECORD_HEAD: usize = 12;
+use crate::zone::RrsetRef;
+use draft::{Draft, Ignored};
+use std::collections::BTreeSet;
 
 /// Why an update is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum UpdateRefusal {
     /// No zone of ours has this apex.
     #[error("there is no zone {0} here to update")]
     UnknownZone(Name),
+    /// The zone is made here, of the others.
+    #[error("zone {0} is the catalog, which lists the others and is written by nobody")]
+    Generated(Name),
     /// A prerequisite: the name should be in use.
     #[error("{0} is not in use")]
     NameUnused(Name),
@@ -69,7 +72,9 @@ pub enum UpdateRefusal {
     #[error("zone {0} is a copy of its primary's, where it is updated")]
     Copied(Name),
     /// The zone has been edited too much.
-    #[error("zone {0} would have more than {MAX_EDITS} edited sets: write them into its file")]
+    #[error(
+        "zone {0} would have more than {MAX_EDITS} edited sets, or {MAX_EDIT_MIB} MiB of them: write them into its file"
+    )]
     TooManyEdits(Name),
 }
 
@@ -85,36 +90,31 @@ fn decide_update(decide: &Decide<'_>, update: &Update, grants: &Grants) -> Resul
     if definition.is_copy() {
         return Err(UpdateRefusal::Copied(update.zone.clone()));
     }
-    let mut draft = Draft {
-        zone: desired.data_of(definition),
-        apex: &definition.apex,
-        changed: BTreeMap::new(),
-        ignored: Vec::new(),
-    };
-    // Before the prerequisites, so that a key cannot ask about what it may not change (RFC 2136 §3.3).
-    for edit in &update.changes {
-        hold_switches(definition, draft.zone, edit)?;
-        draft.permit(edit, grants, &decide.request.by)?;
+    if definition.generated {
+        return Err(UpdateRefusal::Generated(definition.apex.clone()));
     }
+    let served = serials::current(desired, definition);
+    let mut draft = Draft::of(desired.data_of(definition), &definition.apex, served);
+    // Before the prerequisites: what a key may not change is refused whatever holds. What they ask about is no secret:
+    // everybody gets it by a query.
+    hold_rules(definition, &draft, &update.changes, grants, &decide.request.by)?;
     draft.require(&update.prerequisites)?;
-    let mut wanted_serial = None;
+    let mut ignored = Ignored::default();
     for edit in &update.changes {
-        if let Edit::Add { owner, rtype: RecordType::SOA, rdata, .. } = edit {
-            let newer = soa_serial(rdata).filter(|new| serial::is_newer(*new, serials::current(desired, definition)));
-            // RFC 2136 §3.4.2.2: an SOA that is no newer, or not at the apex, is ignored.
-            let (Some(newer), true) = (newer, *owner == definition.apex) else {
-                draft
-                    .ignored
-                    .push(format!("the SOA record at {owner} is no newer than the zone's, or not at its apex"));
-                continue;
-            };
-            wanted_serial = Some(newer);
-        }
-        draft.make(edit)?;
+        draft.make(edit, &mut ignored)?;
     }
-    let rows = draft.rows(decide, definition)?;
+    let rows = draft.rows(decide, definition);
+    let wanted = Some(draft.serial()).filter(|serial| *serial != served);
+    if rows.is_empty() && wanted.is_none() {
+        return Ok(Change { notes: ignored.into_notes(), ..decide.unchanged() });
+    }
+    let mut change = decide.change(Vec::new(), [definition]);
+    if let Some(wanted) = wanted {
+        change.serials.iter_mut().for_each(|(_, next)| *next = serials::newest(*next, wanted));
+    }
+    change.notes = ignored.into_notes();
     if rows.is_empty() {
-        return Ok(Change { notes: draft.ignored, ..decide.unchanged() });
+        return Ok(change);
     }
     let mut sets = desired.edited.get(&definition.apex).map(|zone| zone.sets.clone()).unwrap_or_default();
     for (key, set) in &rows {
@@ -123,197 +123,57 @@ fn decide_update(decide: &Decide<'_>, update: &Update, grants: &Grants) -> Resul
             None => sets.remove(key),
         };
     }
-    if sets.len() > MAX_EDITS {
+    if is_too_much(&definition.apex, &sets) {
         return Err(UpdateRefusal::TooManyEdits(definition.apex.clone()));
     }
-    let mut change = decide.change(Vec::new(), [definition]);
-    if let Some(wanted) = wanted_serial {
-        change.serials.iter_mut().for_each(|(_, next)| *next = serials::newest(*next, wanted));
-    }
     let zone = EditedZone::compile(definition, sets);
-    change.notes = draft.ignored;
     change.zones = vec![ZoneChange { apex: definition.apex.clone(), rows, zone }];
     Ok(change)
 }
 
-/// Keeps names that a switch decides out of updates, and delegations away from above them.
-fn hold_switches(definition: &ZoneDefinition, zone: &Zone, edit: &Edit) -> Result<(), UpdateRefusal> {
-    let owner = edit.owner();
-    if zone.node_of(owner).is_some_and(|node| node.is_steered()) {
-        let switch = definition.switch_at(|name| name == owner).unwrap_or_default();
-        return Err(UpdateRefusal::Steered { owner: owner.clone(), switch });
-    }
-    if let Edit::Add { rtype, .. } = edit
-        && let Some(switch) = hidden_switch(definition, owner, *rtype)
-    {
-        return Err(UpdateRefusal::Hides { owner: owner.clone(), rtype: *rtype, switch });
+/// Keeps out of updates what switches decide, delegations from above that, and what no rule of the key covers.
+fn hold_rules(
+    definition: &ZoneDefinition,
+    draft: &Draft<'_>,
+    changes: &[Edit],
+    grants: &Grants,
+    by: &str,
+) -> Result<(), UpdateRefusal> {
+    let switches = SwitchNames::of(definition);
+    let mut whole = BTreeSet::new();
+    for edit in changes {
+        let owner = edit.owner();
+        if draft.is_steered(owner) {
+            let switch = definition.switch_at(|name| name == owner).unwrap_or_default();
+            return Err(UpdateRefusal::Steered { owner: owner.clone(), switch });
+        }
+        if let Edit::Add { rtype, .. } = edit
+            && let Some(switch) = switches.hidden_by(owner, *rtype)
+        {
+            return Err(UpdateRefusal::Hides { owner: owner.clone(), rtype: *rtype, switch: switch.to_owned() });
+        }
+        // A name of many types is gone through once.
+        if !matches!(edit, Edit::DeleteName(_)) || whole.insert(owner) {
+            draft.permit(edit, grants, by)?;
+        }
     }
     Ok(())
 }
 
-/// The serial in an SOA record.
-fn soa_serial(rdata: &[u8]) -> Option<u32> {
-    let numbers = rdata.get(rdata.len().checked_sub(20)?..)?;
-    numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
-}
-
-/// A set in the making.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Set {
-    ttl: u32,
-    rdatas: BTreeSet<Box<[u8]>>,
-}
-
-/// A zone with the changes made so far.
-struct Draft<'a> {
-    zone: &'a Zone,
-    apex: &'a Name,
-    /// Sets that may differ from the zone's; empty ones are gone.
-    changed: BTreeMap<SetKey, Set>,
-    /// What RFC 2136 has ignored.
-    ignored: Vec<String>,
-}
-
-impl Draft<'_> {
-    /// A set as it is at this point.
-    fn set(&self, owner: &Name, rtype: RecordType) -> Set {
-        let key = (owner.clone(), rtype);
-        self.changed.get(&key).cloned().unwrap_or_else(|| set_of(self.zone, owner, rtype))
-    }
-
-    /// The types a name has at this point.
-    fn types(&self, owner: &Name) -> Vec<RecordType> {
-        let stored = self.zone.node_of(owner).into_iter().flat_map(|node| node.rrsets().map(|set| set.rtype));
-        let changed = self.changed.keys().filter(|(name, _)| name == owner).map(|(_, rtype)| *rtype);
-        let mut types: Vec<RecordType> = stored.chain(changed).collect();
-        types.sort_unstable();
-        types.dedup();
-        types.retain(|rtype| !self.set(owner, *rtype).rdatas.is_empty());
-        types
-    }
-
-    /// Whether a rule covers what a change is about: of a whole name, everything that is there.
-    fn permit(&self, edit: &Edit, grants: &Grants, by: &str) -> Result<(), UpdateRefusal> {
-        let owner = edit.owner();
-        let types = edit.rtype().map_or_else(|| self.types(owner), |rtype| vec![rtype]);
-        let stays = |rtype: RecordType| {
-            edit.rtype().is_none() && owner == self.apex && matches!(rtype, RecordType::SOA | RecordType::NS)
-        };
-        let refused = types.into_iter().find(|rtype| !stays(*rtype) && !grants.allow(owner, *rtype));
-        refused
-            .map_or(Ok(()), |rtype| Err(UpdateRefusal::NotAllowed { by: by.to_owned(), owner: owner.clone(), rtype }))
-    }
-
-    /// Holds what must hold (RFC 2136 §3.2).
-    fn require(&self, prerequisites: &[Prerequisite]) -> Result<(), UpdateRefusal> {
-        let steered = |name: &Name| self.zone.node_of(name).is_some_and(|node| node.is_steered());
-        let mut expected: BTreeMap<SetKey, BTreeSet<Box<[u8]>>> = BTreeMap::new();
-        for prerequisite in prerequisites {
-            let refused = match prerequisite {
-                Prerequisite::NameInUse(name) => {
-                    (!steered(name) && self.types(name).is_empty()).then(|| UpdateRefusal::NameUnused(name.clone()))
-                }
-                Prerequisite::NameUnused(name) => {
-                    (steered(name) || !self.types(name).is_empty()).then(|| UpdateRefusal::NameInUse(name.clone()))
-                }
-                Prerequisite::SetExists(name, rtype) => {
-                    self.set(name, *rtype).rdatas.is_empty().then(|| UpdateRefusal::SetDiffers(name.clone(), *rtype))
-                }
-                Prerequisite::SetAbsent(name, rtype) => {
-                    (!self.set(name, *rtype).rdatas.is_empty()).then(|| UpdateRefusal::SetExists(name.clone(), *rtype))
-                }
-                Prerequisite::SetHolds(name, rtype, rdata) => {
-                    expected.entry((name.clone(), *rtype)).or_default().insert(rdata.clone());
-                    None
-                }
-            };
-            if let Some(refused) = refused {
-                return Err(refused);
-            }
-        }
-        let differs = expected.into_iter().find(|((name, rtype), rdatas)| self.set(name, *rtype).rdatas != *rdatas);
-        differs.map_or(Ok(()), |((name, rtype), _)| Err(UpdateRefusal::SetDiffers(name, rtype)))
-    }
-
-    /// Makes one change (RFC 2136 §3.4.2).
-    fn make(&mut self, edit: &Edit) -> Result<(), UpdateRefusal> {
-        match edit {
-            Edit::Add { owner, rtype, ttl, rdata } => self.add(owner, *rtype, *ttl, rdata)?,
-            Edit::DeleteSet(owner, rtype) => self.delete_set(owner, *rtype),
-            Edit::DeleteName(owner) => self.types(owner).into_iter().for_each(|rtype| self.delete_set(owner, rtype)),
-            Edit::DeleteRecord(owner, rtype, rdata) => {
-                let mut set = self.set(owner, *rtype);
-                let is_last_server = *rtype == RecordType::NS && owner == self.apex && set.rdatas.len() == 1;
-                // §3.4.2.4: the SOA and the last NS of the apex stay.
-                if *rtype != RecordType::SOA && !is_last_server && set.rdatas.remove(rdata) {
-                    self.changed.insert((owner.clone(), *rtype), set);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Deletes a set, but for SOA and NS of the apex (§3.4.2.3).
-    fn delete_set(&mut self, owner: &Name, rtype: RecordType) {
-        let stays = owner == self.apex && matches!(rtype, RecordType::SOA | RecordType::NS);
-        if !stays && !self.set(owner, rtype).rdatas.is_empty() {
-            self.changed.insert((owner.clone(), rtype), Set::default());
-        }
-    }
-
-    /// Adds a record (§3.4.2.2). CNAME and other data are kept apart by ignoring what comes later.
-    fn add(&mut self, owner: &Name, rtype: RecordType, ttl: u32, rdata: &[u8]) -> Result<(), UpdateRefusal> {
-        let types = self.types(owner);
-        if types.iter().any(|other| stand_apart(rtype, *other)) {
-            self.ignored.push(format!("{owner} {rtype}: a CNAME stands alone, and something else is there"));
-            return Ok(());
-        }
-        let mut set = self.set(owner, rtype);
-        if matches!(rtype, RecordType::CNAME | RecordType::SOA | RecordType::DNAME) {
-            set.rdatas.clear();
-        }
-        set.rdatas.insert(rdata.into());
-        set.ttl = ttl;
-        let octets: usize = set.rdatas.iter().map(|rdata| RECORD_HEAD + rdata.len()).sum();
-        if set.rdatas.len() > MAX_SET_RECORDS || octets > MAX_SET_OCTETS {
-            return Err(UpdateRefusal::SetTooLarge(owner.clone(), rtype));
-        }
-        self.changed.insert((owner.clone(), rtype), set);
-        Ok(())
-    }
-
-    /// What is to be stored: sets that differ from what is served; those that are the files' again lose their edit.
-    fn rows(
-        &self,
-        decide: &Decide<'_>,
-        definition: &ZoneDefinition,
-    ) -> Result<Vec<(SetKey, Option<EditedSet>)>, UpdateRefusal> {
-        let differing = self.changed.iter().filter(|((owner, rtype), set)| set_of(self.zone, owner, *rtype) != **set);
-        Ok(differing
-            .map(|((owner, rtype), set)| {
-                let is_files = set_of(&definition.data, owner, *rtype) == *set;
-                let edited = (!is_files).then(|| EditedSet {
-                    ttl: set.ttl,
-                    rdatas: set.rdatas.iter().cloned().collect(),
-                    at_unix_ms: decide.now.unix_ms,
-                    by: decide.request.by.clone(),
-                });
-                ((owner.clone(), *rtype), edited)
-            })
-            .collect())
-    }
-}
-
-/// A set of a compiled zone; one that is not there is empty.
-fn set_of(zone: &Zone, owner: &Name, rtype: RecordType) -> Set {
-    zone.rrset_of(owner, rtype)
-        .map_or_else(Set::default, |set| Set { ttl: set.ttl(), rdatas: set.rdatas().map(Into::into).collect() })
-}
-
-/// An edited set in words, for the audit.
+/// What goes from a set and what comes, in words for the audit: not the whole of it, which may be large.
 #[must_use]
-pub fn words(rtype: RecordType, set: Option<&EditedSet>) -> serde_json::Value {
-    let records =
-        |set: &EditedSet| set.rdatas.iter().map(|rdata| rdata::display_rdata(rtype, rdata)).collect::<Vec<_>>();
-    set.map_or(serde_json::Value::Null, |set| serde_json::json!({ "ttl": set.ttl, "records": records(set) }))
+pub fn words_of_difference(
+    rtype: RecordType,
+    before: Option<RrsetRef<'_>>,
+    after: Option<RrsetRef<'_>>,
+) -> [serde_json::Value; 2] {
+    let rdatas = |set: &Option<RrsetRef<'_>>| -> BTreeSet<Vec<u8>> {
+        set.iter().flat_map(RrsetRef::rdatas).map(<[u8]>::to_vec).collect()
+    };
+    let (gone, come) = (rdatas(&before), rdatas(&after));
+    let words = |set: &Option<RrsetRef<'_>>, these: &BTreeSet<Vec<u8>>, others: &BTreeSet<Vec<u8>>| {
+        let records: Vec<String> = these.difference(others).map(|rdata| rdata::display_rdata(rtype, rdata)).collect();
+        set.as_ref().map_or(serde_json::Value::Null, |set| serde_json::json!({ "ttl": set.ttl(), "records": records }))
+    };
+    [words(&before, &gone, &come), words(&after, &come, &gone)]
 }

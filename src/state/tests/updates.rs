@@ -3,8 +3,8 @@
 use super::*;
 use crate::dns::rdata::parse_rdata_text;
 use crate::dns::update::{Edit, Prerequisite, Update};
-use crate::state::apply::UpdateRefusal;
-use crate::state::{Grants, UpdateNames, UpdateRule, UpdateRules};
+use crate::state::apply::{UpdateRefusal, adopt_edits, words_of_difference};
+use crate::state::{EditedSet, Grants, SetKey, UpdateNames, UpdateRule, UpdateRules};
 
 fn name(text: &str) -> Name {
     Name::parse(text, Some(&"example.test".parse().unwrap())).unwrap()
@@ -106,6 +106,12 @@ fn rfc2136_3_4_2_3_and_4_records_sets_and_names_are_deleted_and_a_set_back_at_th
     assert_eq!(served(&world, "x", RecordType::TXT), ["\"t\""]);
     let change = make(&mut world, vec![Edit::DeleteName(name("x")), Edit::DeleteName(name("y"))]);
     assert!(change.zones[0].zone.is_none() && world.desired.edited.is_empty(), "the zone is as the files say");
+    make(&mut world, vec![add("x", RecordType::A, "192.0.2.1")]);
+    let change = make(&mut world, vec![remove("x", RecordType::A, "192.0.2.1")]);
+    assert_eq!(change.zones[0].rows, [((name("x"), RecordType::A), None)]);
+    assert!(world.desired.edited.is_empty(), "also record by record");
+    let both = vec![add("x", RecordType::A, "192.0.2.1"), remove("x", RecordType::A, "192.0.2.1")];
+    assert_eq!(world.ask(update(Vec::new(), both)).unwrap().revision, world.desired.revision, "nothing is changed");
 }
 
 #[test]
@@ -135,6 +141,35 @@ fn rfc2136_3_4_2_2_a_newer_soa_moves_the_serial_and_an_older_one_is_ignored() {
     assert_eq!(change.serials, [(name("@"), 5_000)]);
     let older = world.ask(update(Vec::new(), vec![soa(4_000)])).unwrap();
     assert_eq!(older.revision, world.desired.revision);
+    let change = make(&mut world, vec![soa(7_000), soa(6_000)]);
+    assert_eq!(change.serials, [(name("@"), 7_000)], "each is held against the one before it");
+    assert!(change.zones.is_empty(), "the serial alone is no edit of the record");
+}
+
+#[test]
+fn rfc2136_3_4_2_2_an_soa_like_the_files_but_for_its_serial_leaves_the_files_in_force() {
+    let mut world = World::new();
+    let definition = world.desired.definitions.zones.iter().find(|zone| zone.apex == name("@")).unwrap();
+    let set = definition.data.rrset_of(&name("@"), RecordType::SOA).unwrap();
+    let mut newer: Box<[u8]> = set.rdatas().next().unwrap().into();
+    let at = newer.len() - 20;
+    newer[at..at + 4].copy_from_slice(&9_000u32.to_be_bytes());
+    let soa = Edit::Add { owner: name("@"), rtype: RecordType::SOA, ttl: set.ttl(), rdata: newer };
+    let change = make(&mut world, vec![soa]);
+    assert_eq!((change.serials, change.zones.len()), (vec![(name("@"), 9_000)], 0));
+}
+
+#[test]
+fn rfc2136_3_2_3_a_prerequisite_about_the_soa_is_held_against_the_served_serial() {
+    let mut world = World::new();
+    make(&mut world, vec![add("@", RecordType::SOA, "ns1 admin 5000 7 7 7 7")]);
+    make(&mut world, vec![add("x", RecordType::A, "192.0.2.1")]);
+    let with = |serial: u32| {
+        let rdata = rdata(RecordType::SOA, &format!("ns1 admin {serial} 7 7 7 7"));
+        let holds = Prerequisite::SetHolds(name("@"), RecordType::SOA, rdata);
+        world.ask(update(vec![holds], vec![add("y", RecordType::A, "192.0.2.2")]))
+    };
+    assert!(with(5_001).is_ok() && with(5_000).is_err());
 }
 
 #[test]
@@ -298,4 +333,94 @@ fn edits_of_a_zone_that_goes_are_there_again_when_it_returns() {
     assert!(change.zones[0].rows.is_empty());
     world.take(Command::Reload(usual));
     assert_eq!(served(&world, "x", RecordType::A), ["192.0.2.1"]);
+}
+
+/// A TXT record of some 59,000 octets at a name of its own.
+fn large(n: usize) -> Edit {
+    let text: Vec<u8> = std::iter::repeat_n([&[255][..], &[b'x'; 255]].concat(), 230).flatten().collect();
+    Edit::Add { owner: name(&format!("n{n}")), rtype: RecordType::TXT, ttl: 60, rdata: text.into() }
+}
+
+#[test]
+fn what_is_edited_in_one_zone_is_bounded_in_octets() {
+    let mut world = World::new();
+    make(&mut world, (0..200).map(large).collect());
+    let refused = refusal(&world, update(Vec::new(), (200..300).map(large).collect()));
+    assert_eq!(refused, UpdateRefusal::TooManyEdits(name("@")));
+    assert_eq!(refused.to_string().matches("16 MiB").count(), 1, "{refused}");
+    let removed = (0..100).map(|n| Edit::DeleteName(name(&format!("n{n}")))).collect();
+    make(&mut world, removed);
+    make(&mut world, (200..300).map(large).collect());
+}
+
+#[test]
+fn a_start_serves_as_many_stored_edits_as_a_zone_may_have_and_says_how_many_it_does_not() {
+    let mut world = World::new();
+    make(&mut world, (0..200).map(large).collect());
+    let mut stored = world.desired.edited[&name("@")].sets.clone();
+    let set = stored.values().next().unwrap().clone();
+    stored.extend((200..300).map(|n| ((name(&format!("n{n}")), RecordType::TXT), set.clone())));
+    let mut notes = Vec::new();
+    let adopted = adopt_edits(&world.desired.definitions, [(name("@"), stored)].into(), &mut notes);
+    let served = adopted.edited[&name("@")].sets.len();
+    assert!(served > 200 && served < 300 && adopted.ended.is_empty(), "{served}: what is not served stays stored");
+    assert!(notes[0].contains(&format!("{} updated sets are stored and not served", 300 - served)), "{notes:?}");
+}
+
+#[test]
+fn a_start_forgets_edits_that_no_longer_fit_or_that_the_files_have() {
+    let mut world = World::new();
+    make(&mut world, vec![add("x", RecordType::A, "192.0.2.1"), add("y", RecordType::A, "192.0.2.2")]);
+    let mut stored = world.desired.edited[&name("@")].sets.clone();
+    // As of a set that was added and whose last record was deleted.
+    let nothing = EditedSet { ttl: 60, rdatas: Vec::new(), ..stored.values().next().unwrap().clone() };
+    stored.insert((name("gone"), RecordType::A), nothing);
+    let definitions = with_records(&[("y", "192.0.2.2")]);
+    let adopted = adopt_edits(&definitions, [(name("@"), stored)].into(), &mut Vec::new());
+    let kept: Vec<SetKey> = adopted.edited[&name("@")].sets.keys().cloned().collect();
+    assert_eq!(kept, [(name("x"), RecordType::A)]);
+    let ended = ["y", "gone"].map(|owner| (name("@"), (name(owner), RecordType::A)));
+    assert!(adopted.ended.len() == 2 && ended.iter().all(|key| adopted.ended.contains(key)), "{:?}", adopted.ended);
+}
+
+#[test]
+fn the_catalog_is_updated_by_nobody() {
+    let mut world = World::new();
+    make(&mut world, vec![add("x", RecordType::A, "192.0.2.1")]);
+    let zones = world.desired.definitions.zones.iter();
+    let made = zones.map(|zone| Arc::new(ZoneDefinition { generated: zone.apex == name("@"), ..(**zone).clone() }));
+    let change = world.take(Command::Reload(Arc::new(Definitions::new(made.collect()))));
+    assert!(change.notes.iter().any(|note| note.contains("is the catalog now")), "{:?}", change.notes);
+    assert!(world.desired.edited.is_empty() && change.zones[0].rows.len() == 1, "edits from before are dropped");
+    let refused = refusal(&world, update(Vec::new(), vec![add("x", RecordType::A, "192.0.2.1")]));
+    assert_eq!(refused, UpdateRefusal::Generated(name("@")));
+}
+
+#[test]
+fn many_ignored_changes_are_told_by_a_few_and_their_number() {
+    let mut world = World::new();
+    make(&mut world, vec![add("c", RecordType::CNAME, "x")]);
+    let many = (0..100).map(|n| add("c", RecordType::A, &format!("192.0.2.{n}"))).collect();
+    let change = world.ask(update(Vec::new(), many)).unwrap();
+    assert_eq!(change.notes.len(), 6);
+    assert_eq!(change.notes[5], "95 more changes of this update were ignored");
+}
+
+#[test]
+fn the_audit_has_what_goes_and_what_comes_and_not_the_whole_set() {
+    let mut world = World::new();
+    make(&mut world, vec![add("x", RecordType::A, "192.0.2.1"), add("x", RecordType::A, "192.0.2.2")]);
+    let before = world.desired.edited[&name("@")].data.clone();
+    make(&mut world, vec![add("x", RecordType::A, "192.0.2.3"), remove("x", RecordType::A, "192.0.2.1")]);
+    let after = world.desired.edited[&name("@")].data.clone();
+    let [owner, none] = [name("x"), name("nobody")];
+    let words = words_of_difference(
+        RecordType::A,
+        before.rrset_of(&owner, RecordType::A),
+        after.rrset_of(&owner, RecordType::A),
+    );
+    let records = |address: &str| serde_json::json!({ "ttl": 60, "records": [address] });
+    assert_eq!(words, [records("192.0.2.1"), records("192.0.2.3")]);
+    let [was, _] = words_of_difference(RecordType::A, before.rrset_of(&none, RecordType::A), None);
+    assert!(was.is_null());
 }
