@@ -124,6 +124,15 @@ pub enum Refused {
     ShuttingDown,
 }
 
+impl Refused {
+    /// Whether it is certain that nothing was changed. A commit that failed may have happened all the same, and so may
+    /// one whose reply was lost in a shutdown.
+    #[must_use]
+    pub fn changed_nothing(&self) -> bool {
+        !matches!(self, Self::Store(StoreError::Failed(_) | StoreError::Conflict { .. }) | Self::ShuttingDown)
+    }
+}
+
 /// A question or change on its way to the control task.
 #[derive(Debug)]
 pub enum Ask {

@@ -23,6 +23,10 @@ pub enum ExtendedError {
     UpdateStale,
     /// An update that cannot be kept at present.
     UpdateNotKept,
+    /// An update of which it is not known whether it was kept.
+    UpdateUnknown,
+    /// An update too many of its key.
+    UpdateThrottled,
     /// An update of a zone whose data are its primaries'.
     UpdateCopied,
     /// A notification from nobody we take the zone from.
@@ -38,7 +42,12 @@ impl ExtendedError {
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
-            Self::Fallback | Self::UpdateTooLarge | Self::UpdateStale | Self::UpdateNotKept => 0,
+            Self::Fallback
+            | Self::UpdateTooLarge
+            | Self::UpdateStale
+            | Self::UpdateNotKept
+            | Self::UpdateUnknown
+            | Self::UpdateThrottled => 0,
             Self::NotReady | Self::ZoneNotLoaded => 14,
             Self::Prohibited
             | Self::UpdateUnsigned
@@ -65,6 +74,8 @@ impl ExtendedError {
             Self::UpdateSteered => "a switch decides this name: flip it, or set its weights",
             Self::UpdateTooLarge => "the set or the zone would be too large",
             Self::UpdateStale => "signed before this server started: sign it again",
+            Self::UpdateUnknown => "not known whether it was kept: send it again",
+            Self::UpdateThrottled => "too many updates of this key: send it again in a second",
             Self::UpdateNotKept => "updates cannot be kept at present: nothing was changed",
             Self::UpdateCopied => "this server holds a copy: update the zone at its primary",
             Self::NotAPrimary => "not a primary of this zone, or not signed with its key",

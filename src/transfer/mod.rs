@@ -12,6 +12,7 @@ mod follow;
 mod image;
 mod journal;
 mod keeper;
+mod pace;
 mod page;
 mod repeats;
 mod request;
@@ -37,6 +38,7 @@ use crate::snapshot::SnapshotCell;
 use crate::state::{Peer, TransferRules, TransferTable, UpdateRules};
 use complaints::Complaints;
 use keeper::Keeper;
+use pace::Pace;
 use repeats::Repeats;
 use request::{Request, brief, now_s};
 use send::Running;
@@ -80,6 +82,7 @@ pub struct Parts {
 pub struct Room {
     parts: Parts,
     repeats: Repeats,
+    pace: Pace,
     complaints: Complaints,
     keeper: Keeper,
     running: Running,
@@ -95,7 +98,8 @@ impl Room {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
-            repeats: Repeats::since(now_s()),
+            repeats: Repeats::since(clock::now()),
+            pace: Pace::default(),
             complaints: Complaints::default(),
             keeper: Keeper::default(),
             running: Running::default(),

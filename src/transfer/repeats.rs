@@ -5,14 +5,21 @@
 //! not, so requests signed before the start are not taken; signatures have whole seconds, and one of the very second
 //! of the start, or by a clock that is ahead, cannot be told from a new one.
 
-use crate::dns::Rcode;
+use super::pace::{BURST, PER_S};
 use crate::dns::edns::ExtendedError;
 use crate::dns::tsig::FUDGE_S;
+use crate::dns::{Name, Rcode};
+use crate::moment::Moment;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Requests that are remembered: a hundred a second for as long as one could be repeated.
-const REMEMBERED: usize = 65_536;
+/// Requests of one key that are remembered: more than it may send for as long as one could be repeated. Each key has
+/// places of its own, so that none takes those of others.
+const REMEMBERED: usize = 8_192;
+
+// A clock may be ahead by as much as another is behind.
+const _: () =
+    assert!(BURST + PER_S * 2 * FUDGE_S as u64 <= REMEMBERED as u64, "a key may send no more than is remembered of it");
 
 /// What a request got: an RCODE, and what is said beside it.
 pub(super) type Said = (Rcode, Option<ExtendedError>);
@@ -38,28 +45,32 @@ pub(super) enum Seen {
 /// The requests that could be repeated.
 #[derive(Debug)]
 pub(super) struct Repeats {
-    since_s: u64,
-    known: Mutex<Known>,
+    /// When this process started, boot clock: the wall clock may be set meanwhile.
+    since_boot_ms: u64,
+    known: Mutex<HashMap<Name, Known>>,
 }
 
 impl Repeats {
     /// Knows nothing, at the start.
-    pub(super) fn since(now_s: u64) -> Self {
-        Self { since_s: now_s, known: Mutex::default() }
+    pub(super) fn since(now: Moment) -> Self {
+        Self { since_boot_ms: now.boot_ms, known: Mutex::default() }
     }
 
-    /// Takes note of a request by its signature and when that was made.
-    pub(super) fn see(&self, (mac, signed_s): (&[u8], u64), now_s: u64) -> Seen {
+    /// Takes note of a request by its key, its signature and when that was made.
+    pub(super) fn see(&self, key: &Name, (mac, signed_s): (&[u8], u64), now: Moment) -> Seen {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.entry(key.clone()).or_default();
         if let Some((_, said)) = known.get(mac) {
             return said.map_or(Seen::InHand, Seen::Answered);
         }
-        if signed_s < self.since_s {
+        // As the wall clock of now has it, by which the signature was found to be timely.
+        let since_ms = now.unix_ms.saturating_sub(now.boot_ms.saturating_sub(self.since_boot_ms));
+        if signed_s < since_ms / 1000 {
             return Seen::Stale;
         }
         if known.len() >= REMEMBERED {
             // Later than this a signature is too old to be taken at all.
-            known.retain(|_, (signed_s, _)| signed_s.saturating_add(u64::from(FUDGE_S)) >= now_s);
+            known.retain(|_, (signed_s, _)| signed_s.saturating_add(u64::from(FUDGE_S)) >= now.unix_ms / 1000);
             if known.len() >= REMEMBERED {
                 return Seen::TooMany;
             }
@@ -69,16 +80,17 @@ impl Repeats {
     }
 
     /// Takes note of what it got.
-    pub(super) fn answered(&self, mac: &[u8], said: Said) {
+    pub(super) fn answered(&self, key: &Name, mac: &[u8], said: Said) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, remembered)) = known.get_mut(mac) {
+        if let Some((_, remembered)) = known.get_mut(key).and_then(|known| known.get_mut(mac)) {
             *remembered = Some(said);
         }
     }
 
     /// Forgets a request that changed nothing and may come again: it could not be kept.
-    pub(super) fn forget(&self, mac: &[u8]) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(mac);
+    pub(super) fn forget(&self, key: &Name, mac: &[u8]) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get_mut(key).and_then(|known| known.remove(mac));
     }
 }
 
@@ -86,29 +98,48 @@ impl Repeats {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_request_is_first_once_and_then_what_it_was() {
-        let repeats = Repeats::since(1000);
-        assert_eq!(repeats.see((b"one", 1000), 1001), Seen::First);
-        assert_eq!(repeats.see((b"one", 1000), 1002), Seen::InHand);
-        repeats.answered(b"one", (Rcode::NOERROR, None));
-        assert_eq!(repeats.see((b"one", 1000), 1300), Seen::Answered((Rcode::NOERROR, None)));
-        assert_eq!(repeats.see((b"two", 999), 1002), Seen::Stale);
-        assert_eq!(repeats.see((b"three", 1001), 1002), Seen::First);
-        repeats.forget(b"three");
-        assert_eq!(repeats.see((b"three", 1001), 1002), Seen::First);
+    /// So many seconds since 1970, on a machine that runs since 900 s.
+    fn at(unix_s: u64) -> Moment {
+        Moment { boot_ms: (unix_s - 900) * 1000, unix_ms: unix_s * 1000 }
+    }
+
+    fn key(name: &str) -> Name {
+        name.parse().unwrap()
     }
 
     #[test]
-    fn so_many_are_remembered_and_those_too_old_to_be_taken_make_room() {
-        let repeats = Repeats::since(0);
+    fn a_request_is_first_once_and_then_what_it_was() {
+        let (repeats, k) = (Repeats::since(at(1000)), key("k."));
+        assert_eq!(repeats.see(&k, (b"one", 1000), at(1001)), Seen::First);
+        assert_eq!(repeats.see(&k, (b"one", 1000), at(1002)), Seen::InHand);
+        repeats.answered(&k, b"one", (Rcode::NOERROR, None));
+        assert_eq!(repeats.see(&k, (b"one", 1000), at(1300)), Seen::Answered((Rcode::NOERROR, None)));
+        assert_eq!(repeats.see(&k, (b"two", 999), at(1002)), Seen::Stale);
+        assert_eq!(repeats.see(&k, (b"three", 1001), at(1002)), Seen::First);
+        repeats.forget(&k, b"three");
+        assert_eq!(repeats.see(&k, (b"three", 1001), at(1002)), Seen::First);
+    }
+
+    #[test]
+    fn so_many_are_remembered_of_a_key_and_those_too_old_to_be_taken_make_room() {
+        let (repeats, k) = (Repeats::since(at(1000)), key("k."));
         let mark = |n: usize| u64::try_from(n).unwrap().to_be_bytes();
         for n in 0..REMEMBERED {
-            assert_eq!(repeats.see((&mark(n), 10), 10), Seen::First);
+            assert_eq!(repeats.see(&k, (&mark(n), 1010), at(1010)), Seen::First);
         }
-        assert_eq!(repeats.see((b"more", 20), 20), Seen::TooMany);
-        assert_eq!(repeats.see((&mark(7), 10), 20), Seen::InHand, "none is forgotten for it");
-        assert_eq!(repeats.see((b"more", 311), 311), Seen::First);
-        assert_eq!(repeats.known.lock().unwrap().len(), 1);
+        assert_eq!(repeats.see(&k, (b"more", 1020), at(1020)), Seen::TooMany);
+        assert_eq!(repeats.see(&k, (&mark(7), 1010), at(1020)), Seen::InHand, "none is forgotten for it");
+        assert_eq!(repeats.see(&key("l."), (b"more", 1020), at(1020)), Seen::First, "another key has its own places");
+        assert_eq!(repeats.see(&k, (b"more", 1311), at(1311)), Seen::First);
+        assert_eq!(repeats.known.lock().unwrap()[&k].len(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_after_the_start_makes_no_request_stale() {
+        let (repeats, k) = (Repeats::since(at(1_000_000)), key("k."));
+        // Ten seconds on, an hour less on the wall.
+        let now = Moment { boot_ms: at(1_000_010).boot_ms, unix_ms: at(996_400).unix_ms };
+        assert_eq!(repeats.see(&k, (b"one", 996_400), now), Seen::First);
+        assert_eq!(repeats.see(&k, (b"two", 996_380), now), Seen::Stale, "before the start, by the clock of now");
     }
 }

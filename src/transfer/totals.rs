@@ -44,6 +44,10 @@ pub enum Happened {
     UpdateRefused,
     /// A copy of an update that was seen before.
     UpdateRepeated,
+    /// An update that was signed before the start, and may be a copy.
+    UpdateStale,
+    /// An update too many of its key.
+    UpdateThrottled,
     /// An update could not be kept.
     UpdateFailed,
     /// A secondary took a notification.
@@ -66,7 +70,7 @@ pub enum Happened {
 
 impl Happened {
     /// All of them, with the label each is shown under.
-    pub const ALL: [(Self, &'static str); 28] = [
+    pub const ALL: [(Self, &'static str); 30] = [
         (Self::Axfr, "axfr"),
         (Self::Ixfr, "ixfr"),
         (Self::IxfrAsAxfr, "ixfr_as_axfr"),
@@ -86,6 +90,8 @@ impl Happened {
         (Self::UpdateUnmet, "update_unmet"),
         (Self::UpdateRefused, "update_refused"),
         (Self::UpdateRepeated, "update_repeated"),
+        (Self::UpdateStale, "update_stale"),
+        (Self::UpdateThrottled, "update_throttled"),
         (Self::UpdateFailed, "update_failed"),
         (Self::Notified, "notified"),
         (Self::NotifyFailed, "notify_failed"),

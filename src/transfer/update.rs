@@ -1,16 +1,19 @@
 //! Dynamic updates (RFC 2136): signed, decided by `control` like every other change, replied to when every answer
 //! shows it.
 
+use super::pace::PER_S;
 use super::repeats::{Said, Seen};
-use super::request::{Request, now_s};
+use super::request::Request;
 use super::{Happened, Room};
+use crate::answer::Transport;
+use crate::clock;
 use crate::control::{Asked, Caller, IdempotencyKey, Refused};
 use crate::dns::edns::ExtendedError;
 use crate::dns::update::Update;
 use crate::dns::{Name, Rcode};
 use crate::server::Gone;
 use crate::state::apply::UpdateRefusal;
-use crate::state::{Command, Rejection};
+use crate::state::{Command, Grants, Rejection};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::net::SocketAddr;
@@ -34,30 +37,42 @@ impl Room {
             return request.refuse(Rcode::REFUSED, Some(ExtendedError::UpdateUnsigned)).await;
         };
         let (key, mac) = (session.key().name.clone(), session.mark().0.to_vec());
-        match self.repeats.see(session.mark(), now_s()) {
+        let grants = self.parts.updates.of(&key);
+        if grants.is_empty() {
+            self.parts.totals.count(Happened::UpdateRefused);
+            if self.complaints.may_say(&format!("update without rule {key}")) {
+                tracing::info!(client = %request.client.ip(), %key, "an update was refused: no [[update]] of the server's file names this key");
+            }
+            return request.refuse(Rcode::REFUSED, Some(ExtendedError::UpdateNotAllowed)).await;
+        }
+        match self.repeats.see(&key, session.mark(), clock::now()) {
             Seen::First => {}
             Seen::InHand => {
                 self.parts.totals.count(Happened::UpdateRepeated);
-                // The reply to the first copy is on its way.
-                return Ok(());
+                // Over UDP the reply to the first copy is on its way; a stream waits for one to each.
+                if request.transport == Transport::Udp {
+                    return Ok(());
+                }
+                return request.refuse(Rcode::SERVFAIL, Some(ExtendedError::UpdateUnknown)).await;
             }
             Seen::Answered((rcode, error)) => {
                 self.parts.totals.count(Happened::UpdateRepeated);
                 return request.refuse(rcode, error).await;
             }
             Seen::Stale => {
-                self.parts.totals.count(Happened::UpdateRepeated);
+                self.parts.totals.count(Happened::UpdateStale);
+                if self.complaints.may_say(&format!("update stale {key}")) {
+                    tracing::info!(client = %request.client.ip(), %key, "an update was refused: it was signed before this server started, and may be a copy; the client has to sign it again");
+                }
                 return request.refuse(Rcode::REFUSED, Some(ExtendedError::UpdateStale)).await;
             }
-            Seen::TooMany => {
-                self.parts.totals.count(Happened::UpdateFailed);
-                if self.complaints.may_say("update too many") {
-                    tracing::warn!(%key, "more updates came in ten minutes than can be told from copies: this one was not taken");
-                }
-                return request.refuse(Rcode::SERVFAIL, Some(ExtendedError::UpdateNotKept)).await;
-            }
+            Seen::TooMany => return self.throttle(request, &key).await,
         }
-        let (rcode, error) = match self.change(&request, &key, &mac).await {
+        if !self.pace.allows(&key, clock::boot_ms()) {
+            self.repeats.forget(&key, &mac);
+            return self.throttle(request, &key).await;
+        }
+        let (rcode, error) = match self.change(&request, &key, &mac, grants).await {
             Ok(said) => said,
             Err(refusing) => {
                 self.parts.totals.count(refusing.happened);
@@ -68,28 +83,29 @@ impl Room {
             }
         };
         if rcode == Rcode::SERVFAIL {
-            self.repeats.forget(&mac);
+            self.repeats.forget(&key, &mac);
         } else {
-            self.repeats.answered(&mac, (rcode, error));
+            self.repeats.answered(&key, &mac, (rcode, error));
         }
         request.refuse(rcode, error).await
     }
 
+    /// Replies to one update too many of a key.
+    async fn throttle(&self, request: Request, key: &Name) -> Result<(), Gone> {
+        self.parts.totals.count(Happened::UpdateThrottled);
+        if self.complaints.may_say(&format!("update throttled {key}")) {
+            tracing::warn!(client = %request.client.ip(), %key, "a key sends more than {PER_S} updates a second: those beyond are not taken; put more changes into one update");
+        }
+        request.refuse(Rcode::SERVFAIL, Some(ExtendedError::UpdateThrottled)).await
+    }
+
     /// Has the change made.
-    async fn change(&self, request: &Request, key: &Name, mac: &[u8]) -> Result<Said, Refusing> {
+    async fn change(&self, request: &Request, key: &Name, mac: &[u8], grants: Grants) -> Result<Said, Refusing> {
         let update = Update::read(&request.message).map_err(|rcode| Refusing {
             said: (rcode, None),
             happened: Happened::Malformed,
             why: "its records cannot be read, or lie outside its zone".to_owned(),
         })?;
-        let grants = self.parts.updates.of(key);
-        if grants.is_empty() {
-            return Err(Refusing {
-                said: (Rcode::REFUSED, Some(ExtendedError::UpdateNotAllowed)),
-                happened: Happened::UpdateRefused,
-                why: "no [[update]] of the server's file names this key".to_owned(),
-            });
-        }
         let zone = update.zone.clone();
         let asked = asked(Command::Update(Box::new(update), grants), key, mac, request.client);
         let replied = self.parts.control.change(asked).await.map_err(refusing)?;
@@ -98,8 +114,8 @@ impl Room {
             return Ok((Rcode::NOERROR, None));
         }
         let (changed, applied) = (replied.changed, replied.applied);
-        for note in &replied.notes {
-            tracing::info!(%zone, %key, "a change of an update was ignored (RFC 2136): {note}");
+        if !replied.notes.is_empty() && self.complaints.may_say(&format!("update ignored {key}")) {
+            tracing::info!(%zone, %key, "changes of an update were ignored (RFC 2136): {}", replied.notes.join("; "));
         }
         if !applied {
             tracing::warn!(%zone, %key, "an update is kept, and some answers do not show it yet");
@@ -132,7 +148,9 @@ fn refusing(refused: Refused) -> Refusing {
             U::NameInUse(_) => (Rcode::YXDOMAIN, None, Happened::UpdateUnmet),
             U::SetDiffers(..) => (Rcode::NXRRSET, None, Happened::UpdateUnmet),
             U::SetExists(..) => (Rcode::YXRRSET, None, Happened::UpdateUnmet),
-            U::NotAllowed { .. } | U::Generated(_) => (Rcode::REFUSED, Some(ExtendedError::UpdateNotAllowed), Happened::UpdateRefused),
+            U::NotAllowed { .. } | U::Generated(_) => {
+                (Rcode::REFUSED, Some(ExtendedError::UpdateNotAllowed), Happened::UpdateRefused)
+            }
             U::Copied(_) => (Rcode::REFUSED, Some(ExtendedError::UpdateCopied), Happened::UpdateRefused),
             U::Steered { .. } | U::Hides { .. } => {
                 (Rcode::REFUSED, Some(ExtendedError::UpdateSteered), Happened::UpdateRefused)
@@ -141,7 +159,11 @@ fn refusing(refused: Refused) -> Refusing {
                 (Rcode::REFUSED, Some(ExtendedError::UpdateTooLarge), Happened::UpdateRefused)
             }
         },
-        _ => (Rcode::SERVFAIL, Some(ExtendedError::UpdateNotKept), Happened::UpdateFailed),
+        refused => {
+            let error =
+                if refused.changed_nothing() { ExtendedError::UpdateNotKept } else { ExtendedError::UpdateUnknown };
+            (Rcode::SERVFAIL, Some(error), Happened::UpdateFailed)
+        }
     };
     Refusing { said: (rcode, error), happened, why }
 }

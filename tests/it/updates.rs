@@ -383,6 +383,28 @@ print(records('tls.example.test', 'TXT')[0])";
     assert_eq!(tools::python(&server, script), "\"x\"");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_sends_too_many_gets_servfail_and_takes_nothing_from_others() {
+    let server = server().await;
+    let script = format!(
+        "{}\nfor n in range(130): print(update('acme.', lambda u: u.add('_acme-challenge.n%d' % n, 60, 'TXT', 'x')).to_wire().hex())",
+        tools::PRELUDE
+    );
+    let signed: Vec<Vec<u8>> = tools::python(&server, &script).lines().map(hex).collect();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(crate::harness::LIMIT)).unwrap();
+    for message in &signed {
+        socket.send_to(message, server.dns).unwrap();
+    }
+    let mut buffer = [0; 4096];
+    let rcodes: Vec<u8> = signed.iter().map(|_| socket.recv(&mut buffer).map(|_| buffer[3] & 0x0f).unwrap()).collect();
+    let count = |rcode: u8| rcodes.iter().filter(|one| **one == rcode).count();
+    assert!(count(0) >= 100 && count(2) > 0 && count(0) + count(2) == signed.len(), "{rcodes:?}");
+    assert_eq!(event(&server, "update_throttled").await, count(2) as u64);
+    assert!(server.log().contains("a key sends more than 10 updates a second"), "{}", server.log());
+    assert_eq!(nsupdate(&server, "host.", false, "update add host.example.test 60 A 192.0.2.7"), "");
+}
+
 /// Sends octets by UDP; the RCODE of the reply.
 fn rcode(server: &Server, message: &[u8]) -> Option<u8> {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -1,5 +1,6 @@
 //! The TSIG record as it stands in messages (RFC 8945 §4.2).
 
+use super::FUDGE_S;
 use super::mac::{Variables, time_octets};
 use crate::dns::message::{Header, Malformed, Record, Records, read_name};
 use crate::dns::query::CLASS_ANY;
@@ -85,9 +86,10 @@ impl<'m> Tsig<'m> {
         Variables { time_s: self.time_s, fudge_s: self.fudge_s, error: self.error, other: self.other }
     }
 
-    /// Whether the clocks are close enough (§5.2.3).
+    /// Whether the clocks are close enough (§5.2.3). A sender may ask for less than is usual and not for more: for as
+    /// long as a signature is taken, copies of what it signs are.
     pub(super) fn is_timely(&self, now_unix_s: u64) -> bool {
-        now_unix_s.abs_diff(self.time_s) <= u64::from(self.fudge_s)
+        now_unix_s.abs_diff(self.time_s) <= u64::from(self.fudge_s.min(FUDGE_S))
     }
 }
 
