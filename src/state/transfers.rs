@@ -75,14 +75,18 @@ impl TransferTable {
 }
 
 impl TransferRules {
-    /// The rules with what a zone says itself.
+    /// The rules with what a zone says itself. That nobody is on its list, it says of itself: what the server says of
+    /// the other half opens nothing then.
     #[must_use]
     pub fn with(&self, own: &TransferOverride) -> Self {
-        Self {
-            allow: own.allow.as_ref().unwrap_or(&self.allow).clone(),
-            keys: own.keys.as_ref().unwrap_or(&self.keys).clone(),
-            secondaries: own.secondaries.as_ref().unwrap_or(&self.secondaries).clone(),
-        }
+        let (allow, keys) = match (&own.allow, &own.keys) {
+            (Some(allow), None) if allow.is_empty() => (Vec::new(), Vec::new()),
+            (None, Some(keys)) if keys.is_empty() => (Vec::new(), Vec::new()),
+            (allow, keys) => {
+                (allow.as_ref().unwrap_or(&self.allow).clone(), keys.as_ref().unwrap_or(&self.keys).clone())
+            }
+        };
+        Self { allow, keys, secondaries: own.secondaries.as_ref().unwrap_or(&self.secondaries).clone() }
     }
 
     /// Whether anybody may take the zone at all.
@@ -116,6 +120,13 @@ mod tests {
         assert!(server.with(&open).allows("192.0.2.1".parse().unwrap(), None));
         let closed = TransferOverride { allow: Some(Vec::new()), keys: Some(Vec::new()), ..Default::default() };
         assert!(!server.with(&closed).allow_somebody());
+        let server = TransferRules { allow: vec!["192.0.2.0/24".parse().unwrap()], ..server };
+        for closed in [
+            TransferOverride { allow: Some(Vec::new()), ..Default::default() },
+            TransferOverride { keys: Some(Vec::new()), ..Default::default() },
+        ] {
+            assert!(!server.with(&closed).allow_somebody(), "an empty list beside what the server says: {closed:?}");
+        }
     }
 
     #[test]

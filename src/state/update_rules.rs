@@ -6,16 +6,22 @@ use std::fmt;
 /// The first label of names that certificate authorities look at (RFC 8555 §8.4).
 const CHALLENGE: &[u8] = b"_acme-challenge";
 
-/// Types that only a rule that names them lets change: who owns the zone, whom it is delegated to, and DNSSEC's.
-const NAMED_ONLY: [u16; 8] = [
+/// Types that only a rule that names them lets change: who owns the zone, whom it or a part of it is delegated or
+/// redirected to, what parents take over from it, and DNSSEC's.
+const NAMED_ONLY: [u16; 13] = [
     RecordType::SOA.0,
     RecordType::NS.0,
+    25, // KEY
+    39, // DNAME
     43, // DS
     46, // RRSIG
     47, // NSEC
     48, // DNSKEY
     50, // NSEC3
     51, // NSEC3PARAM
+    59, // CDS
+    60, // CDNSKEY
+    62, // CSYNC
 ];
 
 /// Who may change what. By default nobody anything.
@@ -133,8 +139,9 @@ mod tests {
         let below = grants(UpdateNames::Below(Some(name("example."))), &[]);
         assert!(below.allow(&name("example."), RecordType::TXT) && below.allow(&name("a.b.example."), RecordType::A));
         assert!(!below.allow(&name("notexample."), RecordType::A));
-        for named in NAMED_ONLY {
+        for named in [2, 6, 25, 39, 43, 46, 47, 48, 50, 51, 59, 60, 62] {
             assert!(!below.allow(&name("a.example."), RecordType(named)), "{named}");
+            assert!(grants(UpdateNames::Below(None), &[RecordType(named)]).allow(&name("a."), RecordType(named)));
         }
         let servers = grants(UpdateNames::Below(None), &[RecordType::NS]);
         assert!(servers.allow(&name("sub.example."), RecordType::NS) && !servers.allow(&name("a."), RecordType::A));

@@ -46,6 +46,12 @@ impl TransferForm {
                 );
             }
         }
+        if let Some(catalog) = self.catalog.as_ref().filter(|_| !rules.allow_somebody()) {
+            // It is taken by what the server says, whatever zones say of themselves.
+            let message = "nobody may take the catalog: `[transfer]` has neither `allow` nor `keys`";
+            let remedy = "add `allow = [\"192.0.2.54\"]` or `keys = [\"transfer.example.\"]`, or remove `catalog`";
+            scope.refuse(&catalog.span(), message, remedy);
+        }
         TransferConfig { rules, catalog: self.catalog.as_ref().and_then(|text| catalog(text, scope)) }
     }
 

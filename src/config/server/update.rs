@@ -31,6 +31,11 @@ fn rule(form: &Spanned<UpdateForm>, ring: &KeyRing, scope: &mut Scope<'_>) -> Op
         return None;
     };
     let key = scope.known_key(key, ring);
+    if form.types.as_ref().is_some_and(|types| types.0.is_empty()) {
+        let remedy = "name them, or remove `types`: then it is all but those that have to be named";
+        scope.refuse(&span, "`types = []` names no type that the key may change", remedy);
+        return None;
+    }
     let types = form.types.iter().flat_map(|texts| &texts.0).filter_map(|text| rtype(text, scope)).collect();
     let suffix = form.suffix.as_ref().map(|text| scope.name(text));
     if suffix.as_ref().is_some_and(Option::is_none) {

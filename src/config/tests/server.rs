@@ -258,6 +258,7 @@ fn what_is_wrong_with_keys_and_transfers_is_said_at_its_place_without_the_secret
         ("[transfer]\nallow = [\"127.0.0.1\"]\nnotify = [\"192.0.2.1 k\"]\n", "there is no key k."),
         ("[transfer]\nallow = [\"127.0.0.1/8\"]\n", "bits set behind its prefix"),
         ("[transfer]\nallow = [\"127.0.0.1\"]\ncatalog = \".\"\n", "`.` cannot be a catalog"),
+        ("[transfer]\ncatalog = \"catalog.invalid\"\n", "tidegate.toml:2:11: nobody may take the catalog"),
     ] {
         let problems = refused(text);
         assert!(problems.contains(said), "{said} is missing in\n{problems}");
@@ -292,6 +293,7 @@ fn rules_of_updates_name_a_key_and_where() {
         ("key = \"k\"\npreset = \"acme\"\nname = \"a.\"\n", "only one of them can be meant"),
         ("key = \"k\"\nname = \"a.\"\nsuffix = \"b.\"\n", "only one of them can be meant"),
         ("key = \"k\"\nsuffix = \".\"\ntypes = [\"AXFR\"]\n", "`AXFR` is no type of records"),
+        ("key = \"k\"\nsuffix = \".\"\ntypes = []\n", "names no type that the key may change"),
         ("key = \"k\"\nsuffix = \"a..b\"\n", "is not a domain name"),
         ("key = \"k\"\nzone = \"a.\"\n", "known here: key, preset, name, suffix, types"),
     ] {
