@@ -104,6 +104,8 @@ impl Listening {
         self.stop_listeners.send_replace(true);
         while self.listeners.join_next().await.is_some() {}
         self.table.close();
+        // Ends when it is dropped, with this shutdown.
+        let _refusing: tokio::task::JoinSet<()> = self.endpoints.iter().cloned().map(quic::refuse).collect();
         // What is still open after the grace ends with the runtime.
         let _ = tokio::time::timeout(GRACE, self.table.emptied()).await;
         for endpoint in std::mem::take(&mut self.endpoints) {

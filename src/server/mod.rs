@@ -172,11 +172,10 @@ impl Bound {
         }
         if let Some(Https { encrypted, path, .. }) = self.settings.https {
             let path: Arc<str> = path.into();
-            let alternative = self.http3.first().and_then(|socket| alternative(socket.local_addr().ok()?.port()));
             let acceptor = acceptor(&encrypted.config, &[b"h2", b"http/1.1"]);
-            let protocol = stream::Protocol::Https { path: path.clone(), alternative };
+            let protocol = stream::Protocol::Https { path: path.clone(), http3: !self.http3.is_empty() };
             listening.accept(self.https, service(protocol, "https", Some(acceptor)), &stop)?;
-            let protocol = stream::Protocol::Https { path, alternative: None };
+            let protocol = stream::Protocol::Https { path, http3: true };
             listening.accept_quic(self.http3, &encrypted.config, service(protocol, "h3", None), &stop)?;
         }
         if let Some(quic) = self.settings.quic {
@@ -200,11 +199,6 @@ fn fit(limits: StreamLimits, open_files: u64) -> StreamLimits {
         );
     }
     StreamLimits { connections, ..limits }
-}
-
-/// What a response over TCP says of HTTP/3 at a port (RFC 7838).
-fn alternative(port: u16) -> Option<axum::http::HeaderValue> {
-    format!("h3=\":{port}\"; ma=86400").parse().ok()
 }
 
 /// The same certificate, offered for these protocols (ALPN).

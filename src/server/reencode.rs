@@ -11,6 +11,7 @@ use crate::answer::{Asker, respond_with};
 use crate::clock;
 use crate::dns::hickory::{fit_padding, freshness_s, read_reply};
 use crate::metrics::Count;
+use crate::snapshot::Snapshot;
 use hickory_server::net::NetError;
 use hickory_server::net::runtime::{Time, TokioTime};
 use hickory_server::net::xfer::Protocol;
@@ -35,25 +36,28 @@ pub(super) struct Answered {
     pub(super) bytes: Vec<u8>,
     /// How long whoever asked may keep it, seconds.
     pub(super) fresh_s: u32,
+    /// What it was made from, to be held until the reply is taken.
+    pub(super) snapshot: Arc<Snapshot>,
 }
 
 impl Handler {
     /// The reply to `query`, counted and re-encoded; `None` for what is no query.
     pub(super) async fn answer(&self, client: SocketAddr, query: Vec<u8>) -> Option<Answered> {
-        let made = self.reply(client, &query);
+        let snapshot = self.0.cell.load_full();
+        let made = self.reply(&snapshot, client, &query);
         if made.is_empty() {
             return None;
         }
         let Ok(read) = read_reply(&made) else {
             // hickory-proto knows no empty RDATA and no subnet of family 0: these go out as they were made.
-            return Some(Answered { bytes: made, fresh_s: 0 });
+            return Some(Answered { bytes: made, fresh_s: 0, snapshot });
         };
         let fresh_s = freshness_s(&read);
-        Some(Answered { bytes: rewrite(client, query, read).await.unwrap_or(made), fresh_s })
+        Some(Answered { bytes: rewrite(client, query, read).await.unwrap_or(made), fresh_s, snapshot })
     }
 
     /// The reply to `query` as bytes, counted; empty: silence.
-    fn reply(&self, client: SocketAddr, query: &[u8]) -> Vec<u8> {
+    fn reply(&self, snapshot: &Snapshot, client: SocketAddr, query: &[u8]) -> Vec<u8> {
         let service = &self.0;
         service.writer.add(Count::Received, 1);
         let len = query.len().min(MESSAGE);
@@ -61,7 +65,7 @@ impl Handler {
         message[..len].copy_from_slice(&query[..len]);
         let copies = service.copy_query(client, query);
         let asker = Asker { client: client.ip(), transport: service.protocol.transport(), draw: service.draw() };
-        let outcome = respond_with(&service.cell.load(), &asker, service.cookies().as_ref(), &mut message, len);
+        let outcome = respond_with(snapshot, &asker, service.cookies().as_ref(), &mut message, len);
         message.truncate(outcome.len);
         service.hand_over_copies(copies, &message);
         if message.is_empty() {

@@ -4,20 +4,25 @@
 //! wrong request by dropping it; requests and responses are hickory-server's (`reencode`).
 //! A reply may be kept by the client alone (`private`), for no longer than its TTL: which pool it
 //! names is for this client. Seats and idle times are those of the other stream transports; a reply
-//! counts as held until HTTP has taken it.
+//! counts as held, and holds the snapshot, until HTTP has taken it, for `stall` at most.
+
+mod untaken;
 
 use super::reencode::{Answered, Handler};
 use super::stream::Service;
 use super::stream::table::{Held, Seat};
 use crate::clock;
+use crate::metrics::Count;
+use crate::snapshot::Snapshot;
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -26,7 +31,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
+use untaken::{Noted, Ticket, Untaken};
 
 /// The media type of queries and replies (RFC 8484 §6).
 const DNS_MESSAGE: &str = "application/dns-message";
@@ -34,6 +40,10 @@ const DNS_MESSAGE: &str = "application/dns-message";
 pub(super) const MESSAGE: usize = u16::MAX as usize;
 /// Requests of one HTTP/2 connection at a time.
 const STREAMS: u32 = 64;
+/// Bytes of a request over HTTP/2 that may come before they are read.
+const STREAM_WINDOW: u32 = 66 << 10;
+/// The same of all requests of a connection.
+const WINDOW: u32 = 128 << 10;
 /// Bytes of request headers; a GET carries its query there, 4/3 of its size.
 pub(super) const HEADERS: u32 = 16 << 10;
 
@@ -46,12 +56,23 @@ pub(super) struct Visitor {
     /// Where the same is offered over HTTP/3 (RFC 7838).
     pub(super) alternative: Option<HeaderValue>,
     pub(super) seat: Arc<Seat>,
+    /// Its replies that HTTP has not taken.
+    pub(super) untaken: Arc<Untaken>,
 }
 
-/// A reply whose bytes count as held until HTTP lets them go.
+/// A reply that is held, with what it was made from, until HTTP has taken it.
 struct HeldReply {
     bytes: Vec<u8>,
     _held: Held,
+    _snapshot: Arc<Snapshot>,
+    _ticket: Ticket,
+}
+
+/// Why a body was not read.
+enum Unread {
+    TooLong,
+    Full,
+    Broken,
 }
 
 impl AsRef<[u8]> for HeldReply {
@@ -72,23 +93,35 @@ pub(super) async fn converse<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = *service.table.limits();
-    let seat = Arc::new(seat);
-    let visitor = Visitor { handler: Handler(service), client, path, alternative, seat: Arc::clone(&seat) };
+    let (seat, untaken, shared) = (Arc::new(seat), Arc::<Untaken>::default(), Arc::clone(&service));
+    let stream = Noted::new(stream, &untaken);
+    let visitor = Visitor {
+        handler: Handler(service),
+        client,
+        path,
+        alternative,
+        seat: Arc::clone(&seat),
+        untaken: Arc::clone(&untaken),
+    };
     let router = Router::new().fallback(visit).with_state(visitor);
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.query).max_buf_size(128 << 10);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.query.max(limits.idle)).max_buf_size(128 << 10);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(WINDOW)
         .max_header_list_size(HEADERS)
         .max_send_buf_size(64 << 10);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    let mut overdue = pin!(untaken.overdue(limits.stall));
     let mut deadline = Instant::now() + seat.table().idle();
     let mut leaving = false;
     loop {
         tokio::select! {
             _ = connection.as_mut() => return,
+            () = overdue.as_mut() => return shared.writer.add(Count::SlowReader, 1),
             () = seat.asked_to_leave(), if !leaving => {}
             () = sleep_until(deadline) => {
                 let left = seat.idle_left(clock::boot_ms());
@@ -105,6 +138,11 @@ pub(super) async fn converse<S>(
         connection.as_mut().graceful_shutdown();
         (leaving, deadline) = (true, Instant::now() + limits.stall);
     }
+}
+
+/// What a response says of HTTP/3 at the port it came from (RFC 7838).
+pub(super) fn alternative(port: u16) -> Option<HeaderValue> {
+    format!("h3=\":{port}\"; ma=86400").parse().ok()
 }
 
 async fn visit(State(visitor): State<Visitor>, request: Request) -> Response {
@@ -152,25 +190,54 @@ impl Visitor {
             return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is of type application/dns-message");
         }
         let limit = self.seat.table().limits().query;
-        match tokio::time::timeout(limit, to_bytes(request.into_body(), MESSAGE)).await {
-            Ok(Ok(message)) => self.answer(message.into()).await,
-            Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "a DNS message has at most 65535 octets"),
+        match timeout(limit, self.read(request.into_body())).await {
+            Ok(Ok((message, _held))) => self.answer(message).await,
+            Ok(Err(Unread::TooLong)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "a DNS message has at most 65535 octets"),
+            Ok(Err(Unread::Full)) => self.full("too many queries are under way"),
+            Ok(Err(Unread::Broken)) => refuse(StatusCode::BAD_REQUEST, "the body broke off"),
             Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
         }
     }
 
+    /// Reads a body; its octets count as held.
+    async fn read(&self, mut body: Body) -> Result<(Vec<u8>, Held), Unread> {
+        let mut held = self.seat.table().hold_nothing();
+        let mut message = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+            if message.len() + data.len() > MESSAGE {
+                return Err(Unread::TooLong);
+            }
+            if !held.grow(data.len()) {
+                return Err(Unread::Full);
+            }
+            message.extend_from_slice(&data);
+        }
+        Ok((message, held))
+    }
+
+    fn full(&self, why: &'static str) -> Response {
+        self.handler.0.writer.add(Count::MemoryLimit, 1);
+        refuse(StatusCode::SERVICE_UNAVAILABLE, why)
+    }
+
     async fn answer(&self, message: Vec<u8>) -> Response {
         let arrived_ns = clock::boot_ns();
-        let Some(Answered { bytes: reply, fresh_s }) = self.handler.answer(self.client, message).await else {
+        let Some(Answered { bytes: reply, fresh_s, snapshot }) = self.handler.answer(self.client, message).await else {
             return refuse(StatusCode::BAD_REQUEST, "this is not a DNS query");
         };
         let Some(held) = self.seat.table().hold(reply.len()) else {
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many replies wait to be taken");
+            return self.full("too many replies wait to be taken");
         };
         let answered_ns = clock::boot_ns();
         self.handler.0.writer.took(1, answered_ns.saturating_sub(arrived_ns));
         self.seat.touch(answered_ns / 1_000_000);
-        let body = Bytes::from_owner(HeldReply { bytes: reply, _held: held });
+        let body = Bytes::from_owner(HeldReply {
+            bytes: reply,
+            _held: held,
+            _snapshot: snapshot,
+            _ticket: self.untaken.begin(),
+        });
         let mut response = Response::new(Body::from(body));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(DNS_MESSAGE));

@@ -14,6 +14,7 @@ use crate::dns::query;
 use crate::metrics::Count;
 use futures_util::FutureExt;
 use quinn::{Connection, ReadError, RecvStream, SendStream, VarInt};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -41,6 +42,8 @@ enum Fault {
 /// Answers until the client leaves, is idle for too long or is asked to leave.
 pub(super) async fn converse(connection: Connection, service: Arc<Service>, seat: Seat) {
     let limits = *service.table.limits();
+    // The address that has proven itself: a later one may be forged until its path is validated (RFC 9000 §9.3).
+    let client = connection.remote_address();
     let (seat, handler) = (Arc::new(seat), Handler(service));
     let mut exchanges = JoinSet::new();
     let mut deadline = Instant::now() + seat.table().idle();
@@ -48,7 +51,7 @@ pub(super) async fn converse(connection: Connection, service: Arc<Service>, seat
         tokio::select! {
             stream = connection.accept_bi() => match stream {
                 Ok(stream) => {
-                    exchanges.spawn(exchange(stream, connection.clone(), handler.clone(), Arc::clone(&seat)));
+                    exchanges.spawn(exchange(stream, client, connection.clone(), handler.clone(), Arc::clone(&seat)));
                 }
                 Err(_) => return,
             },
@@ -65,7 +68,7 @@ pub(super) async fn converse(connection: Connection, service: Arc<Service>, seat
     }
     // What has arrived is still answered.
     while let Some(Ok(stream)) = connection.accept_bi().now_or_never() {
-        exchanges.spawn(exchange(stream, connection.clone(), handler.clone(), Arc::clone(&seat)));
+        exchanges.spawn(exchange(stream, client, connection.clone(), handler.clone(), Arc::clone(&seat)));
     }
     let rest = async { while exchanges.join_next().await.is_some() {} };
     // What is not finished by then is cut off.
@@ -76,11 +79,12 @@ pub(super) async fn converse(connection: Connection, service: Arc<Service>, seat
 /// Reads one query and writes its reply.
 async fn exchange(
     (mut send, mut recv): (SendStream, RecvStream),
+    client: SocketAddr,
     connection: Connection,
     handler: Handler,
     seat: Arc<Seat>,
 ) {
-    match answer(&mut send, &mut recv, &connection, &handler, &seat).await {
+    match answer(&mut send, &mut recv, client, &handler, &seat).await {
         Ok(()) => {
             // A connection that is closed forgets what was not acknowledged: the stream is kept until it is.
             let _ = timeout(seat.table().limits().query, send.stopped()).await;
@@ -103,7 +107,7 @@ async fn exchange(
 async fn answer(
     send: &mut SendStream,
     recv: &mut RecvStream,
-    connection: &Connection,
+    client: SocketAddr,
     handler: &Handler,
     seat: &Seat,
 ) -> Result<(), Fault> {
@@ -114,11 +118,8 @@ async fn answer(
         .map_err(|_| Fault::Stream(EXCESSIVE_LOAD, Some(Count::SlowSender)))??;
     check(&query)?;
     let arrived_ns = clock::boot_ns();
-    let snapshot = service.cell.load_full();
-    let Answered { mut bytes, .. } = handler
-        .answer(connection.remote_address(), query)
-        .await
-        .ok_or(Fault::Protocol("this is a reply, not a query"))?;
+    let Answered { mut bytes, snapshot, .. } =
+        handler.answer(client, query).await.ok_or(Fault::Protocol("this is a reply, not a query"))?;
     let len = u16::try_from(bytes.len()).unwrap_or(0);
     bytes.splice(0..0, len.to_be_bytes());
     let _held = table.hold(bytes.len()).ok_or(Fault::Stream(EXCESSIVE_LOAD, Some(Count::MemoryLimit)))?;
@@ -139,16 +140,17 @@ async fn answer(
 }
 
 /// Reads one message to the end of its stream (RFC 9250 §4.2); its octets count as held.
-async fn read(recv: &mut RecvStream, seat: &Seat) -> Result<(Vec<u8>, Option<Held>), Fault> {
+async fn read(recv: &mut RecvStream, seat: &Seat) -> Result<(Vec<u8>, Held), Fault> {
     let mut all: Vec<u8> = Vec::new();
-    let mut held = None;
+    let full = Fault::Stream(EXCESSIVE_LOAD, Some(Count::MemoryLimit));
+    let mut held = seat.table().hold_nothing();
     loop {
         match recv.read_chunk(2 + MESSAGE, true).await {
             Ok(Some(chunk)) => {
                 all.extend_from_slice(&chunk.bytes);
-                drop(held.take());
-                let full = Fault::Stream(EXCESSIVE_LOAD, Some(Count::MemoryLimit));
-                held = Some(seat.table().hold(all.len()).ok_or(full)?);
+                if !held.grow(chunk.bytes.len()) {
+                    return Err(full);
+                }
                 if let Some((len, rest)) = all.split_first_chunk::<2>()
                     && rest.len() > usize::from(u16::from_be_bytes(*len))
                 {

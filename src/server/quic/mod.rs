@@ -12,6 +12,7 @@
 
 mod doq;
 mod http3;
+mod metered;
 
 use super::stream::Service;
 use super::stream::table::{Refusal, Seat};
@@ -30,6 +31,9 @@ use tokio::time::timeout;
 
 /// Requests of one connection at a time.
 const STREAMS: u32 = 64;
+/// Requests over HTTP/3 of a connection, after which its client is asked to make a new one: h3 keeps the
+/// number of each stream that broke before its headers had come.
+pub(super) const REQUESTS: usize = 1_000;
 /// Streams in one direction that HTTP/3 needs (control and QPACK), and some it may reserve (RFC 9114 §6.2).
 const ONE_WAY_STREAMS: u32 = 8;
 /// Bytes a stream may send before they are read: a whole query of the largest size with its length.
@@ -75,7 +79,7 @@ pub(super) fn endpoint(socket: UdpSocket, tls: &rustls::ServerConfig, service: &
     Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
 }
 
-/// Accepts until `stop` turns true; from then on newcomers are refused.
+/// Accepts until `stop` turns true; from then on [`refuse`] has the newcomers.
 pub(super) async fn accept(endpoint: Endpoint, service: Arc<Service>, mut stop: watch::Receiver<bool>) {
     let handshakes = Arc::new(AtomicUsize::new(0));
     loop {
@@ -87,7 +91,13 @@ pub(super) async fn accept(endpoint: Endpoint, service: Arc<Service>, mut stop: 
         let Some(incoming) = incoming else { return };
         admit(incoming, &service, &handshakes);
     }
-    endpoint.set_server_config(None);
+}
+
+/// Refuses newcomers, those that wait included, for as long as it runs.
+pub(super) async fn refuse(endpoint: Endpoint) {
+    while let Some(incoming) = endpoint.accept().await {
+        incoming.refuse();
+    }
 }
 
 fn admit(incoming: Incoming, service: &Arc<Service>, handshakes: &Arc<AtomicUsize>) {

@@ -16,7 +16,6 @@ use crate::clock::{self, Draws};
 use crate::dns::cookie::Cookies;
 use crate::metrics::{Count, SharedWriter};
 use crate::snapshot::SnapshotCell;
-use axum::http::HeaderValue;
 use connection::{Conversation, Ended};
 use std::cell::RefCell;
 use std::io;
@@ -44,8 +43,8 @@ pub(super) enum Protocol {
     Https {
         /// The path of queries.
         path: Arc<str>,
-        /// What a response says of HTTP/3 (RFC 7838).
-        alternative: Option<HeaderValue>,
+        /// Whether the same ports speak HTTP/3.
+        http3: bool,
     },
     Quic,
 }
@@ -175,11 +174,13 @@ async fn serve_encrypted(
     service: Arc<Service>,
     seat: Seat,
 ) {
+    let port = stream.local_addr().ok().map(|local| local.port());
     let Ok(Ok(stream)) = timeout(service.table.limits().query, acceptor.accept(stream)).await else {
         return service.writer.add(Count::HandshakeFailed, 1);
     };
     match service.protocol.clone() {
-        Protocol::Https { path, alternative } => {
+        Protocol::Https { path, http3 } => {
+            let alternative = port.filter(|_| http3).and_then(https::alternative);
             https::converse(stream, client, path, alternative, service, seat).await;
         }
         Protocol::Tcp | Protocol::Tls | Protocol::Quic => {

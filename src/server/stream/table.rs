@@ -178,6 +178,11 @@ impl Table {
         (before + bytes <= self.limits.held_bytes).then_some(held)
     }
 
+    /// Counts what is to come.
+    pub(crate) fn hold_nothing(self: &Arc<Self>) -> Held {
+        Held { table: Arc::clone(self), bytes: 0 }
+    }
+
     /// Admits nobody any more and asks everybody to leave.
     pub(crate) fn close(&self) {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
@@ -272,6 +277,14 @@ impl Drop for Seat {
     }
 }
 
+impl Held {
+    /// Counts so many bytes more; whether all connections together hold no more than they may.
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes;
+        self.table.held.fetch_add(bytes, Relaxed) + bytes <= self.table.limits.held_bytes
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.table.held.fetch_sub(self.bytes, Relaxed);
@@ -330,7 +343,10 @@ mod tests {
         let held = table.hold(60).unwrap();
         assert!(table.hold(60).is_none());
         drop(held);
-        assert!(table.hold(60).is_some());
+        let mut held = table.hold(60).unwrap();
+        assert!(held.grow(40) && !held.grow(1));
+        drop(held);
+        assert!(table.hold(100).is_some());
     }
 
     #[test]

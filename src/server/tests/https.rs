@@ -12,6 +12,7 @@ use tokio::net::{TcpStream, UdpSocket};
 
 struct Doh {
     running: Running,
+    tls: rustls::ClientConfig,
     client: Client,
     url: String,
 }
@@ -25,14 +26,14 @@ fn start_doh(http2: bool, limits: StreamLimits) -> Doh {
     running.cell.publish(Arc::new(zones::snapshot()));
     let address = running.listening.https_addresses()[0];
     let client = Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls.clone())
         .resolve("dns.test", address)
         .timeout(LIMIT)
         .no_proxy()
         .build()
         .unwrap();
     let url = format!("https://dns.test:{}/dns-query", address.port());
-    Doh { running, client, url }
+    Doh { running, tls, client, url }
 }
 
 impl Doh {
@@ -209,6 +210,88 @@ async fn what_is_not_dns_over_https_gets_an_http_status() {
     let text = doh.client.post(&doh.url).header("content-type", "text/plain").body("x").send().await.unwrap();
     assert_eq!(text.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(doh.client.delete(&doh.url).send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+    doh.running.listening.shutdown().await;
+}
+
+/// Responses over HTTP/2 whose bodies the client does not take; it leaves when they are dropped.
+async fn untaken(doh: &Doh, queries: usize) -> Vec<axum::http::Response<hyper::body::Incoming>> {
+    let tcp = TcpStream::connect(doh.running.listening.https_addresses()[0]).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("dns.test").unwrap();
+    let tls = tokio_rustls::TlsConnector::from(Arc::new(doh.tls.clone())).connect(name, tcp).await.unwrap();
+    let (mut requests, connection) = hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new())
+        .initial_stream_window_size(0)
+        .handshake(hyper_util::rt::TokioIo::new(tls))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let url = format!("{}?dns={}", doh.url, URL_SAFE_NO_PAD.encode(question("web", 1, false)));
+    let mut responses = Vec::new();
+    for _ in 0..queries {
+        let request = axum::http::Request::get(&url).body(axum::body::Body::empty()).unwrap();
+        responses.push(requests.send_request(request).await.unwrap());
+    }
+    assert!(responses.iter().all(|response| response.status() == StatusCode::OK));
+    responses
+}
+
+#[tokio::test]
+async fn a_reply_that_http2_does_not_take_ends_the_connection() {
+    let limits = StreamLimits { stall: Duration::from_millis(300), idle: LIMIT * 6, ..StreamLimits::default() };
+    let doh = start_doh(true, limits);
+    let _responses = untaken(&doh, 20).await;
+    doh.running.until_counted(Count::SlowReader, 1).await;
+    until(|| doh.running.listening.connections() == 0).await;
+    doh.running.listening.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_reply_that_http2_has_not_taken_holds_its_snapshot() {
+    let doh = start_doh(true, StreamLimits { stall: LIMIT * 6, ..StreamLimits::default() });
+    let responses = untaken(&doh, 1).await;
+    let superseded = doh.running.cell.publish(Arc::new(Snapshot { number: 8, ..Snapshot::default() }));
+    assert!(!superseded.is_quiet());
+    drop(responses);
+    until(|| superseded.is_quiet()).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_http1_is_closed() {
+    let limits = StreamLimits { stall: Duration::from_millis(300), idle: LIMIT * 6, ..StreamLimits::default() };
+    let doh = start_doh(false, limits);
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let tcp = socket.connect(doh.running.listening.https_addresses()[0]).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("dns.test").unwrap();
+    let mut tls = tokio_rustls::TlsConnector::from(Arc::new(doh.tls.clone())).connect(name, tcp).await.unwrap();
+    let query = URL_SAFE_NO_PAD.encode(question("many", 16, true));
+    let request = format!("GET /dns-query?dns={query} HTTP/1.1\r\nhost: dns.test\r\n\r\n");
+    let flood = async { while tls.write_all(request.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(LIMIT, flood).await.expect("the server closes");
+    doh.running.until_counted(Count::SlowReader, 1).await;
+    doh.running.listening.shutdown().await;
+}
+
+#[tokio::test]
+async fn bodies_under_way_cannot_fill_the_memory() {
+    for http2 in [true, false] {
+        let doh = start_doh(http2, StreamLimits { held_bytes: 1000, ..StreamLimits::default() });
+        assert_eq!(doh.post(&[0; 5000]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        doh.running.until_counted(Count::MemoryLimit, 1).await;
+        assert_eq!(doh.post(&question("web", 1, false)).await.status(), StatusCode::OK);
+        doh.running.listening.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_http1_connection_has_its_idle_time_and_not_that_of_a_query() {
+    let limits = StreamLimits { query: Duration::from_millis(200), ..StreamLimits::default() };
+    let doh = start_doh(false, limits);
+    doh.post(&question("web", 1, false)).await.bytes().await.unwrap();
+    // Four times as long as a query may take.
+    tokio::time::sleep(limits.query * 4).await;
+    doh.post(&question("web", 1, false)).await.bytes().await.unwrap();
+    let accepted = doh.running.registry.fold_count(Count::Accepted);
+    assert_eq!(accepted, 1, "the connection was kept");
     doh.running.listening.shutdown().await;
 }
 

@@ -1,6 +1,7 @@
 //! The transports on real loopback sockets, with a snapshot that refuses every question.
 
 mod deferred;
+mod http3;
 mod https;
 mod quic;
 mod tcp;

@@ -8,22 +8,27 @@ use bytes::{Buf, Bytes};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Connection, ConnectionError, Endpoint};
 
-struct Quic {
-    running: Running,
-    client: Endpoint,
+pub(super) struct Quic {
+    pub(super) running: Running,
+    pub(super) client: Endpoint,
+    pub(super) config: quinn::ClientConfig,
 }
 
-fn start_quic(limits: StreamLimits, alpn: &[u8]) -> Quic {
+pub(super) fn start_quic(limits: StreamLimits, alpn: &[u8]) -> Quic {
+    start_quic_with(limited(limits), alpn)
+}
+
+fn start_quic_with(settings: Settings, alpn: &[u8]) -> Quic {
     let (config, mut tls) = tls_pair();
     tls.alpn_protocols = vec![alpn.to_vec()];
     let quic = Encrypted { addresses: vec!["127.0.0.1:0".parse().unwrap()], config };
     let https = Some(Https { encrypted: quic.clone(), path: "/dns-query".to_owned(), http3: true });
-    let running = start(Settings { https, quic: Some(quic), limits, ..settings("127.0.0.1:0") });
+    let running = start(Settings { https, quic: Some(quic), ..settings });
     running.cell.publish(Arc::new(zones::snapshot()));
     let mut client = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-    let config = QuicClientConfig::try_from(tls).unwrap();
-    client.set_default_client_config(quinn::ClientConfig::new(Arc::new(config)));
-    Quic { running, client }
+    let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+    client.set_default_client_config(config.clone());
+    Quic { running, client, config }
 }
 
 impl Quic {
@@ -106,6 +111,23 @@ async fn rfc9250_4_3_3_what_the_protocol_forbids_ends_the_connection() {
         }
     }
     assert_eq!(exchange(&quic.connect().await, &good).await[..2], [0, 0]);
+    quic.running.listening.shutdown().await;
+}
+
+#[tokio::test]
+async fn rfc9000_9_3_a_connection_is_asked_by_the_address_it_began_with() {
+    let (tap, mut copies, _) = crate::server::tap(u32::MAX);
+    let quic = start_quic_with(Settings { tap: Some(tap), ..settings("127.0.0.1:0") }, b"doq");
+    let connection = quic.connect().await;
+    let query = with_id_0(question("web", 1, false));
+    let mut asked_by = async || {
+        exchange(&connection, &query).await;
+        tokio::time::timeout(LIMIT, copies.recv()).await.unwrap().unwrap().exchanges[0].client
+    };
+    let began = asked_by().await;
+    // No path is validated yet when the first packet of another address brings a query.
+    quic.client.rebind(std::net::UdpSocket::bind("127.0.0.7:0").unwrap()).unwrap();
+    assert_eq!(asked_by().await, began);
     quic.running.listening.shutdown().await;
 }
 
