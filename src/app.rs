@@ -12,7 +12,7 @@ pub mod traces;
 use crate::admin::{self, AdminContext};
 use crate::config::{self, ServerConfig, TransferConfig};
 use crate::control::event::Event;
-use crate::control::{Caller, Handle, Loader, Reloading, Start, StartError, Started};
+use crate::control::{Caller, Handle, Loaded, Loader, Reloading, Start, StartError, Started};
 use crate::geo::{GeoFiles, GeoFilesError};
 use crate::health::ProbeTarget;
 use crate::hooks::HookTotals;
@@ -100,7 +100,7 @@ pub enum AppError {
     #[error("{0}")]
     Catalog(#[from] CatalogTaken),
     /// Certificates of an encrypted transport.
-    #[error("{0}")]
+    #[error("{}", certificates::with_cause(.0))]
     Tls(#[from] CertificateError),
     /// Control ended while starting.
     #[error("the control task ended while starting; the log says why")]
@@ -379,8 +379,8 @@ fn loader(config: &ServerConfig, certificates: Certificates, geo: GeoFiles) -> L
             .map_err(|_| vec!["reading the files ended in a panic: a bug to report".to_owned()])?
             .map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let definitions = listed(loaded.definitions, &transfer).map_err(|error| vec![error.to_string()])?;
-        certificates.reload().map_err(|error| vec![error.to_string()])?;
+        let fresh = certificates.read().map_err(|error| vec![certificates::with_cause(&error)])?;
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        Ok(Arc::new(definitions))
+        Ok(Loaded { definitions: Arc::new(definitions), accepted: Box::new(|| fresh.put()) })
     })
 }

@@ -3,6 +3,7 @@
 //! Slow or silent clients are cut off: a header must arrive within 10 s, a handshake within 5 s.
 
 use super::context::AdminContext;
+use arc_swap::ArcSwap;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -43,8 +44,9 @@ pub enum Exposure {
     Loopback,
     /// Without TLS wherever it listens: the operator spelled `insecure` out.
     Insecure,
-    /// With TLS, and client certificates when the configuration asks for them.
-    Tls(Arc<rustls::ServerConfig>),
+    /// With TLS, and client certificates when the configuration asks for them; a handshake takes what is in
+    /// force at its moment.
+    Tls(Arc<ArcSwap<rustls::ServerConfig>>),
 }
 
 impl Exposure {
@@ -183,7 +185,7 @@ async fn connection(
     match exposure {
         Exposure::Loopback | Exposure::Insecure => speak(stream, router, stopped).await,
         Exposure::Tls(config) => {
-            let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
+            let handshake = tokio_rustls::TlsAcceptor::from(config.load_full()).accept(stream);
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
                 Ok(Ok(stream)) => speak(stream, router, stopped).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),

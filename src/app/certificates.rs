@@ -2,14 +2,17 @@
 //! for their end.
 //!
 //! Files count as replaced when inode, size or time of change is another than before, and as whole when
-//! two looks in a row find the same. A bad pair leaves the one before in force and is told in log and metrics.
+//! two looks in a row find the same. A bad pair leaves the one before in force, is told in log and metrics, and
+//! is tried again at each look: what was in the way may be a folder's mode.
 
 use crate::admin::Exposure;
 use crate::clock;
 use crate::config::server::PemPair;
 use crate::config::{Problem, ServerConfig};
 use crate::metrics::exposition::CertificateGauges;
-use crate::server::{Certificate, CertificateError, CertificateLook};
+use crate::server::{Certificate, CertificateError, CertificateLook, FreshCertificate};
+use arc_swap::ArcSwap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,12 +29,45 @@ const NEAR_S: u64 = 21 * 86_400;
 #[derive(Debug, Clone)]
 pub(super) struct Certificates(Vec<(&'static str, Arc<Certificate>)>);
 
+/// What was read of every pair of files and is not in force yet.
+pub(super) struct Fresh(Vec<(Arc<Certificate>, FreshCertificate)>);
+
+/// What the watch knows of a certificate.
+struct Seen {
+    /// The files as they were when they were last read.
+    known: CertificateLook,
+    /// As the last look found them.
+    last: CertificateLook,
+    /// Why they are refused, as it was told.
+    told: Option<String>,
+}
+
+/// The files that a table names.
+struct Files<'a> {
+    table: &'static str,
+    pair: &'a PemPair,
+    /// Those who sign for clients.
+    authorities: Option<&'a Path>,
+}
+
+impl Files<'_> {
+    fn load(&self) -> Result<Arc<Certificate>, CertificateError> {
+        let PemPair { cert, key } = self.pair;
+        match self.authorities {
+            Some(authorities) => Certificate::load_with_clients(cert, key, authorities),
+            None => Certificate::load(cert, key),
+        }
+    }
+}
+
 /// The tables that name certificates.
-fn pairs(config: &ServerConfig) -> Vec<(&'static str, &PemPair)> {
-    let doh = config.doh.as_ref().map(|doh| ("doh", &doh.pair));
-    let dot = config.dot.as_ref().map(|dot| ("dot", &dot.pair));
-    let doq = config.doq.as_ref().map(|doq| ("doq", &doq.pair));
-    let admin = config.admin.tls.as_ref().map(|tls| ("admin", &tls.pair));
+fn files(config: &ServerConfig) -> Vec<Files<'_>> {
+    let of = |table, pair| Files { table, pair, authorities: None };
+    let doh = config.doh.as_ref().map(|doh| of("doh", &doh.pair));
+    let dot = config.dot.as_ref().map(|dot| of("dot", &dot.pair));
+    let doq = config.doq.as_ref().map(|doq| of("doq", &doq.pair));
+    let admin = config.admin.tls.as_ref();
+    let admin = admin.map(|tls| Files { authorities: tls.client_ca.as_deref(), ..of("admin", &tls.pair) });
     [doh, dot, doq, admin].into_iter().flatten().collect()
 }
 
@@ -39,23 +75,16 @@ fn pairs(config: &ServerConfig) -> Vec<(&'static str, &PemPair)> {
 #[must_use]
 pub fn judge(config: &ServerConfig) -> (Vec<Problem>, Vec<Problem>) {
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
-    for (table, pair) in pairs(config) {
-        match Certificate::load(&pair.cert, &pair.key) {
+    for files in files(config) {
+        match files.load() {
             Ok(certificate) => {
                 let near = nearness(&certificate).map(|words| {
-                    Problem::of_file(&pair.cert.display().to_string(), words, Some("renew it".to_owned()))
+                    Problem::of_file(&files.pair.cert.display().to_string(), words, Some("renew it".to_owned()))
                 });
                 warnings.extend(near);
             }
-            Err(error) => problems.push(Problem::of_file(&format!("[{table}]"), error.to_string(), None)),
+            Err(error) => problems.push(Problem::of_file(&format!("[{}]", files.table), with_cause(&error), None)),
         }
-    }
-    if let Some(tls) = &config.admin.tls
-        && let Some(authorities) = &tls.client_ca
-        && let Ok(certificate) = Certificate::load(&tls.pair.cert, &tls.pair.key)
-        && let Err(error) = certificate.server_config_with_clients(authorities)
-    {
-        problems.push(Problem::of_file("[admin]", error.to_string(), None));
     }
     (problems, warnings)
 }
@@ -73,8 +102,8 @@ fn nearness(certificate: &Certificate) -> Option<String> {
 impl Certificates {
     /// Reads every pair of files.
     pub(super) fn load(config: &ServerConfig) -> Result<Self, CertificateError> {
-        let load = |(table, pair): (_, &PemPair)| Ok((table, Certificate::load(&pair.cert, &pair.key)?));
-        pairs(config).into_iter().map(load).collect::<Result<_, _>>().map(Self)
+        let load = |files: &Files<'_>| Ok((files.table, files.load()?));
+        files(config).iter().map(load).collect::<Result<_, _>>().map(Self)
     }
 
     /// The certificate of a table.
@@ -84,18 +113,19 @@ impl Certificates {
 
     /// How operators reach the HTTP interface.
     pub(super) fn exposure(&self, config: &ServerConfig) -> Result<Exposure, CertificateError> {
-        let Some((tls, certificate)) = config.admin.tls.as_ref().zip(self.named("admin")) else {
+        let Some(certificate) = self.named("admin") else {
             return Ok(if config.admin.insecure { Exposure::Insecure } else { Exposure::Loopback });
         };
-        Ok(Exposure::Tls(match &tls.client_ca {
-            Some(authorities) => certificate.server_config_with_clients(authorities)?,
-            None => certificate.server_config()?,
+        Ok(Exposure::Tls(match certificate.config_with_clients() {
+            Some(config) => Arc::clone(config),
+            None => Arc::new(ArcSwap::new(certificate.server_config()?)),
         }))
     }
 
-    /// Reads the files again, for the handshakes to come; the first that fails ends it.
-    pub(super) fn reload(&self) -> Result<(), CertificateError> {
-        self.0.iter().try_for_each(|(_, certificate)| certificate.reload())
+    /// Reads the files again and puts nothing in force; the first that fails ends it.
+    pub(super) fn read(&self) -> Result<Fresh, CertificateError> {
+        let read = |certificate: &Arc<Certificate>| Ok((Arc::clone(certificate), certificate.read()?));
+        self.0.iter().map(|(_, certificate)| read(certificate)).collect::<Result<_, _>>().map(Fresh)
     }
 
     /// When they end, and whether newer ones are refused.
@@ -122,35 +152,54 @@ impl Certificates {
     async fn take_in(&self) {
         self.tell_ends();
         let mut told_ms = clock::boot_ms();
-        let looks = || self.0.iter().map(|(_, certificate)| certificate.look()).collect::<Vec<CertificateLook>>();
-        let mut known = looks();
-        let mut last = known.clone();
+        let look = |(_, certificate): &(_, Arc<Certificate>)| {
+            let look = certificate.look();
+            Seen { known: look.clone(), last: look, told: None }
+        };
+        let mut seen: Vec<Seen> = self.0.iter().map(look).collect();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let now = looks();
-            for (at, (table, certificate)) in self.0.iter().enumerate() {
-                let (Some(known), Some(now), Some(last)) = (known.get_mut(at), now.get(at), last.get(at)) else {
-                    continue;
-                };
-                if now == known || now != last {
-                    continue;
-                }
-                known.clone_from(now);
-                let file = certificate.file().display();
-                match certificate.reload() {
-                    Ok(()) => tracing::info!(table, %file, "a replaced certificate was taken in"),
-                    Err(error) => {
-                        let error = with_cause(&error);
-                        tracing::error!(table, %error, "a replaced certificate is refused; the one before stays in force");
-                    }
-                }
+            let all = self.clone();
+            // Files may lie on a disk that is slow to answer.
+            match tokio::task::spawn_blocking(move || all.look_again(seen)).await {
+                Ok(after) => seen = after,
+                Err(error) => return tracing::error!(%error, "certificates are no longer looked at: a bug to report"),
             }
-            last = now;
             if Duration::from_millis(clock::boot_ms().saturating_sub(told_ms)) >= TELL_EVERY {
                 told_ms = clock::boot_ms();
                 self.tell_ends();
             }
         }
+    }
+
+    /// Takes in what is new, and what was refused if it is good by now.
+    fn look_again(&self, mut seen: Vec<Seen>) -> Vec<Seen> {
+        for ((table, certificate), seen) in self.0.iter().zip(&mut seen) {
+            let now = certificate.look();
+            let is_whole = now == seen.last;
+            seen.last = now;
+            let is_new = seen.last != seen.known;
+            if !is_whole || !(is_new || certificate.is_refused()) {
+                continue;
+            }
+            seen.known.clone_from(&seen.last);
+            let file = certificate.file().display();
+            match certificate.read() {
+                Ok(fresh) => {
+                    certificate.put(fresh);
+                    seen.told = None;
+                    tracing::info!(table, %file, "a replaced certificate was taken in");
+                }
+                Err(error) => {
+                    let error = with_cause(&error);
+                    if is_new || seen.told.as_ref() != Some(&error) {
+                        tracing::error!(table, %error, "a replaced certificate is refused; the one before stays in force");
+                    }
+                    seen.told = Some(error);
+                }
+            }
+        }
+        seen
     }
 
     fn tell_ends(&self) {
@@ -162,10 +211,59 @@ impl Certificates {
     }
 }
 
+impl Fresh {
+    /// Puts all in force, for the handshakes to come.
+    pub(super) fn put(self) {
+        self.0.into_iter().for_each(|(certificate, fresh)| certificate.put(fresh));
+    }
+}
+
 /// An error with what caused it.
-fn with_cause(error: &CertificateError) -> String {
+pub(super) fn with_cause(error: &CertificateError) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    /// A folder with a pair of files.
+    fn folder(name: &str) -> (PathBuf, PathBuf, PathBuf) {
+        let folder = std::env::temp_dir().join(format!("tidegate-certificates-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let issued = rcgen::generate_simple_self_signed(vec!["dns.test".to_owned()]).unwrap();
+        let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+        std::fs::write(&chain, issued.cert.pem()).unwrap();
+        std::fs::write(&key, issued.signing_key.serialize_pem()).unwrap();
+        (folder, chain, key)
+    }
+
+    #[test]
+    fn what_was_refused_is_tried_again_though_the_files_look_the_same() {
+        let (folder, chain, key) = folder("again");
+        let certificate = Certificate::load(&chain, &key).unwrap();
+        let all = Certificates(vec![("dot", Arc::clone(&certificate))]);
+        let good = std::fs::read(&key).unwrap();
+        std::fs::write(&key, "unreadable for a moment").unwrap();
+        assert!(all.read().is_err() && certificate.is_refused());
+        std::fs::write(&key, good).unwrap();
+        let look = certificate.look();
+        let seen = all.look_again(vec![Seen { known: look.clone(), last: look, told: None }]);
+        assert!(!certificate.is_refused() && seen.len() == 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn errors_tell_what_the_system_said() {
+        let (folder, chain, _) = folder("cause");
+        let error = Certificate::load(&chain, &folder.join("none.pem")).unwrap_err();
+        let said = with_cause(&error);
+        assert!(said.contains("none.pem") && said.contains("No such file"), "{said}");
+        assert_eq!(crate::app::AppError::from(error).to_string(), said);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -2,6 +2,7 @@
 
 use super::copies::CopyReport;
 use super::handle::{Ask, Refused, Reloading, Replied};
+use super::task::Loaded;
 use crate::health::{IdleReport, ProbeReport};
 use crate::rollout::{EvidenceReport, HookReport};
 use crate::state::{Definitions, SecondaryReport};
@@ -54,8 +55,8 @@ pub enum Event {
 pub struct LoadedFiles {
     /// Who asked, and how.
     pub reloading: Reloading,
-    /// The definitions, or every problem as text.
-    pub outcome: Result<Arc<Definitions>, Vec<String>>,
+    /// What they say, or every problem as text.
+    pub outcome: Result<Loaded, Vec<String>>,
     /// How many replacements of databases had been reported before.
     pub geo_reports: u64,
     /// Where the reply goes.

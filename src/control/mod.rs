@@ -32,5 +32,5 @@ mod zone_report;
 pub use copies::CopyReport;
 pub use handle::{Asked, Caller, Handle, IdempotencyKey, Refused, Reloading, Replied};
 pub use start::{Start, StartError, Started};
-pub use task::Loader;
+pub use task::{Loaded, Loader};
 pub use view::rfc3339;

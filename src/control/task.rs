@@ -27,8 +27,29 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Reads the files again: the definitions, or every problem as text.
-pub type Loader = Arc<dyn Fn() -> Result<Arc<Definitions>, Vec<String>> + Send + Sync>;
+/// Reads the files again: what they say, or every problem as text.
+pub type Loader = Arc<dyn Fn() -> Result<Loaded, Vec<String>> + Send + Sync>;
+
+/// What was read for a reload.
+pub struct Loaded {
+    /// What is to be defined.
+    pub definitions: Arc<Definitions>,
+    /// Puts in force what else was read; called when the reload has been accepted, and never for a dry run.
+    pub accepted: Box<dyn FnOnce() + Send>,
+}
+
+impl From<Arc<Definitions>> for Loaded {
+    /// Nothing else was read.
+    fn from(definitions: Arc<Definitions>) -> Self {
+        Self { definitions, accepted: Box::new(|| ()) }
+    }
+}
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded").field("definitions", &self.definitions).finish_non_exhaustive()
+    }
+}
 
 /// How long a reply waits for the last reader of an older snapshot (§3.3).
 pub(super) const APPLY_LIMIT: Duration = Duration::from_secs(1);
@@ -286,7 +307,7 @@ impl Control {
                 tracing::warn!(problems = problems.len(), "reload refused, nothing changed");
                 drop(reply.send(Err(Refused::Files(problems))));
             }
-            Ok(definitions) => {
+            Ok(Loaded { definitions, accepted }) => {
                 self.geo_trouble = None;
                 let Caller { name, .. } = &reloading.caller;
                 let request = Request {
@@ -296,9 +317,19 @@ impl Control {
                     if_match: None,
                     by: name.clone(),
                 };
-                let asked =
-                    super::Asked { request, dry_run: reloading.dry_run, caller: reloading.caller, idempotency: None };
-                self.change(asked, reply).await;
+                let dry_run = reloading.dry_run;
+                let asked = super::Asked { request, dry_run, caller: reloading.caller, idempotency: None };
+                let (changed, change) = oneshot::channel();
+                self.change(asked, changed).await;
+                tokio::spawn(async move {
+                    // No reply: the server ends.
+                    let Ok(outcome) = change.await else { return };
+                    if outcome.is_ok() && !dry_run {
+                        accepted();
+                    }
+                    // Whoever asked may have left.
+                    drop(reply.send(outcome));
+                });
             }
         }
     }

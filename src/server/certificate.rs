@@ -1,8 +1,8 @@
 //! The certificates of the encrypted transports and of the admin interface, from PEM files, replaceable
 //! while they are in use.
 //!
-//! A handshake takes the certificate of its moment; open connections keep theirs. A reload that
-//! fails leaves the old certificate in force. Clients may resume by tickets (RFC 5077, RFC 8446 §2.2),
+//! A handshake takes the certificate of its moment, and the authorities of clients; open connections keep
+//! theirs. What cannot be read leaves what is in force as it is. Clients may resume by tickets (RFC 5077, RFC 8446 §2.2),
 //! whose keys live in memory and change by themselves. Never makes a certificate.
 
 use arc_swap::ArcSwap;
@@ -10,7 +10,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,14 +64,23 @@ pub enum CertificateError {
     Provider(#[from] rustls::Error),
 }
 
-/// A certificate chain with its key.
+/// A certificate chain with its key, and whose clients are heard.
 #[derive(Debug)]
 pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
+    clients: Option<Clients>,
     current: ArcSwap<Current>,
     /// The files hold something newer that cannot be used.
     refused: AtomicBool,
+}
+
+/// Clients that have to show a certificate.
+#[derive(Debug)]
+struct Clients {
+    /// The file of those who sign for them.
+    authorities: PathBuf,
+    config: Arc<ArcSwap<rustls::ServerConfig>>,
 }
 
 /// What is in force.
@@ -82,9 +91,16 @@ struct Current {
     expires_unix_s: u64,
 }
 
+/// What was read and is not in force yet.
+#[derive(Debug)]
+pub struct FreshCertificate {
+    current: Current,
+    with_clients: Option<Arc<rustls::ServerConfig>>,
+}
+
 /// What tells one version of the files from another; `None`: a file is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertificateLook([Option<[i128; 4]>; 2]);
+pub struct CertificateLook(Vec<Option<[i128; 6]>>);
 
 impl Certificate {
     /// Reads a certificate chain (the server's first) and its private key.
@@ -94,18 +110,45 @@ impl Certificate {
     pub fn load(chain: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
         let current = ArcSwap::from_pointee(read(chain, key)?);
         let (chain, key) = (chain.to_owned(), key.to_owned());
-        Ok(Arc::new(Self { chain, key, current, refused: AtomicBool::new(false) }))
+        Ok(Arc::new(Self { chain, key, clients: None, current, refused: AtomicBool::new(false) }))
     }
 
-    /// Reads the same files again, for the handshakes to come.
+    /// The same for clients that have to show a certificate signed by one of the authorities in a file.
     ///
     /// # Errors
-    /// As [`Certificate::load`]; the certificate before stays in force.
-    pub fn reload(&self) -> Result<(), CertificateError> {
-        let read = read(&self.chain, &self.key);
+    /// As [`Certificate::load`], or when the file holds no authority.
+    pub fn load_with_clients(chain: &Path, key: &Path, authorities: &Path) -> Result<Arc<Self>, CertificateError> {
+        let current = read(chain, key)?;
+        let config = Arc::new(ArcSwap::new(config_with_clients(&current.key, authorities)?));
+        Ok(Arc::new(Self {
+            chain: chain.to_owned(),
+            key: key.to_owned(),
+            clients: Some(Clients { authorities: authorities.to_owned(), config }),
+            current: ArcSwap::from_pointee(current),
+            refused: AtomicBool::new(false),
+        }))
+    }
+
+    /// Reads the same files again and puts nothing in force.
+    ///
+    /// # Errors
+    /// As when they were read first.
+    pub fn read(&self) -> Result<FreshCertificate, CertificateError> {
+        let read = read(&self.chain, &self.key).and_then(|current| {
+            let with_clients = |clients: &Clients| config_with_clients(&current.key, &clients.authorities);
+            let with_clients = self.clients.as_ref().map(with_clients).transpose()?;
+            Ok(FreshCertificate { current, with_clients })
+        });
         self.refused.store(read.is_err(), Relaxed);
-        self.current.store(Arc::new(read?));
-        Ok(())
+        read
+    }
+
+    /// Puts what was read in force, for the handshakes to come.
+    pub fn put(&self, fresh: FreshCertificate) {
+        self.current.store(Arc::new(fresh.current));
+        if let Some((clients, config)) = self.clients.as_ref().zip(fresh.with_clients) {
+            clients.config.store(config);
+        }
     }
 
     /// The end of its validity, seconds since 1970.
@@ -114,7 +157,7 @@ impl Certificate {
         self.current.load().expires_unix_s
     }
 
-    /// Whether the last reload failed.
+    /// Whether the files could not be read the last time.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.refused.load(Relaxed)
@@ -129,12 +172,16 @@ impl Certificate {
     /// Looks at the files without reading them.
     #[must_use]
     pub fn look(&self) -> CertificateLook {
-        CertificateLook([&self.chain, &self.key].map(|file| {
+        let authorities = self.clients.as_ref().map(|clients| &clients.authorities);
+        let look = |file: &PathBuf| {
             let metadata = std::fs::metadata(file).ok()?;
             let [inode, size] = [metadata.ino(), metadata.size()].map(i128::from);
             let [seconds, nanoseconds] = [metadata.mtime(), metadata.mtime_nsec()].map(i128::from);
-            Some([inode, size, seconds, nanoseconds])
-        }))
+            // Another owner or mode changes this time alone.
+            let [changed_s, changed_ns] = [metadata.ctime(), metadata.ctime_nsec()].map(i128::from);
+            Some([inode, size, seconds, nanoseconds, changed_s, changed_ns])
+        };
+        CertificateLook([&self.chain, &self.key].into_iter().chain(authorities).map(look).collect())
     }
 
     /// A configuration that offers this certificate, for [`super::Encrypted`].
@@ -150,34 +197,10 @@ impl Certificate {
         Ok(Arc::new(config))
     }
 
-    /// The same for clients that have to show a certificate signed by one of the authorities in a file.
-    /// They cannot resume: each connection shows it anew.
-    ///
-    /// # Errors
-    /// When the file holds no authority.
-    pub fn server_config_with_clients(
-        self: &Arc<Self>,
-        authorities: &Path,
-    ) -> Result<Arc<rustls::ServerConfig>, CertificateError> {
-        let fail = |why: String| CertificateError::Authority { path: authorities.to_owned(), why };
-        let certificates = CertificateDer::pem_file_iter(authorities)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| fail(error.to_string()))?;
-        let mut roots = rustls::RootCertStore::empty();
-        for certificate in certificates {
-            roots.add(certificate).map_err(|error| fail(error.to_string()))?;
-        }
-        let provider = Arc::new(ring::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .map_err(|error| fail(error.to_string()))?;
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::<Self>::clone(self));
-        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-        Ok(Arc::new(config))
+    /// A configuration for clients that have to show a certificate, as it is at each moment; `None`: they need not.
+    #[must_use]
+    pub fn config_with_clients(&self) -> Option<&Arc<ArcSwap<rustls::ServerConfig>>> {
+        self.clients.as_ref().map(|clients| &clients.config)
     }
 }
 
@@ -185,6 +208,33 @@ impl ResolvesServerCert for Certificate {
     fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.current.load().key))
     }
+}
+
+/// A configuration for clients that have to show a certificate signed by one of the authorities in a file.
+/// They cannot resume: each connection shows it anew.
+fn config_with_clients(
+    key: &Arc<CertifiedKey>,
+    authorities: &Path,
+) -> Result<Arc<rustls::ServerConfig>, CertificateError> {
+    let fail = |why: String| CertificateError::Authority { path: authorities.to_owned(), why };
+    let certificates = CertificateDer::pem_file_iter(authorities)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| fail(error.to_string()))?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate).map_err(|error| fail(error.to_string()))?;
+    }
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| fail(error.to_string()))?;
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(key))));
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
 }
 
 fn read(chain: &Path, key: &Path) -> Result<Current, CertificateError> {
@@ -239,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_takes_the_new_certificate_and_a_bad_one_leaves_the_old() {
+    fn what_was_read_is_in_force_when_it_is_put_there_and_a_bad_one_leaves_the_old() {
         let files = Files::new("reload");
         let (chain, key) = issue();
         let (chain_path, key_path) = (files.write("chain.pem", &chain), files.write("key.pem", &key));
@@ -247,14 +297,29 @@ mod tests {
         let first = certificate.current.load_full();
         let (chain, key) = issue();
         files.write("chain.pem", &chain);
-        assert!(matches!(certificate.reload(), Err(CertificateError::Pair { .. })));
+        assert!(matches!(certificate.read(), Err(CertificateError::Pair { .. })));
         assert_eq!(certificate.current.load().key.cert, first.key.cert);
         assert!(certificate.is_refused());
         files.write("key.pem", &key);
-        certificate.reload().unwrap();
+        let fresh = certificate.read().unwrap();
+        assert_eq!(certificate.current.load().key.cert, first.key.cert);
+        certificate.put(fresh);
         assert_ne!(certificate.current.load().key.cert, first.key.cert);
         assert!(!certificate.is_refused());
         assert!(certificate.server_config().unwrap().alpn_protocols.is_empty());
+    }
+
+    #[test]
+    fn another_owner_or_mode_is_another_look() {
+        use std::os::unix::fs::PermissionsExt;
+        let files = Files::new("look");
+        let (chain, key) = issue();
+        let (chain, key) = (files.write("chain.pem", &chain), files.write("key.pem", &key));
+        let certificate = Certificate::load(&chain, &key).unwrap();
+        let before = certificate.look();
+        assert_eq!(certificate.look(), before);
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert_ne!(certificate.look(), before);
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod tests;
 mod udp;
 
 pub use bind::{BindError, Kind};
-pub use certificate::{Certificate, CertificateError, CertificateLook};
+pub use certificate::{Certificate, CertificateError, CertificateLook, FreshCertificate};
 pub use cookies::{CookieOffer, CookieSecrets};
 pub use deferred::{Deferred, Desk, Gone, ReplyHandle, desk};
 pub use listening::Listening;

@@ -20,9 +20,10 @@ impl Guarded {
         let mut server = Server::prepare(&[("example.test.toml", ZONE)], &[]);
         let ours = Authority::new("our authority");
         server.folder.write("ca.pem", ours.pem());
+        server.folder.write("clients.pem", ours.pem());
         ours.server(&[server.admin.ip().to_string()], 2090).write(&server.folder, "admin");
         ours.client("an operator").write(&server.folder, "operator");
-        let more = if client_ca { "client_ca = \"ca.pem\"\n" } else { "" };
+        let more = if client_ca { "client_ca = \"clients.pem\"\n" } else { "" };
         server.configure(&format!("[admin]\ncert = \"admin.pem\"\nkey = \"admin.key\"\n{more}"));
         server.spawn();
         let guarded = Self { server, ours };
@@ -164,6 +165,22 @@ fn a_replaced_certificate_of_the_admin_interface_is_taken_in() {
         assert!(begun.elapsed() < LIMIT, "{}", guarded.server.log());
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+#[test]
+fn replaced_authorities_of_clients_are_taken_in() {
+    let guarded = Guarded::start(true);
+    let next = Authority::new("the next authority");
+    next.client("another operator").write(&guarded.server.folder, "another");
+    let another: Vec<String> = guarded.operator().iter().map(|word| word.replace("operator.", "another.")).collect();
+    assert_ne!(code(&guarded.curl(&another, "/healthz")), 0);
+    guarded.server.folder.write("clients.pem", next.pem());
+    let begun = Instant::now();
+    while code(&guarded.curl(&another, "/healthz")) != 0 {
+        assert!(begun.elapsed() < LIMIT, "{}", guarded.server.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_ne!(code(&guarded.curl(&guarded.operator(), "/healthz")), 0, "who was signed for before is out");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use crate::caller::who;
 use crate::files;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tidegate::control::event::Event;
-use tidegate::control::{Asked, Handle, IdempotencyKey, Refused, Replied, Start};
+use tidegate::control::{Asked, Handle, IdempotencyKey, Loaded, Loader, Refused, Reloading, Replied, Start};
 use tidegate::metrics::Registry;
 use tidegate::snapshot::Settings;
 use tidegate::state::{Command, Definitions, FlipTarget, Rejection, Request};
@@ -14,12 +15,17 @@ use tokio::sync::oneshot;
 
 /// A control task that answers, on a fresh store.
 async fn running(store: &Arc<MemoryStore>, definitions: Arc<Definitions>) -> Handle {
+    running_with(store, definitions, files::loader(1)).await
+}
+
+/// The same, with files of its own.
+async fn running_with(store: &Arc<MemoryStore>, definitions: Arc<Definitions>, loader: Loader) -> Handle {
     let start = Start {
         definitions,
         settings: Settings::default(),
         store: store.clone(),
         cells: Arc::new(Registry::default()),
-        loader: files::loader(1),
+        loader,
         transfers: std::sync::Arc::default(),
         freed: || {},
     };
@@ -58,6 +64,32 @@ async fn a_commit_whose_reply_was_lost_is_taken_over_and_changes_go_on() {
     assert_eq!((again.revision, again.replayed, again.applied), (1, true, true));
     let next = flip(&handle, "flag", "off", None, true).await.expect("a change after the doubt");
     assert_eq!((next.revision, store.load().await.expect("state").revision), (2, 2));
+}
+
+#[tokio::test]
+async fn what_a_reload_read_beside_the_zones_is_in_force_when_it_is_accepted_and_not_before() {
+    let store = Arc::new(MemoryStore::new());
+    let put = Arc::new(AtomicUsize::new(0));
+    let counted = put.clone();
+    let loader: Loader = Arc::new(move || {
+        let counted = counted.clone();
+        let accepted = Box::new(move || {
+            counted.fetch_add(1, Relaxed);
+        });
+        Ok(Loaded { definitions: files::version(1), accepted })
+    });
+    let handle = running_with(&store, files::version(0), loader).await;
+    let reload = async |dry_run| {
+        let reloading = Reloading { caller: who(), dry_run, ..Reloading::default() };
+        handle.reload(reloading).await
+    };
+    reload(true).await.expect("a dry run");
+    assert_eq!(put.load(Relaxed), 0);
+    store.fail_next(Fault::Conflict);
+    assert!(reload(false).await.is_err());
+    assert_eq!(put.load(Relaxed), 0);
+    reload(false).await.expect("a reload");
+    assert_eq!(put.load(Relaxed), 1);
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ pub(crate) fn loader(seed: u64) -> Loader {
         match dice.below(5) {
             0 => Err(vec!["the files are broken".to_owned()]),
             1 => panic!("a loader that panics"),
-            n => Ok(version(n % 3)),
+            n => Ok(version(n % 3).into()),
         }
     })
 }
