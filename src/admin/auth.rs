@@ -220,6 +220,13 @@ impl TokenSet {
         self.known.load().is_empty()
     }
 
+    /// Whether a token that let somebody in would do so still.
+    #[must_use]
+    pub fn knows(&self, id: &str, now_unix_ms: u64) -> bool {
+        let known = self.known.load();
+        known.get(id).is_some_and(|token| token.row.expires_unix_ms.is_none_or(|end| end > now_unix_ms))
+    }
+
     /// Lets a request in, or says why not.
     ///
     /// # Errors

@@ -3,10 +3,12 @@
 //! A reader that comes back with `Last-Event-ID` gets what it missed, as far as it is still kept; the
 //! first event (`connected`) says how many those are, and whether others were lost (`missed`). One that
 //! is too slow is told how many were dropped (`event: lagged`). Who missed something reads `/v1/status`.
+//! A stream ends with its token: when that is revoked or has expired, no event follows.
 
 use super::auth::{Principal, Role};
 use super::context::AdminContext;
 use super::problem::Problem;
+use crate::clock;
 use crate::control::report::{Happening, What};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -18,6 +20,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, watch};
+use tokio::time::sleep;
 
 /// A comment line this often shows both ends that the other is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -43,6 +46,7 @@ pub(super) async fn stream(
         happenings: resumed.future,
         stopping: context.stopping(),
         greeting: Some(greeting),
+        context,
         principal,
     };
     let events = futures_util::stream::unfold(feed, |mut feed| async move {
@@ -60,12 +64,21 @@ struct Feed {
     stopping: watch::Receiver<bool>,
     /// Sent first.
     greeting: Option<serde_json::Value>,
+    context: AdminContext,
     principal: Principal,
 }
 
 impl Feed {
+    /// Whether the token is still good.
+    fn is_welcome(&self) -> bool {
+        self.context.tokens().knows(&self.principal.id, clock::unix_ms())
+    }
+
     /// The next event this reader may see.
     async fn next(&mut self) -> Option<Event> {
+        if !self.is_welcome() {
+            return None;
+        }
         if let Some(greeting) = self.greeting.take() {
             return Some(Event::default().event("connected").data(greeting.to_string()));
         }
@@ -74,9 +87,14 @@ impl Feed {
         }
         loop {
             let received = tokio::select! {
-                received = self.happenings.recv() => received,
+                received = self.happenings.recv() => Some(received),
                 _ = self.stopping.wait_for(|stop| *stop) => return None,
+                () = sleep(KEEP_ALIVE) => None,
             };
+            if !self.is_welcome() {
+                return None;
+            }
+            let Some(received) = received else { continue };
             match received {
                 Ok(happening) if sees(&self.principal, &happening.what) => return event_of(&happening),
                 Ok(_) => {}

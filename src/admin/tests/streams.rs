@@ -54,6 +54,24 @@ async fn a_scoped_reader_sees_its_switches_only() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let running = start().await;
+    let mut lines = subscribe(&running, &running.viewer).await;
+    tell(&running, "model");
+    assert_eq!(until(&mut lines, "id: ").await, "id: 5");
+    let id = running.viewer.split('_').nth(1).unwrap();
+    let revoked = running.ask(&running.admin, &format!("DELETE /v1/tokens/{id}"), &[], "").await;
+    assert_eq!(revoked.status, 200, "{}", revoked.text);
+    tell(&running, "model");
+    let rest = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            assert!(!line.starts_with("id: "), "an event for a token that was revoked: {line}");
+        }
+    };
+    tokio::time::timeout(LIMIT, rest).await.expect("the stream ends");
+}
+
+#[tokio::test]
 async fn a_reader_that_falls_behind_is_told_how_far() {
     let running = start().await;
     let mut lines = subscribe(&running, &running.viewer).await;
