@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 /// Connections held at once; more wait in the kernel's queue.
 pub(super) const CONNECTIONS: usize = 256;
 
-/// Connections of one address held at once, unless it is this machine: one stranger cannot take all.
+/// Connections of one client held at once, unless it is this machine: one stranger cannot take all.
 const CONNECTIONS_OF_ONE: usize = 64;
 
 /// Time for a request's header, and for the next request on a kept connection.
@@ -125,20 +125,29 @@ pub async fn serve(
     Ok(())
 }
 
-/// How many connections each address holds.
+/// How many connections each client holds: an IPv4 address, or an IPv6 /64.
 #[derive(Debug, Clone, Default)]
 struct Crowd(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// Who has an address: one IPv4 address, or the /64 of an IPv6 address.
+fn client_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
 
 impl Crowd {
     /// A place for one more connection of this address, if it has not too many.
     fn enter(&self, address: IpAddr) -> Option<Place> {
+        let client = client_of(address);
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = held.entry(address).or_insert(0);
+        let count = held.entry(client).or_insert(0);
         if *count >= CONNECTIONS_OF_ONE && !address.to_canonical().is_loopback() {
             return None;
         }
         *count += 1;
-        Some(Place { crowd: self.clone(), address })
+        Some(Place { crowd: self.clone(), client })
     }
 }
 
@@ -146,16 +155,16 @@ impl Crowd {
 #[derive(Debug)]
 struct Place {
     crowd: Crowd,
-    address: IpAddr,
+    client: IpAddr,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = held.get_mut(&self.address) {
+        if let Some(count) = held.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {
-                held.remove(&self.address);
+                held.remove(&self.client);
             }
         }
     }
@@ -236,6 +245,11 @@ mod tests {
         assert!(crowd.enter(stranger).is_some());
         drop(places);
         assert!(crowd.0.lock().unwrap().is_empty());
+        let below = |host: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, host]);
+        let places: Vec<_> = (1..=64).map(|host| crowd.enter(below(host)).unwrap()).collect();
+        assert!(places.len() == CONNECTIONS_OF_ONE && crowd.enter(below(0xffff)).is_none());
+        assert!(crowd.enter("2001:db8:0:2::1".parse().unwrap()).is_some());
+        drop(places);
         let local = "::ffff:127.0.0.1".parse().unwrap();
         let many: Vec<_> = (0..2 * CONNECTIONS_OF_ONE).filter_map(|_| crowd.enter(local)).collect();
         assert_eq!(many.len(), 2 * CONNECTIONS_OF_ONE);
