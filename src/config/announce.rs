@@ -1,7 +1,7 @@
 //! The encrypted transports that this server tells resolvers of: SVCB records at `_dns.<nameserver>`
 //! (RFC 9461), made from the server's file and put into the zone that holds the name.
 //!
-//! A record a port, in the order of the server's file. SVCB records of the master file at that name win;
+//! A record a port of other addresses than this machine's own, in the order of the server's file. SVCB records of the master file at that name win;
 //! what cannot stand beside them is refused.
 
 use super::findings::Findings;
@@ -45,22 +45,21 @@ impl Announcement {
     /// What a server's file says; `None`: nothing is to be announced.
     pub(super) fn of(config: &ServerConfig) -> Option<Self> {
         let name = config.announce.clone()?;
-        let port = |listen: &[SocketAddr]| listen.first().map(SocketAddr::port);
         let mut services: Vec<Service> = Vec::new();
-        if let Some(port) = config.dot.as_ref().and_then(|dot| port(&dot.listen)) {
+        for port in config.dot.iter().flat_map(|dot| ports(&dot.listen)) {
             services.push(Service { port, alpn: vec!["dot"], path: None });
         }
-        if let Some(port) = config.doq.as_ref().and_then(|doq| port(&doq.listen)) {
-            match services.last_mut().filter(|service| service.port == port) {
+        for port in config.doq.iter().flat_map(|doq| ports(&doq.listen)) {
+            match services.iter_mut().find(|service| service.port == port) {
                 Some(service) => service.alpn.push("doq"),
                 None => services.push(Service { port, alpn: vec!["doq"], path: None }),
             }
         }
-        if let Some(doh) = &config.doh
-            && let Some(port) = port(&doh.listen)
-        {
+        if let Some(doh) = &config.doh {
             let alpn = if doh.h3 { vec!["h2", "h3"] } else { vec!["h2"] };
-            services.push(Service { port, alpn, path: Some(doh.path.clone()) });
+            let path = Some(doh.path.clone());
+            let service = |port| Service { port, alpn: alpn.clone(), path: path.clone() };
+            services.extend(ports(&doh.listen).into_iter().map(service));
         }
         Some(Self { name, services })
     }
@@ -139,6 +138,18 @@ impl Announcement {
     }
 }
 
+/// The ports that others reach, each once; those of this machine's own addresses when there are no others.
+fn ports(listen: &[SocketAddr]) -> Vec<u16> {
+    let reach_others = listen.iter().any(|address| !address.ip().is_loopback());
+    let mut ports = Vec::new();
+    for address in listen.iter().filter(|address| !(reach_others && address.ip().is_loopback())) {
+        if !ports.contains(&address.port()) {
+            ports.push(address.port());
+        }
+    }
+    ports
+}
+
 /// A text behind its length.
 fn push_text(value: &mut Vec<u8>, text: &str) {
     value.push(u8::try_from(text.len()).expect("protocol names are short"));
@@ -150,4 +161,17 @@ fn push_parameter(rdata: &mut Vec<u8>, key: u16, value: &[u8]) {
     rdata.extend_from_slice(&key.to_be_bytes());
     rdata.extend_from_slice(&u16::try_from(value.len()).unwrap_or(0).to_be_bytes());
     rdata.extend_from_slice(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_port_that_others_reach_is_told_of_once() {
+        let ports = |listen: &[&str]| ports(&listen.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>());
+        assert_eq!(ports(&["127.0.0.1:8443", "192.0.2.1:443", "[2001:db8::1]:443", "192.0.2.1:4443"]), [443, 4443]);
+        assert_eq!(ports(&["127.0.0.1:8443", "[::1]:8443"]), [8443], "a trial on one machine");
+        assert!(ports(&[]).is_empty());
+    }
 }
