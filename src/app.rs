@@ -255,8 +255,10 @@ impl Running {
     /// Ends in order: operators first, then queries, then what was observed is saved.
     pub async fn shutdown(self) {
         self.stop.send_replace(true);
-        if let Err(error) = self.admin_task.await {
-            tracing::error!(%error, "the admin interface ended badly");
+        match self.admin_task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the admin interface ended badly"),
+            Err(error) => tracing::error!(%error, "the admin interface ended badly"),
         }
         self.listening.shutdown().await;
         for worker in self.workers {
@@ -364,7 +366,8 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
-/// Reads the zone files, the databases and the certificates again: for reloads. On a thread of its own, which
+/// Reads the zone files, the databases and the certificates again: for reloads, which put the certificates in
+/// force when they are accepted. On a thread of its own, which
 /// with those it starts stands back behind the threads that answer.
 fn loader(config: &ServerConfig, certificates: Certificates, geo: GeoFiles) -> Loader {
     let (zones, keys, transfer) = (config.zones.clone(), config.keys.clone(), config.transfer.clone());

@@ -82,7 +82,7 @@ async fn serve(config: ServerConfig) -> Result<Exit, Failure> {
     if let Some(path) = &running.first_token {
         tracing::info!(path = %path.display(), "first start: the admin token is in this file");
     }
-    tracing::info!(dns = ?running.dns, doh = ?running.doh, dot = ?running.dot, admin = %running.admin, "serving");
+    tracing::info!(dns = ?running.dns, doh = ?running.doh, dot = ?running.dot, doq = ?running.doq, admin = %running.admin, "serving");
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
