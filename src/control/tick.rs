@@ -115,17 +115,7 @@ impl Control {
     pub(super) fn tail_runs(&self, switch: &Arc<Switch>, at: usize, now: Moment) -> bool {
         let key = PoolKey { switch: switch.name.clone(), pool: switch.pools[at].name.clone() };
         let by_rule = named_by_rules(switch).get(at).copied().unwrap_or(false);
-        let input = VerdictInput {
-            key: &key,
-            has_weight: false,
-            has_rule: by_rule,
-            in_rollout: false,
-            in_fallback_use: false,
-            idle: None,
-            warm_until_unix_ms: None,
-            release_warm: true,
-            blocked_by: &[],
-        };
+        let input = VerdictInput { has_rule: by_rule, release_warm: true, ..VerdictInput::of_promises(&key) };
         matches!(
             self.ledger.own_verdict(&input, now).state,
             DrainState::Draining | DrainState::DnsDrained | DrainState::Tail

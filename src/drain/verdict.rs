@@ -132,7 +132,7 @@ impl Ledger {
             let key = PoolKey { switch: switch.clone(), pool: entry.pool.clone() };
             let gone = entry.left().iter().filter(|(member, _)| has(member, address));
             gone.map(move |(_, bound)| {
-                judge(*bound, false, Vec::new(), &VerdictInput::of_departed(&key), now).labelled(&key)
+                judge(*bound, false, Vec::new(), &VerdictInput::of_promises(&key), now).labelled(&key)
             })
             .collect::<Vec<_>>()
         });
@@ -146,8 +146,9 @@ fn has(member: &MemberFacts, address: IpAddr) -> bool {
 }
 
 impl<'a> VerdictInput<'a> {
-    /// A member that left its pool has nothing but its promises.
-    fn of_departed(key: &'a PoolKey) -> Self {
+    /// A pool of which nothing but its promises speaks for keeping it, as of a member that left.
+    #[must_use]
+    pub fn of_promises(key: &'a PoolKey) -> Self {
         Self {
             key,
             has_weight: false,

@@ -236,15 +236,10 @@ impl World {
         let weight = |(index, at): (u32, usize)| self.live[index as usize].compiled.pools[at].weight;
         let by_fallback = |(index, at): (u32, usize)| self.live[index as usize].fallback && self.may(index)[at];
         VerdictInput {
-            key,
             has_weight: found.is_some_and(|at| weight(at) > 0),
-            in_rollout: false,
             has_rule: found.is_some_and(|(index, at)| named_by_rules(self.switch(index))[at]),
             in_fallback_use: found.is_some_and(by_fallback),
-            idle: None,
-            warm_until_unix_ms: None,
-            release_warm: false,
-            blocked_by: &[],
+            ..VerdictInput::of_promises(key)
         }
     }
 
@@ -311,17 +306,7 @@ impl World {
         switch.pools.iter().enumerate().filter(|(_, pool)| split[&pool.name] == 0).any(|(at, pool)| {
             let key = PoolKey { switch: switch.name.clone(), pool: pool.name.clone() };
             let has_rule = named_by_rules(switch)[at];
-            let input = VerdictInput {
-                key: &key,
-                has_weight: false,
-                has_rule,
-                in_rollout: false,
-                in_fallback_use: false,
-                idle: None,
-                warm_until_unix_ms: None,
-                release_warm: true,
-                blocked_by: &[],
-            };
+            let input = VerdictInput { has_rule, release_warm: true, ..VerdictInput::of_promises(&key) };
             matches!(
                 self.ledger.verdict(&input, self.now).state,
                 DrainState::Draining | DrainState::DnsDrained | DrainState::Tail

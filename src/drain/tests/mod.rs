@@ -38,17 +38,7 @@ fn on_wall(s: u64) -> Option<u64> {
 }
 
 fn input(key: &PoolKey) -> VerdictInput<'_> {
-    VerdictInput {
-        key,
-        has_weight: false,
-        has_rule: false,
-        in_rollout: false,
-        in_fallback_use: false,
-        idle: None,
-        warm_until_unix_ms: None,
-        release_warm: false,
-        blocked_by: &[],
-    }
+    VerdictInput::of_promises(key)
 }
 
 fn idle(in_a_row: u32) -> IdleStatus {

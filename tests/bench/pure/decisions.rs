@@ -74,17 +74,7 @@ fn drain_fold_of_one_pool_of_2_000(bencher: Bencher<'_, '_>) {
 fn drain_verdict_on_one_pool_of_2_000(bencher: Bencher<'_, '_>) {
     let (mut ledger, green) = (ledger(), key(500, "green"));
     ledger.fold(&green, NOW.boot_ms + 30_000, false);
-    let input = VerdictInput {
-        key: &green,
-        has_weight: false,
-        has_rule: false,
-        in_rollout: false,
-        in_fallback_use: false,
-        idle: None,
-        warm_until_unix_ms: None,
-        release_warm: false,
-        blocked_by: &[],
-    };
+    let input = VerdictInput::of_promises(&green);
     let judge = || ledger.verdict(black_box(&input), NOW.plus_ms(10_000));
     assert_eq!(judge().state, DrainState::Draining);
     bencher.bench_local(judge);
