@@ -293,12 +293,11 @@ pub enum RuleTarget {
     Weights(Vec<(Arc<str>, u16)>),
 }
 
-impl Switch {
-    /// A switch of these pools and weights with nothing to answer, for reckoning who would get which.
+impl Terms {
+    /// What a switch of this policy says whose file says nothing else.
     #[must_use]
-    pub fn of_pools(name: &str, policy: Policy, pools: &[(&str, u16)]) -> Self {
-        let pool = |(name, weight): &(&str, u16)| Pool::new(Arc::from(*name), *weight, [], Extras::default());
-        let terms = Terms {
+    pub fn of(policy: Policy) -> Self {
+        Self {
             policy,
             answer: AnswerMode::All,
             fallback: Fallback::LastActive,
@@ -314,12 +313,20 @@ impl Switch {
             monitors: Vec::new(),
             idle: None,
             explain_networks: Vec::new(),
-        };
+        }
+    }
+}
+
+impl Switch {
+    /// A switch of these pools and weights with nothing to answer, for reckoning who would get which.
+    #[must_use]
+    pub fn of_pools(name: &str, policy: Policy, pools: &[(&str, u16)]) -> Self {
+        let pool = |(name, weight): &(&str, u16)| Pool::new(Arc::from(*name), *weight, [], Extras::default());
         Self {
             name: Arc::from(name),
             owners: Vec::new(),
             pools: pools.iter().map(pool).collect(),
-            terms: Arc::new(terms),
+            terms: Arc::new(Terms::of(policy)),
         }
     }
 

@@ -12,8 +12,8 @@ use crate::dns::decoded::Decoded;
 use crate::dns::{Name, Rrset};
 use crate::snapshot::{Chunked, OwnerRole, Settings, SteeredOwner};
 use crate::steering::{
-    self, AnswerMode, Extras, Fallback, GeoNetworks, Given, Member, MemberHealth, NetworkRules, Policy, Pool,
-    PoolInput, RuleMatch, RuleTarget, Switch, SwitchInput, Terms,
+    self, Extras, Fallback, GeoNetworks, Given, Member, MemberHealth, NetworkRules, Policy, Pool, PoolInput, RuleMatch,
+    RuleTarget, Switch, SwitchInput, Terms,
 };
 use crate::zone::{SteerId, Zone, ZoneSet, master};
 use std::sync::Arc;
@@ -110,21 +110,12 @@ fn switch(pools: Vec<Pool>) -> Bench {
         owners: Vec::new(),
         pools,
         terms: Arc::new(Terms {
-            policy: Policy::Sticky,
-            answer: AnswerMode::All,
             fallback: Fallback::NoData,
-            ttl_s: 30,
-            fast_ttl_s: 10,
-            target_ttl_s: 3600,
-            min_healthy: 5000,
             min_interval_ms: 0,
             tail_s: 0,
             prepare_s: 0,
-            salt: None,
-            rules: Vec::new(),
-            monitors: Vec::new(),
-            idle: None,
             explain_networks: vec!["192.0.2.0/24".parse().unwrap()],
+            ..Terms::of(Policy::Sticky)
         }),
     };
     let mut weights = vec![0; count];

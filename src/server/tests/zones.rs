@@ -3,8 +3,7 @@
 use crate::dns::Name;
 use crate::snapshot::{Chunked, OwnerRole, Snapshot, SteeredOwner};
 use crate::steering::{
-    AnswerMode, Extras, Fallback, Given, Member, MemberHealth, Policy, Pool, PoolInput, PoolSlot, Switch, SwitchInput,
-    Terms, compile,
+    Extras, Given, Member, MemberHealth, Policy, Pool, PoolInput, PoolSlot, Switch, SwitchInput, Terms, compile,
 };
 use crate::zone::{SteerId, Zone, ZoneSet, master};
 use std::sync::Arc;
@@ -44,23 +43,7 @@ fn switch() -> Arc<Switch> {
         name: "shop".into(),
         owners: vec![name("shop.example.test")],
         pools: vec![pool],
-        terms: Arc::new(Terms {
-            policy: Policy::Sticky,
-            answer: AnswerMode::All,
-            fallback: Fallback::LastActive,
-            ttl_s: TTL_S,
-            fast_ttl_s: 10,
-            target_ttl_s: 3600,
-            min_healthy: 5000,
-            min_interval_ms: 0,
-            tail_s: 900,
-            prepare_s: 3600,
-            salt: None,
-            rules: Vec::new(),
-            monitors: Vec::new(),
-            idle: None,
-            explain_networks: Vec::new(),
-        }),
+        terms: Arc::new(Terms { ttl_s: TTL_S, min_interval_ms: 0, ..Terms::of(Policy::Sticky) }),
     })
 }
 

@@ -25,7 +25,7 @@ use super::*;
 use crate::dns::{Name, RecordType, Rrset};
 use crate::health::{Health, Monitor, MonitorKind, OverrideKind};
 use crate::moment::Moment;
-use crate::steering::{AnswerMode, Extras, Fallback, Given, Member, Policy, Pool, Switch, Terms};
+use crate::steering::{Extras, Given, Member, Policy, Pool, Switch, Terms};
 use crate::zone::master;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -261,23 +261,7 @@ fn switch(name: &str, owner: &str, pools: Vec<Pool>) -> Switch {
         name: name.into(),
         owners: vec![owner.parse().unwrap()],
         pools,
-        terms: Arc::new(Terms {
-            policy: Policy::Sticky,
-            answer: AnswerMode::All,
-            fallback: Fallback::LastActive,
-            ttl_s: 30,
-            fast_ttl_s: 10,
-            target_ttl_s: 3600,
-            min_healthy: 5000,
-            min_interval_ms: 5000,
-            tail_s: 900,
-            prepare_s: 3600,
-            salt: None,
-            rules: Vec::new(),
-            monitors: Vec::new(),
-            idle: None,
-            explain_networks: Vec::new(),
-        }),
+        terms: Arc::new(Terms::of(Policy::Sticky)),
     }
 }
 

@@ -6,8 +6,8 @@ use tidegate::answer::{Asker, Transport};
 use tidegate::dns::{Name, RecordType};
 use tidegate::snapshot::{Chunked, OwnerRole, Settings, Snapshot, SteeredOwner};
 use tidegate::steering::{
-    self, AnswerMode, CompiledSwitch, Extras, Fallback, Given, Member, MemberHealth, Policy, Pool, PoolInput, PoolSlot,
-    Switch, SwitchInput, Terms,
+    self, CompiledSwitch, Extras, Given, Member, MemberHealth, Policy, Pool, PoolInput, PoolSlot, Switch, SwitchInput,
+    Terms,
 };
 use tidegate::zone::{SteerId, Zone, ZoneSet, ZoneText, master};
 
@@ -44,23 +44,7 @@ pub(crate) fn switch(name: &str, policy: Policy) -> Switch {
         name: name.into(),
         owners: vec![format!("{name}.example.test").parse().unwrap()],
         pools: vec![pool("blue", 9_000, 10), pool("green", 1_000, 20)],
-        terms: Arc::new(Terms {
-            policy,
-            answer: AnswerMode::All,
-            fallback: Fallback::LastActive,
-            ttl_s: 30,
-            fast_ttl_s: 10,
-            target_ttl_s: 3600,
-            min_healthy: 5000,
-            min_interval_ms: 0,
-            tail_s: 900,
-            prepare_s: 3600,
-            salt: None,
-            rules: Vec::new(),
-            monitors: Vec::new(),
-            idle: None,
-            explain_networks: Vec::new(),
-        }),
+        terms: Arc::new(Terms { min_interval_ms: 0, ..Terms::of(policy) }),
     }
 }
 
