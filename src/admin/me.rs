@@ -2,8 +2,6 @@
 
 use super::auth::{Principal, Role};
 use axum::Json;
-use axum::http::header;
-use axum::response::IntoResponse;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +17,6 @@ pub struct Me {
 }
 
 /// Any good token may ask.
-pub(super) async fn show(principal: Principal) -> impl IntoResponse {
-    let me = Me { name: principal.name, role: principal.role, switches: principal.switches };
-    ([(header::CACHE_CONTROL, "no-store")], Json(me))
+pub(super) async fn show(principal: Principal) -> Json<Me> {
+    Json(Me { name: principal.name, role: principal.role, switches: principal.switches })
 }

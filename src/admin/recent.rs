@@ -7,16 +7,13 @@ use super::problem::Problem;
 use crate::control::report::RecentView;
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
 
 /// Answers and probe latency of each pool, a row every 10 s.
 pub(super) async fn show(
     State(context): State<AdminContext>,
     principal: Principal,
     Segments(name): Segments<String>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Json<RecentView>, Problem> {
     principal.need_on(Role::Viewer, &name)?;
-    let view: RecentView = context.handle().recent(&name).await.ok_or_else(Problem::shutting_down)??;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)))
+    Ok(Json(context.handle().recent(&name).await.ok_or_else(Problem::shutting_down)??))
 }

@@ -7,16 +7,13 @@ use super::problem::Problem;
 use crate::rollout::trial::report::TrialReport;
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
 
 /// Shares, metrics with differences and intervals, and what they cannot say.
 pub(super) async fn show(
     State(context): State<AdminContext>,
     principal: Principal,
     Segments(name): Segments<String>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Json<TrialReport>, Problem> {
     principal.need_on(Role::Viewer, &name)?;
-    let report: TrialReport = context.handle().report(&name).await.ok_or_else(Problem::shutting_down)??;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(report)))
+    Ok(Json(context.handle().report(&name).await.ok_or_else(Problem::shutting_down)??))
 }
