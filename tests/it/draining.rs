@@ -4,14 +4,18 @@
 //! `safe_to_close` while the resolver still holds an answer that names the pool, whatever was done to
 //! the switch or the server in between.
 
-use crate::flips::{answer, full, query};
+mod clock;
+mod load;
+mod resolver;
+
+use crate::flips::full;
 use crate::harness::{Server, eventually};
-use crate::pair::{CALM, Pair, accepted, serial_of};
+use crate::pair::{accepted, serial_of};
+use resolver::Resolver;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::net::Ipv4Addr;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// TTL of 5 s always, so that drains end within a test; nothing watches the pools.
@@ -44,64 +48,6 @@ weight = 0
 /// The address of a pool of the switch at this place of [`zone`].
 fn member_of(at: usize, pool: &str) -> Ipv4Addr {
     Ipv4Addr::new(192, 0, 2, (at * 10 + if pool == "blue" { 1 } else { 2 }) as u8)
-}
-
-/// A caching resolver that never stops asking.
-struct Resolver {
-    /// Until when the last answer naming an address may be used.
-    held_until: Mutex<HashMap<Ipv4Addr, Instant>>,
-    answers: AtomicU64,
-    stop: AtomicBool,
-}
-
-impl Resolver {
-    fn start(dns: SocketAddr, names: &[&str]) -> Arc<Self> {
-        let resolver =
-            Arc::new(Self { held_until: Mutex::default(), answers: AtomicU64::new(0), stop: AtomicBool::new(false) });
-        for name in names {
-            let (resolver, message) = (resolver.clone(), query(9, &format!("{name}.example.test")));
-            std::thread::spawn(move || {
-                let socket = UdpSocket::bind((dns.ip(), 0)).unwrap();
-                socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-                while !resolver.stop.load(Ordering::Relaxed) {
-                    resolver.ask(&socket, dns, &message);
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-            });
-        }
-        resolver
-    }
-
-    /// One question; a server that is away gives no answer, and none is kept.
-    fn ask(&self, socket: &UdpSocket, dns: SocketAddr, message: &[u8]) {
-        let mut reply = [0; 512];
-        if socket.send_to(message, dns).is_err() {
-            return;
-        }
-        let Ok(len) = socket.recv(&mut reply) else { return };
-        let Some((address, ttl)) = answer(&reply[..len]) else { return };
-        let until = Instant::now() + Duration::from_secs(ttl.into());
-        let mut held = self.held_until.lock().unwrap();
-        let entry = held.entry(address).or_insert(until);
-        *entry = (*entry).max(until);
-        self.answers.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How much longer an answer that names the address is kept.
-    fn holds(&self, address: Ipv4Addr) -> Option<Duration> {
-        self.held_until.lock().unwrap().get(&address)?.checked_duration_since(Instant::now())
-    }
-
-    /// Waits until it has been answered with this address.
-    async fn has(&self, address: Ipv4Addr) {
-        eventually(&format!("the resolver holds {address}"), || async { self.holds(address).map(drop) }).await;
-    }
-}
-
-impl Drop for Resolver {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
 }
 
 async fn verdict(server: &Server, switch: &str, pool: &str) -> Value {
@@ -323,71 +269,6 @@ async fn states_follow_in_order_and_the_command_waits_for_the_end() {
     assert_eq!(unverified.status.code(), Some(1), "no idle reading has confirmed it");
 }
 
-/// A pair whose old side is read for its load.
-async fn read_for_load(reading: &str) -> Pair {
-    let idle =
-        format!("idle = {{ url = \"http://{{address}}:8080/load\", {reading}, interval = \"1s\", readings = 3 }}");
-    Pair::with(&format!("min_interval = \"0s\"\nttl = \"5s\"\nfast_ttl = \"5s\"\ntail = \"0s\"\n{idle}"), CALM).await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_busy_old_side_is_not_drained_until_three_readings_agree() {
-    for reading in ["json = \"/running\", floor = 0", r#"regex = "\"running\":([0-9.]+)", floor = 0"#] {
-        let reading = reading.replace(r#"regex = "\"running\":([0-9.]+)""#, r#"regex = '"running":([0-9.]+)'"#);
-        let pair = read_for_load(&reading).await;
-        pair.blue.behave(|manner| manner.load = "5".to_owned());
-        assert!(pair.answers(&pair.blue));
-        pair.flip("green").await;
-        let report = eventually("promises are over", || async {
-            let report = verdict(&pair.server, "model", "blue").await;
-            assert_eq!(report["safe_to_close"], false, "five requests are running: {report}");
-            (report["state"] == "tail").then_some(report)
-        })
-        .await;
-        assert!(report["reasons"].to_string().contains("idle reading"), "{report}");
-        assert_eq!((&report["idle"]["last_value"], &report["idle"]["in_a_row"]), (&json!(5.0), &json!(0)), "{report}");
-        // A reading that fails is not an idle one.
-        pair.blue.behave(|manner| manner.load = "\"none\"".to_owned());
-        eventually("the failure is told", || async {
-            verdict(&pair.server, "model", "blue").await["idle"]["error"].is_string().then_some(())
-        })
-        .await;
-        assert_eq!(verdict(&pair.server, "model", "blue").await["safe_to_close"], false);
-        pair.blue.behave(|manner| manner.load = "0".to_owned());
-        let asked = pair.blue.asked();
-        let report = eventually("idle", || async {
-            let report = verdict(&pair.server, "model", "blue").await;
-            (report["safe_to_close"] == true).then_some(report)
-        })
-        .await;
-        assert!(pair.blue.asked() >= asked + 3, "three readings in a row");
-        assert_eq!((&report["state"], &report["verified"]), (&json!("drained"), &json!(true)), "{report}");
-        assert!(pair.server.cli(&["drain", "model", "blue", "--verified"]).status.success());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_floor_the_reading_from_before_the_switch_sets_it() {
-    let pair = read_for_load("json = \"/running\"").await;
-    pair.blue.behave(|manner| manner.load = "4000".to_owned());
-    eventually("a baseline", || async {
-        verdict(&pair.server, "model", "blue").await["idle"]["floor"].as_f64().filter(|floor| *floor > 2.0)
-    })
-    .await;
-    assert!(pair.answers(&pair.blue));
-    pair.flip("green").await;
-    pair.blue.behave(|manner| manner.load = "40".to_owned());
-    eventually("promises are over", || async {
-        (verdict(&pair.server, "model", "blue").await["state"] == "tail").then_some(())
-    })
-    .await;
-    pair.blue.behave(|manner| manner.load = "2".to_owned());
-    eventually("idle below 0.1 % of before", || async {
-        (verdict(&pair.server, "model", "blue").await["verified"] == true).then_some(())
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_that_another_switch_names_stays_until_both_let_go() {
     let text = zone(&["a", "b"], "tail = \"0s\"").replace("192.0.2.11", "192.0.2.1");
@@ -443,85 +324,4 @@ async fn a_member_removed_from_the_files_keeps_its_promises() {
         (verdict(&server, "b", "green").await["members"][0]["safe_to_close"] == true).then_some(())
     })
     .await;
-}
-
-/// Shifts CLOCK_REALTIME, and no other clock, by the seconds that a file says.
-const SHIM: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-int clock_gettime(clockid_t id, struct timespec *at) {
-  static int (*real)(clockid_t, struct timespec *);
-  if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
-  int status = real(id, at);
-  if (id == CLOCK_REALTIME) {
-    char text[32] = {0};
-    int fd = open(getenv("CLOCK_SHIFT"), O_RDONLY);
-    if (fd >= 0) {
-      if (read(fd, text, sizeof text - 1) > 0) at->tv_sec += atol(text);
-      close(fd);
-    }
-  }
-  return status;
-}
-"#;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_wall_clock_may_jump_either_way_and_moves_no_verdict() {
-    let mut server = Server::prepare(&[("example.test.toml", &zone(&["a"], "tail = \"0s\""))], &[]);
-    server.folder.write("shim.c", SHIM);
-    let (source, shim, shift) =
-        (server.folder.path().join("shim.c"), server.folder.path().join("shim.so"), server.folder.path().join("shift"));
-    let built = std::process::Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&shim)
-        .arg(&source)
-        .arg("-ldl")
-        .status()
-        .expect("a C compiler, which the build needs too");
-    assert!(built.success());
-    server.environment = vec![
-        ("LD_PRELOAD".to_owned(), shim.display().to_string()),
-        ("CLOCK_SHIFT".to_owned(), shift.display().to_string()),
-    ];
-    let jump = |seconds: i64| {
-        let next = shift.with_extension("next");
-        std::fs::write(&next, seconds.to_string()).unwrap();
-        std::fs::rename(next, &shift).unwrap();
-    };
-    jump(0);
-    server.spawn();
-    server.ready().await;
-    server.short(&["A", "a.example.test"]);
-    let asked = Instant::now();
-    change(&server, "a", "flip", json!({ "to": "green" })).await;
-    for seconds in [7200, -7200, 100_000_000, 0, 86_400] {
-        jump(seconds);
-        let report = verdict(&server, "a", "blue").await;
-        assert!(
-            asked.elapsed() > Duration::from_secs(8) || report["state"] == "draining",
-            "after a jump of {seconds} s: {report}"
-        );
-        assert_eq!(report["safe_to_close"], false, "after a jump of {seconds} s: {report}");
-    }
-    change(&server, "a", "prepare", json!({})).await;
-    let at = crate::switches::history(&server, "?limit=1").await[0]["at_unix_ms"].as_u64().unwrap();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
-    assert!(at > now + 86_000_000, "the shim works: the audit is on the wall clock");
-    eventually("drained by the clock nobody can move", || async {
-        (verdict(&server, "a", "blue").await["safe_to_close"] == true).then_some(())
-    })
-    .await;
-    assert!(asked.elapsed() >= Duration::from_millis(9_500), "{:?}", asked.elapsed());
-    // A crash and a jump back to before it all, once the verdict is on disk.
-    let written = Instant::now();
-    eventually("some heartbeats later", || async { (written.elapsed() > Duration::from_secs(3)).then_some(()) }).await;
-    jump(-100_000_000);
-    server.kill9();
-    server.restart().await;
-    assert_eq!(verdict(&server, "a", "blue").await["state"], "drained");
-    assert_eq!(verdict(&server, "a", "green").await["state"], "serving");
 }
