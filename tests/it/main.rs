@@ -71,6 +71,7 @@ mod rfc9471;
 mod rollouts;
 mod rude;
 mod scripts;
+mod small_disk;
 mod sources;
 mod steered;
 mod switches;

@@ -4,8 +4,8 @@ mod certbot;
 mod listed;
 mod tools;
 
-use crate::durability::SmallDisk;
 use crate::harness::Server;
+use crate::small_disk::SmallDisk;
 use crate::tsig::{SECRET, start};
 use std::io::Write;
 use std::net::UdpSocket;
