@@ -3,21 +3,23 @@
 //! Does what the control task does around the pure rooms, in the same order: decide, absorb, compile,
 //! announce, publish, settle; once a second fold, heartbeat, recompile what time changed.
 
+mod folder;
+mod publish;
+
+use folder::Folder;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use tidegate::answer::{self, Asker, Transport};
-use tidegate::drain::{DrainReport, DrainState, Ledger, PoolFacts, PoolKey, VerdictInput, v1 as drain_v1};
+use tidegate::drain::{DrainReport, Ledger, PoolKey, VerdictInput, v1 as drain_v1};
 use tidegate::health::{self, ProbeOutcome, Tracker};
 use tidegate::moment::Moment;
-use tidegate::snapshot::{Chunked, Snapshot};
+use tidegate::snapshot::Snapshot;
 use tidegate::state::{
     Catalogue, Change, Definitions, Desired, MemberKey, Observed, PoolStatus, Rejection, Request, Seen, TtlCause,
-    apply, compile, compile_switch, initial_serials, serials, v1,
+    apply, initial_serials, v1,
 };
-use tidegate::steering::{CompiledSwitch, Member, PoolSlot, Switch, may_be_answered, named_by_rules};
+use tidegate::steering::{CompiledSwitch, Member, PoolSlot, Switch, named_by_rules};
 
 /// The longest a wait goes between two beats: below the gap that counts as a standstill.
 const BEAT_MS: u64 = 4_000;
@@ -289,135 +291,6 @@ impl World {
         }
     }
 
-    /// One switch as of now.
-    fn compile(&self, index: u32) -> Live {
-        let switch = self.switch(index).clone();
-        let cause = compile::ttl_cause(&self.desired, &switch, self.is_draining(index), self.now);
-        let slot = |pool: &str| self.slots[&(switch.name.clone(), Arc::from(pool))];
-        let compiled = compile_switch(&self.desired, &self.observed, &self.catalogue, &switch, &slot, cause, self.now);
-        let fallback = !compiled.switch.pools.iter().any(|pool| pool.weight > 0 && pool.eligible);
-        Live { compiled: compiled.switch, pools: compiled.pools, cause, fallback }
-    }
-
-    /// Whether a pool without weight is on its way out.
-    fn is_draining(&self, index: u32) -> bool {
-        let switch = self.switch(index);
-        let split = self.desired.split(switch);
-        switch.pools.iter().enumerate().filter(|(_, pool)| split[&pool.name] == 0).any(|(at, pool)| {
-            let key = PoolKey { switch: switch.name.clone(), pool: pool.name.clone() };
-            let has_rule = named_by_rules(switch)[at];
-            let input = VerdictInput { has_rule, release_warm: true, ..VerdictInput::of_promises(&key) };
-            matches!(
-                self.ledger.verdict(&input, self.now).state,
-                DrainState::Draining | DrainState::DnsDrained | DrainState::Tail
-            )
-        })
-    }
-
-    /// Per pool, whether any answer could name it.
-    fn may(&self, index: u32) -> Vec<bool> {
-        let switch = self.switch(index);
-        let split = self.desired.split(switch);
-        let weights: Vec<u16> = switch.pools.iter().map(|pool| split[&pool.name]).collect();
-        let active: Vec<usize> = (0..weights.len()).filter(|at| weights[*at] > 0).collect();
-        may_be_answered(switch, &weights, &active)
-    }
-
-    /// What a view of a switch may promise.
-    fn facts(&self, index: u32, live: &Live) -> Vec<PoolFacts> {
-        let switch = self.switch(index);
-        let (may, by_rule) = (self.may(index), named_by_rules(switch));
-        let facts = |(at, compiled): (usize, &tidegate::steering::CompiledPool)| PoolFacts {
-            pool: switch.pools[at].name.clone(),
-            answered: compiled.weight > 0 || by_rule[at] || (live.fallback && may[at]),
-            may_answer: may[at],
-            promise_ms: u64::from(compiled.sets.iter().map(|set| set.promise_s).max().unwrap_or(live.compiled.ttl_s))
-                * 1000,
-            tail_ms: u64::from(switch.tail_s) * 1000,
-            members: switch.pools[at].members.clone(),
-        };
-        live.compiled.pools.iter().enumerate().map(facts).collect()
-    }
-
-    /// Compiles everything anew.
-    fn publish_all(&mut self) {
-        let number = self.snapshot.number + 1;
-        self.live.clear();
-        for index in 0..self.count() {
-            let live = self.compile(index);
-            let name = self.switch(index).name.clone();
-            self.ledger.announce(number, &name, &self.facts(index, &live));
-            self.live.push(live);
-        }
-        let catalogue = &self.catalogue;
-        self.ledger.announce_removed(number, |switch| catalogue.index_of(switch).is_some());
-        self.put(number);
-    }
-
-    /// Recompiles these switches.
-    fn publish(&mut self, touched: &[u32]) {
-        let number = self.snapshot.number + 1;
-        for index in touched {
-            let live = self.compile(*index);
-            let name = self.switch(*index).name.clone();
-            self.ledger.announce(number, &name, &self.facts(*index, &live));
-            self.live[*index as usize] = live;
-        }
-        self.put(number);
-    }
-
-    /// Swaps the snapshot in; nobody reads the old one any more.
-    fn put(&mut self, number: u64) {
-        let zones = &self.desired.definitions.zones;
-        let serials: Vec<u32> = zones.iter().map(|zone| serials::current(&self.desired, zone)).collect();
-        let switches: Vec<_> = self.live.iter().map(|live| live.compiled.clone()).collect();
-        self.snapshot = Snapshot {
-            number,
-            revision: self.desired.revision,
-            zones: self.catalogue.zones.clone(),
-            serials: Chunked::new(&serials),
-            owners: self.catalogue.owners.clone(),
-            switches: Chunked::new(&switches),
-            settings: self.snapshot.settings.clone(),
-        };
-        self.fold();
-        self.ledger.settle(number);
-    }
-
-    /// Publishes the switches whose health or TTL changed, with new serials; keeps those that move.
-    fn republish(&mut self) {
-        let mut touched = Vec::new();
-        for index in 0..self.count() {
-            let name = self.switch(index).name.clone();
-            let prepared = self
-                .desired
-                .switches
-                .get(&name)
-                .and_then(|s| s.prepared_until_unix_ms)
-                .is_some_and(|until| self.now.unix_ms < until);
-            if prepared || self.is_draining(index) {
-                self.observed.moving.insert(name);
-            } else {
-                self.observed.moving.remove(&name);
-            }
-            let (new, old) = (self.compile(index), &self.live[index as usize]);
-            if new.pools != old.pools || new.cause != old.cause {
-                touched.push(index);
-            }
-        }
-        if touched.is_empty() {
-            return;
-        }
-        let mut zones: Vec<u32> = touched.iter().map(|index| self.catalogue.switches[*index as usize].zone).collect();
-        zones.dedup();
-        for zone in zones {
-            let zone = self.desired.definitions.zones[zone as usize].clone();
-            let serial = serials::advance(&self.desired, &zone);
-            self.desired.serials.insert(zone.apex.clone(), serial);
-        }
-        self.publish(&touched);
-    }
-
     /// Takes the cells' promises over into the ledger.
     fn fold(&mut self) {
         for ((switch, pool), slot) in &self.slots {
@@ -432,41 +305,5 @@ impl World {
 
     fn save(&mut self) {
         self.saved = self.ledger.image().to_text();
-    }
-}
-
-/// A folder of zone files that goes away with the scenario.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("tidegate-scenario-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).expect("a temporary folder");
-        Self(path)
-    }
-
-    /// Writes files; an empty text removes one.
-    fn change(&self, files: &BTreeMap<String, String>) -> Result<(), String> {
-        for (name, text) in files {
-            let path = self.0.join(name);
-            let done = if text.is_empty() { std::fs::remove_file(path) } else { std::fs::write(path, text) };
-            done.map_err(|error| format!("{name}: {error}"))?;
-        }
-        Ok(())
-    }
-
-    fn load(&self) -> Result<Arc<Definitions>, String> {
-        tidegate::config::load_zones(&self.0)
-            .map(|loaded| Arc::new(loaded.definitions))
-            .map_err(|problems| format!("the files are not valid\n{problems}"))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // A folder left behind in the temporary folder fails no scenario.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
