@@ -1,6 +1,6 @@
 //! Who may do what over HTTP, and how requests that are not right are turned away (§7.1).
 
-use crate::harness::{Server, eventually, http};
+use crate::harness::{Server, UNWATCHED, eventually, http};
 use crate::pair::{CALM, Pair, accepted, refused};
 use crate::switches::token;
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ async fn guessing_is_slowed_and_a_good_token_never_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_token_is_in_a_file_that_only_its_owner_reads_and_in_no_log() {
-    let mut server = Server::start(&[("example.test.toml", ZONE)]).await;
+    let mut server = Server::start(&[("example.test.toml", UNWATCHED)]).await;
     let file = server.state().join("admin-token");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(
@@ -169,8 +169,8 @@ async fn roles_allow_what_they_say_and_refusals_name_the_role_needed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_limited_to_switches_reaches_no_others() {
-    let zone = ZONE.replace("192.0.2.10", "192.0.2.11")
-        + &ZONE
+    let zone = UNWATCHED.replace("192.0.2.10", "192.0.2.11")
+        + &UNWATCHED
             .split_once("[switch.model]")
             .unwrap()
             .1
@@ -217,7 +217,7 @@ async fn a_token_limited_to_switches_reaches_no_others() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn expired_and_revoked_tokens_let_nobody_in_and_the_last_admin_stays() {
-    let mut server = Server::start(&[("example.test.toml", ZONE)]).await;
+    let mut server = Server::start(&[("example.test.toml", UNWATCHED)]).await;
     let body = json!({ "name": "brief", "role": "viewer", "expires_in": "1s" });
     let (status, made) = server.api("POST", "/v1/tokens", Some(body)).await;
     assert_eq!(status, 201);
@@ -378,16 +378,3 @@ async fn slow_and_odd_clients_are_cut_off_while_others_are_served() {
     assert!(begun.elapsed() < Duration::from_secs(24));
     pair.flip("blue").await;
 }
-
-/// One switch that nothing watches.
-const ZONE: &str = r#"[zone]
-ns = ["ns1.example.test"]
-[switch.model]
-owners = ["model.example.test"]
-[switch.model.pool.blue]
-members = ["192.0.2.10"]
-weight = 10000
-[switch.model.pool.green]
-members = ["192.0.2.20"]
-weight = 0
-"#;

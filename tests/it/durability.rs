@@ -4,8 +4,8 @@ mod damage;
 mod full_disk;
 
 use crate::flips::full;
-use crate::harness::{Server, eventually, http};
-use crate::pair::{UNWATCHED, accepted, refused, serial_of};
+use crate::harness::{Server, UNWATCHED, eventually, http};
+use crate::pair::{accepted, refused, serial_of};
 use crate::switches::history;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;

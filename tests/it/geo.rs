@@ -1,8 +1,8 @@
 //! Rules by country and autonomous system, asked with the real dig; databases replaced while serving (§1.7).
 
-use crate::harness::{Server, eventually};
+use crate::harness::{Server, UNWATCHED, eventually};
 use crate::mmdb;
-use crate::pair::{UNWATCHED, accepted, serial_of};
+use crate::pair::{accepted, serial_of};
 use serde_json::{Value, json};
 
 /// Two countries and a system get green; a network inside one of them does not.

@@ -11,6 +11,20 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+/// A zone with one switch that nothing watches: it needs no backends.
+pub const UNWATCHED: &str = r#"[zone]
+ns = ["ns1.example.test"]
+[switch.model]
+owners = ["model.example.test"]
+min_interval = "0s"
+[switch.model.pool.blue]
+members = ["192.0.2.10"]
+weight = 10000
+[switch.model.pool.green]
+members = ["192.0.2.20"]
+weight = 0
+"#;
+
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_tidegate");
 

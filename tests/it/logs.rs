@@ -1,8 +1,8 @@
 //! What happens leaves one structured line each in the JSON log, with the fields that `deploy/README.md` lists.
 
 use crate::backend::Backend;
-use crate::harness::{Server, eventually};
-use crate::pair::{LIVELY, UNWATCHED, accepted, member, zone};
+use crate::harness::{Server, UNWATCHED, eventually};
+use crate::pair::{LIVELY, accepted, member, zone};
 use crate::small_disk::SmallDisk;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};

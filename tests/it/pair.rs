@@ -6,20 +6,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-/// A zone with one switch that nothing watches: it needs no backends.
-pub const UNWATCHED: &str = r#"[zone]
-ns = ["ns1.example.test"]
-[switch.model]
-owners = ["model.example.test"]
-min_interval = "0s"
-[switch.model.pool.blue]
-members = ["192.0.2.10"]
-weight = 10000
-[switch.model.pool.green]
-members = ["192.0.2.20"]
-weight = 0
-"#;
-
 /// The steered name.
 pub const OWNER: &str = "model.example.test";
 

@@ -1,7 +1,7 @@
 //! Reloads: all or nothing, every problem with its place, run-time state kept, nobody disturbed (§1.10).
 
-use crate::harness::{Server, eventually};
-use crate::pair::{CALM, Pair, UNWATCHED, accepted, guarded, member, refused, serial_of};
+use crate::harness::{Server, UNWATCHED, eventually};
+use crate::pair::{CALM, Pair, accepted, guarded, member, refused, serial_of};
 use serde_json::json;
 use std::net::UdpSocket;
 use std::sync::Arc;

@@ -1,27 +1,21 @@
 //! `tidegate top` in a real terminal (tmux): narrow and wide, keys, events, a server that goes and comes back.
 
-use crate::harness::{PROGRAM, Server};
+use crate::harness::{PROGRAM, Server, UNWATCHED};
 use crate::tmux::Terminal;
 use serde_json::json;
 use std::process::{Command, Stdio};
 
-const ZONE: &str = r#"
-[zone]
-ns = ["ns1.example.test"]
-glue = { "ns1.example.test" = ["192.0.2.53"] }
-
-[switch.model]
-owners = ["model.example.test"]
-min_interval = "0s"
-pool.blue = { members = ["192.0.2.10"], weight = 10000 }
-pool.green = { members = ["192.0.2.20"], weight = 0 }
-
-[switch.other]
+/// A second switch.
+const OTHER: &str = r#"[switch.other]
 owners = ["other.example.test"]
 min_interval = "0s"
 pool.north = { members = ["192.0.2.30"], weight = 5000 }
 pool.south = { members = ["192.0.2.40"], weight = 5000 }
 "#;
+
+async fn start() -> Server {
+    Server::start(&[("example.test.toml", &format!("{UNWATCHED}{OTHER}"))]).await
+}
 
 async fn split(server: &Server, blue: u16) {
     let body = json!({ "weights": { "blue": blue, "green": 10_000 - blue }, "force": true, "reason": "seen live" });
@@ -39,7 +33,7 @@ fn has_left(screen: &str) -> bool {
 
 #[tokio::test]
 async fn it_follows_a_change_at_80_and_at_200_columns_and_a_new_size() {
-    let server = Server::start(&[("example.test.toml", ZONE)]).await;
+    let server = start().await;
     for (width, blue, share) in [(80, 9_000, "blue 90%"), (200, 8_000, "blue 80%")] {
         let terminal = Terminal::open(&server, width);
         open(&terminal, "");
@@ -61,7 +55,7 @@ async fn it_follows_a_change_at_80_and_at_200_columns_and_a_new_size() {
 
 #[tokio::test]
 async fn a_running_rollout_shows_its_canary_with_its_share_however_narrow_its_piece_of_the_bar() {
-    let server = Server::start(&[("example.test.toml", ZONE)]).await;
+    let server = start().await;
     let started = server.cli(&["rollout", "start", "model", "--to", "green", "--force", "--reason", "seen live"]);
     assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
     for width in [80, 200] {
@@ -75,7 +69,7 @@ async fn a_running_rollout_shows_its_canary_with_its_share_however_narrow_its_pi
 
 #[tokio::test]
 async fn a_row_opens_in_full_and_ctrl_c_gives_the_terminal_back() {
-    let server = Server::start(&[("example.test.toml", ZONE)]).await;
+    let server = start().await;
     split(&server, 7_000).await;
     let terminal = Terminal::open(&server, 80);
     open(&terminal, "");
@@ -99,7 +93,7 @@ async fn a_row_opens_in_full_and_ctrl_c_gives_the_terminal_back() {
 
 #[tokio::test]
 async fn a_server_that_goes_away_is_said_to_be_and_comes_back() {
-    let mut server = Server::start(&[("example.test.toml", ZONE)]).await;
+    let mut server = start().await;
     let terminal = Terminal::open(&server, 100);
     open(&terminal, "model");
     terminal.until("it is live", |screen| screen.contains("  live  "));
@@ -114,7 +108,7 @@ async fn a_server_that_goes_away_is_said_to_be_and_comes_back() {
 
 #[tokio::test]
 async fn colour_is_left_out_when_it_is_not_wanted() {
-    let server = Server::start(&[("example.test.toml", ZONE)]).await;
+    let server = start().await;
     let terminal = Terminal::open(&server, 80);
     let has_colour = || {
         let screen = String::from_utf8(terminal.tmux(&["capture-pane", "-p", "-e"]).stdout).expect("text");
@@ -143,7 +137,7 @@ async fn colour_is_left_out_when_it_is_not_wanted() {
 
 #[tokio::test]
 async fn without_a_terminal_it_says_what_scripts_use_instead() {
-    let server = Server::start(&[("example.test.toml", ZONE)]).await;
+    let server = start().await;
     for words in [&["top"][..], &["top", "--json"]] {
         let output = server.cli(words);
         let said = String::from_utf8_lossy(&output.stderr);

@@ -8,29 +8,16 @@
 mod harness;
 mod otlp;
 
-use harness::{Server, eventually, own_address};
+use harness::{Server, UNWATCHED, eventually, own_address};
 use otlp::{Collector, Span};
 use serde_json::json;
-
-const ZONE: &str = r#"[zone]
-ns = ["ns1.example.test"]
-[switch.model]
-owners = ["model.example.test"]
-min_interval = "0s"
-[switch.model.pool.blue]
-members = ["192.0.2.10"]
-weight = 10000
-[switch.model.pool.green]
-members = ["192.0.2.20"]
-weight = 0
-"#;
 
 /// The caller's trace and span, as W3C Trace Context writes them.
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// A server that sends traces there; it hands a batch over after this many milliseconds, or at its end.
 async fn serving(collector: &str, delay_ms: &str) -> Server {
-    let mut server = Server::prepare(&[("example.test.toml", ZONE)], &[]);
+    let mut server = Server::prepare(&[("example.test.toml", UNWATCHED)], &[]);
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector),
         ("OTEL_BSP_SCHEDULE_DELAY", delay_ms),

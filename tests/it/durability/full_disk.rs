@@ -1,8 +1,8 @@
 //! A full disk takes no changes, but answers go on, and so do undos.
 
 use super::{address, answer, flip};
-use crate::harness::{Server, eventually};
-use crate::pair::{UNWATCHED, accepted, refused, serial_of};
+use crate::harness::{Server, UNWATCHED, eventually};
+use crate::pair::{accepted, refused, serial_of};
 use crate::small_disk::SmallDisk;
 use serde_json::json;
 
