@@ -2,6 +2,7 @@
 
 use crate::harness::{Folder, LIMIT, PROGRAM, Server};
 use crate::pki::Authority;
+use crate::printed::code;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -63,10 +64,6 @@ impl Guarded {
         command.args(arguments).env_clear().env("TIDEGATE_TOKEN", self.server.token());
         command.envs(environment.iter().map(|(name, value)| (*name, value))).output().expect("our program runs")
     }
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("an exit code")
 }
 
 fn said(output: &Output) -> String {

@@ -1,7 +1,7 @@
 //! The commands against a real server: what they print, and exit codes that scripts rely on (§6.4).
 
 use crate::harness::{Folder, PROGRAM, Server, eventually};
-use serde_json::Value;
+use crate::printed::{code, err, json, out};
 use std::process::{Command, Output, Stdio};
 
 /// Two switches without monitors: flipping them needs `--force`.
@@ -25,22 +25,6 @@ pool.green = { members = ["192.0.2.40"], weight = 5000 }
 
 async fn server() -> Server {
     Server::start(&[("example.test.toml", ZONE)]).await
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("an exit code")
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {} {}", out(output), err(output)))
 }
 
 /// Runs the program far from any server's settings.

@@ -1,6 +1,7 @@
 //! `tidegate compare`: what it decides, what it prints, and the exit codes that scripts rely on.
 
 use crate::harness::{Folder, PROGRAM};
+use crate::printed::{code, err, json, out};
 use serde_json::Value;
 use std::process::{Command, Output, Stdio};
 
@@ -13,25 +14,9 @@ fn compare(folder: &Folder, arguments: &[&str]) -> Output {
     command.output().expect("the program runs")
 }
 
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("an exit code")
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
-}
-
 /// What is printed, without its line breaks.
 fn sentence(output: &Output) -> String {
     out(output).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {} {}", out(output), err(output)))
 }
 
 fn row<'a>(comparison: &'a Value, test: &str) -> &'a Value {

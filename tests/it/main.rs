@@ -47,6 +47,7 @@ mod nasty;
 mod pair;
 mod parent;
 mod pki;
+mod printed;
 mod prometheus;
 mod rate_limit;
 mod reckoning;

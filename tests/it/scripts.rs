@@ -1,7 +1,7 @@
 //! What scripts rely on (§6.4): `--json` of every verb, exit codes of every verb, contexts, colour.
 
 use crate::harness::{Folder, PROGRAM, Server, own_address};
-use serde_json::Value;
+use crate::printed::{code, err, json, out};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
@@ -32,23 +32,6 @@ const FORCE: [&str; 3] = ["--force", "--reason", "no monitors here"];
 
 /// Verbs that print no answer: they run until they are stopped, or write files or pages for other programs.
 const NO_ANSWER: [&str; 3] = ["serve", "demo", "help"];
-
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("an exit code")
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
-}
-
-/// One JSON document on standard output, and nothing else.
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {} {}", out(output), err(output)))
-}
 
 /// The program with a home of its own.
 fn at_home(home: &Folder, arguments: &[&str]) -> Command {
