@@ -122,26 +122,7 @@ impl Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check() -> HttpCheck {
-        HttpCheck {
-            url: "http://{address}/".into(),
-            method: "GET".into(),
-            headers: vec![],
-            body: None,
-            host: None,
-            status: vec![(200, 299)],
-            body_regex: None,
-            json: None,
-            max_latency_ms: None,
-            version_at: None,
-            verify: true,
-            ca_pem: None,
-            min_days: None,
-            http2: false,
-            redirects: 0,
-        }
-    }
+    use crate::probe::responder::check;
 
     fn verdict(
         check: &HttpCheck,
@@ -165,17 +146,20 @@ mod tests {
 
     #[test]
     fn a_status_outside_the_ranges_fails() {
-        assert_eq!(failure(&check(), None, 503, ""), "status 503, wanted 200-299");
-        let ranges = HttpCheck { status: vec![(200, 204), (401, 401)], ..check() };
+        assert_eq!(failure(&check("http://{address}/"), None, 503, ""), "status 503, wanted 200-299");
+        let ranges = HttpCheck { status: vec![(200, 204), (401, 401)], ..check("http://{address}/") };
         assert_eq!(failure(&ranges, None, 302, ""), "status 302, wanted 200-204, 401");
         assert_eq!(verdict(&ranges, None, 401, "").0, Ok(()));
-        let none = HttpCheck { status: vec![], ..check() };
+        let none = HttpCheck { status: vec![], ..check("http://{address}/") };
         assert_eq!(verdict(&none, None, 204, "").0, Ok(()));
     }
 
     #[test]
     fn json_strings_compare_as_text_and_the_rest_as_rendered() {
-        let at = |pointer: &str, wanted: &str| HttpCheck { json: Some((pointer.into(), wanted.into())), ..check() };
+        let at = |pointer: &str, wanted: &str| HttpCheck {
+            json: Some((pointer.into(), wanted.into())),
+            ..check("http://{address}/")
+        };
         let body = r#"{"model":"v1","ready":true,"n":3,"a/b":[null,{"x":1.5}]}"#;
         for (pointer, wanted) in
             [("/model", "v1"), ("/ready", "true"), ("/n", "3"), ("/a~1b/1/x", "1.5"), ("/a~1b/0", "null")]
@@ -191,7 +175,7 @@ mod tests {
 
     #[test]
     fn blue_cannot_pass_for_green() {
-        let version = HttpCheck { version_at: Some("/model".into()), ..check() };
+        let version = HttpCheck { version_at: Some("/model".into()), ..check("http://{address}/") };
         let (result, seen) = verdict(&version, Some("v2"), 200, r#"{"model":"v1"}"#);
         assert_eq!(result, Err("shows version v1, expected v2".to_owned()));
         assert_eq!(seen.as_deref(), Some("v1"));
@@ -202,21 +186,21 @@ mod tests {
 
     #[test]
     fn a_version_may_stand_in_a_header() {
-        let version = HttpCheck { version_at: Some("header:X-Model".into()), ..check() };
+        let version = HttpCheck { version_at: Some("header:X-Model".into()), ..check("http://{address}/") };
         assert_eq!(verdict(&version, Some("v7"), 200, "not json"), (Ok(()), Some("v7".to_owned())));
         assert_eq!(failure(&version, Some("v8"), 200, ""), "shows version v7, expected v8");
     }
 
     #[test]
     fn without_an_expected_version_the_shown_one_is_only_noted() {
-        let version = HttpCheck { version_at: Some("/model".into()), ..check() };
+        let version = HttpCheck { version_at: Some("/model".into()), ..check("http://{address}/") };
         assert_eq!(verdict(&version, None, 200, r#"{"model":7}"#), (Ok(()), Some("7".to_owned())));
         assert_eq!(verdict(&version, None, 200, "plain"), (Ok(()), None));
     }
 
     #[test]
     fn the_version_is_noted_even_when_the_status_is_wrong() {
-        let version = HttpCheck { version_at: Some("/model".into()), ..check() };
+        let version = HttpCheck { version_at: Some("/model".into()), ..check("http://{address}/") };
         let (result, seen) = verdict(&version, Some("v2"), 503, r#"{"model":"v2"}"#);
         assert!(result.is_err());
         assert_eq!(seen.as_deref(), Some("v2"));
@@ -224,14 +208,14 @@ mod tests {
 
     #[test]
     fn the_body_must_match_the_expression() {
-        let ready = HttpCheck { body_regex: Some("(?i)model .* READY".into()), ..check() };
+        let ready = HttpCheck { body_regex: Some("(?i)model .* READY".into()), ..check("http://{address}/") };
         assert_eq!(verdict(&ready, None, 200, "Model llama ready").0, Ok(()));
         assert_eq!(failure(&ready, None, 200, "loading"), "the body does not match (?i)model .* READY");
     }
 
     #[test]
     fn slower_than_the_ceiling_fails() {
-        let quick = |ms| HttpCheck { max_latency_ms: Some(ms), ..check() };
+        let quick = |ms| HttpCheck { max_latency_ms: Some(ms), ..check("http://{address}/") };
         assert_eq!(failure(&quick(300), None, 200, ""), "took 350 ms, allowed 300 ms");
         assert_eq!(verdict(&quick(350), None, 200, "").0, Ok(()));
     }
