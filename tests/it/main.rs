@@ -71,6 +71,7 @@ mod rfc8914;
 mod rfc9471;
 mod rollouts;
 mod rude;
+mod scraper;
 mod scripts;
 mod small_disk;
 mod sources;

@@ -1,12 +1,12 @@
 //! Evidence and idle readings through a real Prometheus that scrapes a small real exporter.
 
-use crate::harness::{Folder, eventually, own_address};
+use crate::harness::{eventually, own_address};
 use crate::pair::{CALM, Pair, accepted};
+use crate::scraper::Prometheus;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tidegate::evidence::queries;
@@ -24,8 +24,7 @@ struct Monitored {
     address: Ipv4Addr,
     /// What `running` reads of each pool.
     running: Arc<AtomicU64>,
-    child: Child,
-    folder: Folder,
+    prometheus: Prometheus,
 }
 
 impl Monitored {
@@ -33,46 +32,8 @@ impl Monitored {
         let address = own_address();
         let running = Arc::new(AtomicU64::new(0));
         export(address, running.clone());
-        let folder = Folder::new("prometheus");
-        folder.write(
-            "prometheus.yml",
-            &format!(
-                "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
-                 scrape_configs:\n- job_name: pools\n  static_configs:\n  - targets: ['{address}:9100']\n"
-            ),
-        );
-        let log = std::fs::File::create(folder.path().join("log")).expect("a log file");
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", path("prometheus.yml")))
-            .arg(format!("--storage.tsdb.path={}", path("data")))
-            .arg(format!("--web.listen-address={address}:9090"))
-            .arg("--log.level=warn")
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("can't run `prometheus` ({error}): install Debian's package prometheus, as tests/run does")
-            });
-        Self { address, running, child, folder }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}:9090", self.address)
-    }
-
-    /// What Prometheus wrote, for messages.
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-}
-
-impl Drop for Monitored {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let jobs = format!("- job_name: pools\n  static_configs:\n  - targets: ['{address}:9100']\n");
+        Self { address, running, prometheus: Prometheus::start(address, "200ms", &jobs) }
     }
 }
 
@@ -122,7 +83,8 @@ fn gate(name: &str, query: &str, total: Option<&str>) -> Gate {
 }
 
 fn task(monitored: &Monitored, gates: Vec<Gate>) -> EvidenceTask {
-    let source = PrometheusSource { url: monitored.url(), bearer_file: None, ca_file: None, timeout_ms: 5_000 };
+    let source =
+        PrometheusSource { url: monitored.prometheus.url.clone(), bearer_file: None, ca_file: None, timeout_ms: 5_000 };
     let plan = Plan { gates, prometheus: Some(source), look_every_ms: 200, ..Plan::default_of(PlanKind::Canary) };
     let green = EvidencePool {
         pool: "green".into(),
@@ -176,7 +138,7 @@ async fn metrics_of_a_rollout_are_read_from_a_real_prometheus() {
             && is("nan", Err("the query gives NaN"))
             && is("range", Err("the query gives a matrix"));
         if !(all && rate && errors) {
-            let shown = format!("{seen:?}\n{}", monitored.log());
+            let shown = format!("{seen:?}\n{}", monitored.prometheus.log());
             if std::mem::replace(&mut *told.lock().unwrap(), shown.clone()) != shown {
                 println!("{shown}");
             }
@@ -201,7 +163,7 @@ async fn an_old_side_is_idle_when_a_real_prometheus_says_so() {
         &format!(
             "min_interval = \"0s\"\nttl = \"5s\"\nfast_ttl = \"5s\"\ntail = \"0s\"\n\
              idle = {{ prometheus = \"{}\", query = 'sum(running{{pool=\"{{pool}}\",switch=\"{{switch}}\"}})', floor = 1, interval = \"1s\" }}",
-            monitored.url()
+            monitored.prometheus.url
         ),
         CALM,
     )

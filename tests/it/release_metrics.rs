@@ -1,12 +1,12 @@
 //! Releases decided by a real Prometheus that scrapes both sides: a canary with twice the errors, or
 //! with too little CPU left, goes back by itself; a good one is promoted (§5.4, §5.5).
 
-use crate::harness::{Folder, eventually, own_address};
+use crate::harness::{eventually, own_address};
 use crate::pair::{CALM, Pair, accepted};
+use crate::scraper::Prometheus;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,48 +55,11 @@ impl Side {
     }
 }
 
-/// A real Prometheus; ends with the test.
-struct Prometheus {
-    child: Child,
-    url: String,
-    _folder: Folder,
-}
-
-impl Prometheus {
-    fn scraping(blue: Ipv4Addr, green: Ipv4Addr) -> Self {
-        let (address, folder) = (own_address(), Folder::new("release-metrics"));
-        let target = |pool: &str, at: Ipv4Addr| format!("  - targets: ['{at}:9100']\n    labels: {{pool: {pool}}}\n");
-        folder.write(
-            "prometheus.yml",
-            &format!(
-                "global: {{scrape_interval: 250ms, scrape_timeout: 250ms}}\nscrape_configs:\n- job_name: sides\n  static_configs:\n{}{}",
-                target("blue", blue),
-                target("green", green)
-            ),
-        );
-        let log = std::fs::File::create(folder.path().join("log")).expect("a log file");
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", path("prometheus.yml")))
-            .arg(format!("--storage.tsdb.path={}", path("data")))
-            .arg(format!("--web.listen-address={address}:9090"))
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("can't run `prometheus` ({error}): install Debian's package prometheus, as tests/run does")
-            });
-        Self { child, url: format!("http://{address}:9090"), _folder: folder }
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Scrapes both sides.
+fn scraping(blue: Ipv4Addr, green: Ipv4Addr) -> Prometheus {
+    let target = |pool: &str, at: Ipv4Addr| format!("  - targets: ['{at}:9100']\n    labels: {{pool: {pool}}}\n");
+    let jobs = format!("- job_name: sides\n  static_configs:\n{}{}", target("blue", blue), target("green", green));
+    Prometheus::start(own_address(), "250ms", &jobs)
 }
 
 /// Two steps of some seconds, judged by errors, CPU and memory.
@@ -126,7 +89,7 @@ async fn twice_the_errors_or_too_little_cpu_go_back_and_a_good_release_is_promot
     let (blue, green) = (Arc::new(Side::default()), Arc::new(Side::default()));
     blue.failing.store(4, Ordering::SeqCst);
     green.failing.store(8, Ordering::SeqCst);
-    let prometheus = Prometheus::scraping(blue.export(), green.export());
+    let prometheus = scraping(blue.export(), green.export());
     let pair = Pair::with(&plan(&prometheus), CALM).await;
 
     let twice = released(&pair).await;
@@ -149,9 +112,8 @@ async fn twice_the_errors_or_too_little_cpu_go_back_and_a_good_release_is_promot
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prometheus_that_is_away_or_answers_nothing_holds_the_rollout_and_alarms() {
     let (blue, green) = (Arc::new(Side::default()), Arc::new(Side::default()));
-    let mut prometheus = Prometheus::scraping(blue.export(), green.export());
-    let _ = prometheus.child.kill();
-    let _ = prometheus.child.wait();
+    let mut prometheus = scraping(blue.export(), green.export());
+    prometheus.stop();
     let pair = Pair::with(&plan(&prometheus).replace("\"20s\"", "\"2s\""), CALM).await;
     let held = released(&pair).await;
     assert_eq!((held["phase"].as_str(), held["share_percent"].as_f64()), (Some("paused"), Some(30.0)), "{held}");
