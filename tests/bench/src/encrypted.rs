@@ -29,16 +29,11 @@ pub fn tls(port: u16, time: Duration, queries: &[Vec<u8>], folder: &Path) -> io:
     let words = ["-s", "127.0.0.1", "-p", &port, "-m", "dot", "-l", &seconds];
     let words = [&words[..], &["-c", CONNECTIONS, "-q", WINDOW, "-T", "1", "-d"]].concat();
     let said = said_by("dnsperf", time, &[&words[..], &[&file.display().to_string()]].concat())?;
-    let read = || {
-        Some(Measured {
-            sent: figure(&said, "Queries sent:", "")? as u64,
-            answered: figure(&said, "Queries completed:", "")? as u64,
-            lost: figure(&said, "Queries lost:", "")? as u64,
-            elapsed_s: figure(&said, "Run time (s):", "")?,
-            ..Measured::default()
-        })
-    };
-    read().ok_or_else(|| io::Error::other(format!("dnsperf gave no figures: {said}")))
+    measured(
+        "dnsperf",
+        &said,
+        [("Queries sent:", ""), ("Queries completed:", ""), ("Queries lost:", ""), ("Run time (s):", "")],
+    )
 }
 
 /// Sends the first of `queries` over HTTP/2 to a port of 127.0.0.1, by GET.
@@ -46,16 +41,20 @@ pub fn https(port: u16, time: Duration, queries: &[Vec<u8>]) -> io::Result<Measu
     let seconds = time.as_secs().max(1).to_string();
     let url = format!("https://127.0.0.1:{port}/dns-query?dns={}", base64url(&queries[0]));
     let said = said_by("h2load", time, &["-c", CONNECTIONS, "-m", EACH, "-t", "1", "-D", &seconds, &url])?;
-    let read = || {
-        Some(Measured {
-            sent: figure(&said, "requests:", " started")? as u64,
-            answered: figure(&said, "status codes:", " 2xx")? as u64,
-            lost: figure(&said, "requests:", " failed")? as u64,
-            elapsed_s: figure(&said, "finished in ", "")?,
-            ..Measured::default()
-        })
+    measured(
+        "h2load",
+        &said,
+        [("requests:", " started"), ("status codes:", " 2xx"), ("requests:", " failed"), ("finished in ", "")],
+    )
+}
+
+/// Sent, answered, lost and the seconds it took, each between these words of what a program printed.
+fn measured(program: &str, said: &str, words: [(&str, &str); 4]) -> io::Result<Measured> {
+    let found = words.map(|(before, unit)| figure(said, before, unit));
+    let [Some(sent), Some(answered), Some(lost), Some(elapsed_s)] = found else {
+        return Err(io::Error::other(format!("{program} gave no figures: {said}")));
     };
-    read().ok_or_else(|| io::Error::other(format!("h2load gave no figures: {said}")))
+    Ok(Measured { sent: sent as u64, answered: answered as u64, lost: lost as u64, elapsed_s, ..Measured::default() })
 }
 
 /// What a program prints; one that does not end in time is ended (h2load sometimes waits for a connection for ever).
