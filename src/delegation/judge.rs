@@ -189,6 +189,11 @@ fn judge_server(zone: &Expected, server: &Server, found: &mut Findings) {
             let remedy = "start the server there, open UDP port 53, or take it out of the NS records on both sides";
             found.problem("no-udp", format!("{who} does not answer over UDP: {}", silence.short()), remedy);
         }
+        // What it serves is seen over TCP.
+        Ok(answer) if answer.sends_to_tcp() => {
+            let remedy = "see why: a rate limit may cut its answers down, and then every resolver asks twice";
+            found.warn("truncates", format!("{who} sends whoever asks over UDP to TCP"), remedy);
+        }
         Ok(answer) => judge_answer(zone, &who, answer, found),
     }
     match (&server.tcp, &server.udp) {
@@ -196,6 +201,7 @@ fn judge_server(zone: &Expected, server: &Server, found: &mut Findings) {
             let remedy = "open TCP port 53: answers that do not fit a datagram come over TCP, and so do transfers";
             found.problem("no-tcp", format!("{who} does not answer over TCP: {}", silence.short()), remedy);
         }
+        (Ok(tcp), Ok(udp)) if udp.sends_to_tcp() => judge_answer(zone, &who, tcp, found),
         (Ok(tcp), Ok(udp)) if tcp.is_good() != udp.is_good() => {
             let message = format!("{who} serves the zone over one transport and not over the other");
             found.problem("transports-differ", message, "have the same server answer UDP and TCP port 53");
@@ -276,6 +282,7 @@ fn server_report(zone: &Expected, parent: &Parent, server: &Server) -> ServerRep
     let words = |answer: &Result<Answer, Silence>| match answer {
         Ok(answer) if answer.is_good() => "ok".to_owned(),
         Ok(answer) if answer.rcode != 0 => answer.rcode_word.clone(),
+        Ok(answer) if answer.sends_to_tcp() => "truncated".to_owned(),
         Ok(answer) if answer.serial.is_none() => "no SOA".to_owned(),
         Ok(_) => "no AA".to_owned(),
         Err(silence) => silence.short(),

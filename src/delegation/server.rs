@@ -37,6 +37,7 @@ pub(super) struct Answer {
     pub(super) rcode: u16,
     pub(super) rcode_word: String,
     pub(super) is_authoritative: bool,
+    pub(super) is_truncated: bool,
     pub(super) serial: Option<u32>,
 }
 
@@ -61,6 +62,7 @@ impl Answer {
             rcode: reply.rcode,
             rcode_word: reply.rcode_word(),
             is_authoritative: reply.is_authoritative,
+            is_truncated: reply.is_truncated,
             serial: reply.serial(apex),
         }
     }
@@ -68,6 +70,11 @@ impl Answer {
     /// Whether the zone is served here.
     pub(super) fn is_good(&self) -> bool {
         self.rcode == 0 && self.is_authoritative && self.serial.is_some()
+    }
+
+    /// Whether it says no more than that the answer is to be had over TCP.
+    pub(super) fn sends_to_tcp(&self) -> bool {
+        self.rcode == 0 && self.is_truncated && self.serial.is_none()
     }
 }
 
@@ -109,7 +116,7 @@ async fn ask(asker: &Asker, apex: &Name, name: &Name, address: IpAddr, wants_key
     let plain = Question { edns: edns == Edns::Works, ..soa };
     let tcp = asker.ask_over(server, plain, Transport::Tcp).await.map(|reply| Answer::of(&reply, apex));
     let mut seen = Server { name: name.clone(), address, udp, tcp, edns, ns: None, dnskey: None };
-    if seen.udp.as_ref().is_ok_and(Answer::is_good) {
+    if seen.udp.as_ref().is_ok_and(|udp| udp.is_good() || udp.sends_to_tcp() && seen.serial().is_some()) {
         let plain = |rtype| Question { edns: edns == Edns::Works, ..Question::at_source(apex, rtype) };
         let ns = asker.ask(server, plain(RecordType::NS)).await;
         seen.ns = ns.ok().filter(|reply| reply.rcode == 0).map(|reply| reply.servers(1, apex).cloned().collect());
@@ -153,7 +160,9 @@ async fn settle_serials(asker: &Asker, apex: &Name, seen: &mut [Server]) {
             let soa = Question { edns: server.edns == Edns::Works, ..Question::at_source(apex, RecordType::SOA) };
             let reply = asker.ask(SocketAddr::new(server.address, 53), soa).await;
             if let Ok(reply) = reply {
-                server.udp = Ok(Answer::of(&reply, apex));
+                let sent_to_tcp = server.udp.as_ref().is_ok_and(Answer::sends_to_tcp);
+                let place = if sent_to_tcp { &mut server.tcp } else { &mut server.udp };
+                *place = Ok(Answer::of(&reply, apex));
             }
         }
     }

@@ -26,7 +26,7 @@ fn parent() -> Parent {
 }
 
 fn answer() -> Answer {
-    Answer { rcode: 0, rcode_word: "NOERROR".to_owned(), is_authoritative: true, serial: Some(7) }
+    Answer { rcode: 0, rcode_word: "NOERROR".to_owned(), is_authoritative: true, is_truncated: false, serial: Some(7) }
 }
 
 fn servers() -> Servers {
@@ -99,7 +99,8 @@ fn a_server_of_the_parent_that_this_machine_cannot_reach_does_not_count_while_an
 fn each_fault_of_a_server_is_found() {
     assert_eq!(found(|_, _, servers| servers.seen[0].udp = Err(Silence::TimedOut)), ["no-udp"]);
     assert_eq!(found(|_, _, servers| servers.seen[0].tcp = Err(Silence::Closed)), ["no-tcp"]);
-    let refused = Answer { rcode: 5, rcode_word: "REFUSED".to_owned(), is_authoritative: false, serial: None };
+    let refused =
+        Answer { rcode: 5, rcode_word: "REFUSED".to_owned(), is_authoritative: false, serial: None, ..answer() };
     let both = |servers: &mut Servers, answer: Answer| {
         servers.seen[0].udp = Ok(answer.clone());
         servers.seen[0].tcp = Ok(answer);
@@ -114,6 +115,20 @@ fn each_fault_of_a_server_is_found() {
     }
     assert_eq!(found(|_, _, servers| servers.seen[0].ns = Some([name("ns1.a.test.")].into())), ["ns-differs"]);
     assert_eq!(found(|_, _, servers| servers.seen[0].udp = Err(Silence::NoWay)), ["not-seen"]);
+}
+
+#[test]
+fn a_server_that_sends_to_tcp_is_judged_by_what_it_says_there() {
+    let cut = Answer { is_truncated: true, serial: None, ..answer() };
+    let with = |tcp: Result<Answer, Silence>| {
+        found(|_, _, servers| {
+            servers.seen[0].udp = Ok(cut.clone());
+            servers.seen[0].tcp = tcp;
+        })
+    };
+    assert_eq!(with(Ok(answer())), ["truncates"], "it serves the zone");
+    assert_eq!(with(Ok(Answer { serial: None, ..answer() })), ["lame", "truncates"]);
+    assert_eq!(with(Err(Silence::TimedOut)), ["no-tcp", "truncates"]);
 }
 
 #[test]
