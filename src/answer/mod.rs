@@ -382,8 +382,13 @@ impl<'a> Answering<'a, '_> {
     fn triage(&mut self, qclass: u16, start: Option<(Located<'a>, Probe)>) {
         if self.qtype.is_meta() && self.qtype != RecordType::ANY {
             self.rcode = match self.qtype {
-                // Transfers take another road; whoever gets here may not have one.
-                RecordType::AXFR | RecordType::IXFR => Rcode::REFUSED,
+                // Transfers take another road; whoever gets here may not have one, and is told so as there.
+                RecordType::AXFR | RecordType::IXFR => {
+                    if let Some(opt) = self.opt.as_deref_mut() {
+                        opt.subnet = None;
+                    }
+                    return self.refuse(Some(ExtendedError::Prohibited));
+                }
                 RecordType::OPT | RecordType(0) => Rcode::FORMERR,
                 _ => Rcode::NOTIMP,
             };

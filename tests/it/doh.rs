@@ -77,10 +77,7 @@ fn queries() -> Vec<Vec<u8>> {
     .into_iter()
     .flat_map(|(qname, qtype)| [query(qname, qtype), edns_query(qname, qtype, 1232, &subnet(1, 24, 0, &[203, 0, 113]))])
     .collect();
-    let mut notify = query("example.test", SOA);
-    notify[2] |= 4 << 3;
     queries.extend([
-        notify,
         header(7, 0, [0, 0, 0, 0]),
         [header(7, 0, [2, 0, 0, 0]), question("www.example.test", A, 1), question("www.example.test", A, 1)].concat(),
         [header(7, 0, [1, 0, 0, 0]), question("version.bind", TXT, 3)].concat(),
@@ -108,6 +105,18 @@ async fn rfc8484_4_1_get_and_post_say_what_tcp_says_section_by_section() {
             let len = wire.len();
             assert_eq!(Reply { len: expected.len, ..Reply::read(&wire) }, expected, "{len} octets for {asked:02x?}");
         }
+    }
+}
+
+/// Zones are told of and changed over UDP, TCP and TLS.
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_and_updates_are_not_offered_over_https() {
+    for (opcode, over_tcp) in [(4, 9), (5, 5)] {
+        let mut asked = query("example.test", SOA);
+        asked[2] |= opcode << 3;
+        let client = client(|builder| builder);
+        assert_eq!(Reply::read(&message(post(&client, asked.clone()).await).await).rcode, 4, "opcode {opcode}");
+        assert_eq!(Reply::read(&crate::world::Stream::new(world().v4).ask(&asked)).rcode, over_tcp, "opcode {opcode}");
     }
 }
 
