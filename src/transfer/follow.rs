@@ -10,12 +10,13 @@ use super::totals::Happened;
 use crate::dns::{Name, serial};
 use crate::state::{Peer, SecondaryReport};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 
-/// Exchanges at a time.
+/// Exchanges with one secondary at a time.
 const AT_A_TIME: usize = 64;
 
 /// Waits between rounds; the last one repeats.
@@ -38,9 +39,14 @@ pub async fn follow(
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = std::pin::pin!(stop);
-    let mut following: HashMap<Pair, watch::Sender<u32>> = HashMap::new();
-    let mut tasks: JoinSet<Pair> = JoinSet::new();
-    let permits = Arc::new(Semaphore::new(AT_A_TIME));
+    let mut following = Following {
+        room: Arc::clone(&room),
+        reports,
+        tasks: JoinSet::new(),
+        wanted: HashMap::new(),
+        pairs: HashMap::new(),
+        permits: Permits::default(),
+    };
     published.mark_changed();
     loop {
         tokio::select! {
@@ -53,31 +59,71 @@ pub async fn follow(
                 room.keep_up();
                 for (zone, serial) in room.keeper.take_moved() {
                     for secondary in &room.rules_of(&zone).secondaries {
-                        let pair = (zone.clone(), secondary.clone());
-                        if let Some(wanted) = following.get(&pair) {
-                            wanted.send_replace(serial);
-                            continue;
-                        }
-                        let (wanted, seen) = watch::channel(serial);
-                        following.insert(pair.clone(), wanted);
-                        let one = Followed { room: Arc::clone(&room), pair, permits: Arc::clone(&permits), reports: reports.clone() };
-                        tasks.spawn(one.until_it_shows(seen));
+                        following.want((zone.clone(), secondary.clone()), serial);
                     }
                 }
             }
-            Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
-                let Ok(pair) = ended else { continue };
-                // A serial that came while the task ended is followed by another one.
-                let Some(missed) = following.remove(&pair) else { continue };
-                let latest = *missed.borrow();
-                let shown = room.shown(&pair);
-                if shown.is_none_or(|shown| serial::is_newer(latest, shown)) {
-                    let (wanted, seen) = watch::channel(latest);
-                    following.insert(pair.clone(), wanted);
-                    let one = Followed { room: Arc::clone(&room), pair, permits: Arc::clone(&permits), reports: reports.clone() };
-                    tasks.spawn(one.until_it_shows(seen));
-                }
-            }
+            Some(ended) = following.tasks.join_next_with_id(), if !following.tasks.is_empty() => match ended {
+                Ok((task, ())) => following.ended(task),
+                Err(error) => following.failed(&error),
+            },
+        }
+    }
+}
+
+/// Turns to exchange messages with a secondary: of its own, so that one that is silent delays no other.
+#[derive(Debug, Default)]
+struct Permits(HashMap<SocketAddr, Arc<Semaphore>>);
+
+impl Permits {
+    fn of(&mut self, address: SocketAddr) -> Arc<Semaphore> {
+        Arc::clone(self.0.entry(address).or_insert_with(|| Arc::new(Semaphore::new(AT_A_TIME))))
+    }
+}
+
+/// Who is followed at present.
+struct Following {
+    room: Arc<Room>,
+    reports: mpsc::Sender<SecondaryReport>,
+    tasks: JoinSet<()>,
+    /// The serial each is to show.
+    wanted: HashMap<Pair, watch::Sender<u32>>,
+    /// Whom each task follows.
+    pairs: HashMap<task::Id, Pair>,
+    permits: Permits,
+}
+
+impl Following {
+    /// Has a secondary followed until it shows a serial.
+    fn want(&mut self, pair: Pair, serial: u32) {
+        if let Some(wanted) = self.wanted.get(&pair) {
+            wanted.send_replace(serial);
+            return;
+        }
+        let (wanted, seen) = watch::channel(serial);
+        let permits = self.permits.of(pair.1.address);
+        self.wanted.insert(pair.clone(), wanted);
+        let one = Followed { room: Arc::clone(&self.room), pair: pair.clone(), permits, reports: self.reports.clone() };
+        let task = self.tasks.spawn(one.until_it_shows(seen)).id();
+        self.pairs.insert(task, pair);
+    }
+
+    /// A task came to its end.
+    fn ended(&mut self, task: task::Id) {
+        let Some(pair) = self.pairs.remove(&task) else { return };
+        let Some(missed) = self.wanted.remove(&pair) else { return };
+        // A serial that came while the task ended is followed by another one.
+        let latest = *missed.borrow();
+        if self.room.shown(&pair).is_none_or(|shown| serial::is_newer(latest, shown)) {
+            self.want(pair, latest);
+        }
+    }
+
+    /// A task ended in a panic, a bug of ours: the next serial is followed anew.
+    fn failed(&mut self, error: &task::JoinError) {
+        tracing::error!(%error, "a secondary is not followed until the next change of its zone");
+        if let Some(pair) = self.pairs.remove(&error.id()) {
+            self.wanted.remove(&pair);
         }
     }
 }
@@ -92,7 +138,7 @@ struct Followed {
 
 impl Followed {
     /// Tells and looks until the serial wanted is shown.
-    async fn until_it_shows(self, mut wanted: watch::Receiver<u32>) -> Pair {
+    async fn until_it_shows(self, mut wanted: watch::Receiver<u32>) {
         let (mut round, mut took) = (0, false);
         loop {
             let serial = *wanted.borrow_and_update();
@@ -104,7 +150,7 @@ impl Followed {
                 && !serial::is_newer(serial, shown)
                 && !wanted.has_changed().unwrap_or(false)
             {
-                return self.pair;
+                return;
             }
             let wait = WAITS_MS.get(round).or(WAITS_MS.last()).copied().unwrap_or_default();
             round += 1;
@@ -112,7 +158,7 @@ impl Followed {
                 () = tokio::time::sleep(Duration::from_millis(wait)) => {}
                 changed = wanted.changed() => match changed {
                     Ok(()) => (round, took) = (0, false),
-                    Err(_) => return self.pair,
+                    Err(_) => return,
                 },
             }
         }
@@ -159,5 +205,19 @@ impl Followed {
         // The receiver is gone only when the server ends.
         let _ = self.reports.send(report).await;
         shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secondary_that_holds_all_its_turns_takes_none_of_another() {
+        let mut permits = Permits::default();
+        let [silent, healthy] = ["192.0.2.1:53", "192.0.2.2:53"].map(|address| address.parse().unwrap());
+        let held: Vec<_> = std::iter::from_fn(|| permits.of(silent).try_acquire_owned().ok()).collect();
+        assert_eq!(held.len(), AT_A_TIME);
+        assert!(permits.of(silent).try_acquire_owned().is_err() && permits.of(healthy).try_acquire_owned().is_ok());
     }
 }
