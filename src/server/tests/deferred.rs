@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::answer::Transport;
-use crate::server::{Deferred, desk};
+use crate::server::{Deferred, RateLimit, desk};
 use std::net::UdpSocket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -159,6 +159,29 @@ async fn more_than_can_be_taken_on_is_answered_servfail() {
     assert_eq!(read(&mut stream).await[3] & 0x0f, 2);
     running.until_counted(Count::DeferralsFull, 2).await;
     drop(take(&mut deferred).await);
+    running.listening.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_handed_over_is_limited_like_what_is_answered() {
+    let (desk, deferred) = desk();
+    let limit = RateLimit::equal(5, 1_000);
+    let settings = Settings { desk: Some(desk), rate_limit: Some(limit), ..settings("127.0.0.1:0") };
+    let running = start(settings);
+    let socket = client();
+    let outcomes = [Count::Deferred, Count::Slipped, Count::RateLimited];
+    let counted = || outcomes.map(|count| running.registry.fold_count(count));
+    for id in 0..60u16 {
+        socket.send_to(&update(id), running.address).unwrap();
+        // One at a time: a burst could be lost on its way.
+        until(|| counted().iter().sum::<u64>() > u64::from(id)).await;
+    }
+    let [handed, slipped, dropped] = counted();
+    assert!(handed < 60 && slipped > 0 && dropped > 0, "{handed} {slipped} {dropped}");
+    let mut buffer = [0; 512];
+    let len = socket.recv(&mut buffer).unwrap();
+    assert_eq!((buffer[2] & 0x02, buffer[3] & 0x0f, len), (0x02, 5, query(0, "name").len()), "come back over TCP");
+    drop(deferred);
     running.listening.shutdown().await;
 }
 

@@ -287,6 +287,17 @@ impl Worker {
         let (message, len) = (received.message, received.len);
         let mut outcome = match &self.desk {
             Some(desk) => {
+                // What the reply will be is not known yet: it is limited as an error is, before any work for it.
+                let mut refused = Outcome { kind: Kind::Deferred, ..Outcome::SILENCE };
+                if !may_leave(&mut self.limiter, &mut self.writer, client, &mut refused, message, arrived_ms) {
+                    return;
+                }
+                if refused.truncated {
+                    let declined = answer::decline(message, len, Rcode::REFUSED);
+                    let len = cut_to_question(message, declined.len);
+                    let reply = Reply { slot, len, client: peer, local: received.local };
+                    return self.push(reply, &Outcome { len, truncated: true, ..declined });
+                }
                 let back = Back::Datagram(Some(Way { socket: Arc::clone(&self.socket), client: address, local }));
                 let message_as_it_came = message.get(..len).unwrap_or(&[]).to_vec();
                 if desk.hand_over(Deferred {
