@@ -217,16 +217,23 @@ fn difference(metric: &str, pool: &(String, Option<Summary>), other: &(String, O
         Ok(compared) => compared,
         Err(why) => {
             let line = format!("{metric}: {name} and {against} cannot be compared: {why}");
-            let nothing = (None, None, None, None);
-            let (effect, interval, always_interval, p) = nothing;
+            let (effect, verdict) = match why {
+                Undecided::TooFew { .. } => (None, Found::TooFew),
+                // No test can judge it; who reads it can.
+                Undecided::NoVariance { difference } if enough_values(&pool.1) && enough_values(&other.1) => {
+                    (Some(difference), Found::Open)
+                }
+                Undecided::NoVariance { difference } => (Some(difference), Found::TooFew),
+                _ => (None, Found::Open),
+            };
             return Difference {
                 pool: name,
                 against,
                 effect,
-                interval,
-                always_interval,
-                p,
-                verdict: Found::TooFew,
+                interval: None,
+                always_interval: None,
+                p: None,
+                verdict,
                 line,
             };
         }
@@ -251,6 +258,11 @@ fn difference(metric: &str, pool: &(String, Option<Summary>), other: &(String, O
         verdict,
         line,
     }
+}
+
+/// Whether a pool has as many numbers as are judged at least.
+fn enough_values(summary: &Option<Summary>) -> bool {
+    matches!(summary, Some(Summary::Values { n, .. }) if *n >= LEAST_VALUES)
 }
 
 fn line(metric: &str, pool: &str, other: &str, effect: f64, always: Option<Interval>, verdict: Found) -> String {

@@ -68,6 +68,24 @@ fn shares_are_compared_and_small_numbers_are_not_judged() {
 }
 
 #[test]
+fn numbers_that_never_differ_within_a_pool_are_not_called_too_few() {
+    let mut trial = trial();
+    let give = |count: u32, trial: &mut Trial| {
+        for _ in 0..count {
+            take(trial, "m", "a", SampleValue::Value(0.0)).unwrap();
+            take(trial, "m", "b", SampleValue::Value(1.0)).unwrap();
+        }
+    };
+    give(2, &mut trial);
+    assert_eq!(reported(&trial, 9.0, 9.0).metrics[0].comparisons[0].verdict, Found::TooFew);
+    give(10_000, &mut trial);
+    let report = reported(&trial, 9.0, 9.0);
+    let found = &report.metrics[0].comparisons[0];
+    assert_eq!((found.verdict, found.effect, found.p), (Found::Open, Some(1.0), None));
+    assert!(found.line.contains("no variance"), "{}", found.line);
+}
+
+#[test]
 fn equal_pools_are_rarely_called_different_however_often_one_looks() {
     // Two pools with the same numbers in another order: 500 looks.
     let mut trial = trial();
