@@ -69,8 +69,7 @@ pub(super) fn reload(decide: &Decide<'_>, new: &Arc<Definitions>) -> Result<Chan
 fn carry_edits(desired: &Desired, old: &Definitions, new: &Definitions, notes: &mut Vec<String>) -> Vec<ZoneChange> {
     let mut changes = Vec::new();
     for (apex, edited) in &desired.edited {
-        let find = |definitions: &Definitions| definitions.zones.iter().find(|zone| zone.apex == *apex).cloned();
-        let (before, after) = (find(old), find(new));
+        let (before, after) = (own_zone(old, apex), own_zone(new, apex));
         if before == after {
             continue;
         }
@@ -99,9 +98,14 @@ fn carry_edits(desired: &Desired, old: &Definitions, new: &Definitions, notes: &
     changes
 }
 
-/// What is said of a zone that the files no longer have.
+/// The zone of this name whose data the files say.
+fn own_zone(definitions: &Definitions, apex: &Name) -> Option<Arc<ZoneDefinition>> {
+    definitions.zones.iter().find(|zone| zone.apex == *apex && !zone.is_copy()).cloned()
+}
+
+/// What is said of a zone that the files no longer have, or have from primaries.
 fn gone(apex: &Name, sets: usize) -> String {
-    format!("the files no longer have zone {apex}; its {sets} updated sets are kept for when it returns")
+    format!("the files no longer say zone {apex} themselves; its {sets} updated sets are kept for when they do again")
 }
 
 /// The edits that stand over a definition and say something else than it does.
@@ -156,15 +160,15 @@ pub fn adopt_edits(
         if over > 0 {
             notes.push(format!("zone {apex} was updated more than it may be: {over} updated sets are stored and not served; write them into its file"));
         }
-        let Some(definition) = definitions.zones.iter().find(|zone| zone.apex == apex) else {
+        let Some(definition) = own_zone(definitions, &apex) else {
             notes.push(gone(&apex, sets.len()));
             adopted.edited.insert(apex.clone(), EditedZone::waiting(&apex, sets));
             continue;
         };
-        let kept = fitting(definition, &sets, notes);
+        let kept = fitting(&definition, &sets, notes);
         let ended = sets.into_keys().filter(|key| !kept.contains_key(key));
         adopted.ended.extend(ended.map(|key| (apex.clone(), key)));
-        adopted.edited.extend(EditedZone::compile(definition, kept).map(|zone| (apex, zone)));
+        adopted.edited.extend(EditedZone::compile(&definition, kept).map(|zone| (apex, zone)));
     }
     adopted
 }

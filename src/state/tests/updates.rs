@@ -323,6 +323,29 @@ fn edits_that_new_files_leave_no_room_for_are_dropped_and_said() {
 }
 
 #[test]
+fn edits_of_a_zone_that_becomes_a_copy_wait_until_the_files_say_it_again() {
+    let mut world = World::new();
+    make(&mut world, vec![add("x", RecordType::A, "192.0.2.1"), Edit::DeleteSet(name("edge"), RecordType::A)]);
+    let usual = world.desired.definitions.clone();
+    let primary = Peer { address: "192.0.2.53:53".parse().unwrap(), key: None };
+    let copy = |zone: &Arc<ZoneDefinition>| {
+        if zone.apex == name("@") {
+            ZoneDefinition::copy_of(name("@"), vec![primary.clone()]).into()
+        } else {
+            zone.clone()
+        }
+    };
+    let change = world.take_forced(Command::Reload(Arc::new(Definitions::new(usual.zones.iter().map(copy).collect()))));
+    assert!(change.zones[0].rows.is_empty(), "nothing is forgotten: {:?}", change.zones[0].rows);
+    assert!(world.desired.data_of(&world.desired.definitions.zones[0]).why_closed().is_some());
+    let refused = refusal(&world, update(Vec::new(), vec![add("y", RecordType::A, "192.0.2.2")]));
+    assert_eq!(refused, UpdateRefusal::Copied(name("@")));
+    world.take(Command::Reload(usual));
+    assert_eq!(served(&world, "x", RecordType::A), ["192.0.2.1"]);
+    assert!(served(&world, "edge", RecordType::A).is_empty(), "deleted before, and still");
+}
+
+#[test]
 fn edits_of_a_zone_that_goes_are_there_again_when_it_returns() {
     let mut world = World::new();
     make(&mut world, vec![add("x", RecordType::A, "192.0.2.1")]);
