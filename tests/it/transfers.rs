@@ -271,9 +271,16 @@ async fn a_large_zone_that_is_reloaded_and_flipped_is_sent_at_one_serial() {
     };
     let server = start(&[("example.test.zone", &text(0)), ("example.test.toml", SWITCH)], &file(&[])).await;
     let (ip, port) = (server.dns.ip().to_string(), server.dns.port().to_string());
+    // On a busy machine many transfers pass between two reloads: until three versions were seen.
     let reading = std::thread::spawn(move || -> Vec<String> {
         let axfr = || Command::new("dig").args([&format!("@{ip}"), "-p", &port, "example.test", "AXFR"]).output();
-        (0..12).map(|_| String::from_utf8(axfr().unwrap().stdout).unwrap()).collect()
+        let (mut printed, mut seen) = (Vec::new(), std::collections::BTreeSet::new());
+        while printed.len() < 12 || seen.len() < 3 && printed.len() < 150 {
+            let text = String::from_utf8(axfr().unwrap().stdout).unwrap();
+            seen.extend(text.lines().find(|line| line.contains("SOA\t")).map(str::to_owned));
+            printed.push(text);
+        }
+        printed
     });
     let mut generation = 0;
     while !reading.is_finished() {
@@ -300,7 +307,7 @@ async fn a_large_zone_that_is_reloaded_and_flipped_is_sent_at_one_serial() {
         let pool: Vec<&String> = lines.iter().filter(|line| line.starts_with("app.") && line.contains(" A ")).collect();
         assert_eq!(pool.len(), 1, "one pool: {pool:?}");
     }
-    assert!(serials.len() > 1, "the zone changed meanwhile: {serials:?}");
+    assert!(serials.len() > 2, "the zone changed meanwhile: {serials:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
