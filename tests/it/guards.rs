@@ -320,7 +320,7 @@ async fn a_reload_takes_nothing_that_serves_away_and_no_serial_back() {
 
 #[test]
 fn every_rejection_there_is_is_provoked_here() {
-    let source = include_str!("../../src/state/command.rs");
+    let source = include_str!("../../src/state/command/rejection.rs");
     let slugs: Vec<&str> = source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(slugs.len() >= 20, "{slugs:?}");
     let tests = [
