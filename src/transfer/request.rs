@@ -85,10 +85,7 @@ pub(super) fn now_s() -> u64 {
 
 /// A reply with the question and an RCODE, and OPT where the request has one.
 pub(super) fn brief(request: &[u8], rcode: Rcode, error: Option<ExtendedError>) -> Vec<u8> {
-    let question_end = match Header::read(request) {
-        Some(header) if header.counts[0] == 1 => read_question(request, HEADER_LEN).map_or(HEADER_LEN, |q| q.end),
-        _ => HEADER_LEN,
-    };
+    let question_end = question_end(request).unwrap_or(HEADER_LEN);
     let mut message = request.to_vec();
     message.resize(question_end.max(HEADER_LEN) + BRIEF, 0);
     let opt = ReplyOpt { error, rcode_high: rcode.high(), ..ReplyOpt::default() };
@@ -97,6 +94,15 @@ pub(super) fn brief(request: &[u8], rcode: Rcode, error: Option<ExtendedError>) 
         Reply::new(&mut message, question_end, limit, 0).finish(false, rcode, Some(&opt).filter(|_| has_opt(request)));
     message.truncate(len);
     message
+}
+
+/// Where the one question of a request ends, if it can be said again: a name that points into the header cannot,
+/// since that changes.
+fn question_end(request: &[u8]) -> Option<usize> {
+    let one = Header::read(request).is_some_and(|header| header.counts[0] == 1);
+    let question = read_question(request, HEADER_LEN).ok().filter(|_| one)?;
+    let plain = HEADER_LEN + question.name.wire().len() + 4;
+    Some(question.end).filter(|end| *end == plain)
 }
 
 /// The UDP payload size that a message announces; 0 without OPT.
@@ -109,4 +115,19 @@ fn payload(message: &[u8]) -> u16 {
 pub(super) fn has_opt(message: &[u8]) -> bool {
     Records::of(message)
         .is_ok_and(|records| records.map_while(Result::ok).any(|record| record.rtype == RecordType::OPT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_that_points_into_the_header_is_not_said_again() {
+        let header = [0x23, 0xd3, 0x28, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        let question = |name: &[u8]| [&header[..], name, &[0, 6, 0, 1]].concat();
+        let said = |request: &[u8]| brief(request, Rcode::REFUSED, None)[HEADER_LEN..].to_vec();
+        assert_eq!(said(&question(b"\x01a\0")), b"\x01a\0\0\x06\0\x01");
+        let pointing = [&question(&[0xc0, 0])[..], &[0; 60]].concat();
+        assert!(read_question(&pointing, HEADER_LEN).is_ok() && said(&pointing).is_empty());
+    }
 }

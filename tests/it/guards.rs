@@ -326,6 +326,7 @@ fn every_rejection_there_is_is_provoked_here() {
     let tests = [
         include_str!("guards.rs"),
         include_str!("switches.rs"),
+        include_str!("switches/callers.rs"),
         include_str!("rollouts.rs"),
         include_str!("members.rs"),
         include_str!("experiments.rs"),

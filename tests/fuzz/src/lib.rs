@@ -40,7 +40,7 @@ pub fn respond(packet: &[u8]) {
 
 /// Holds a reply against the query it belongs to.
 pub fn judge_reply(query: &[u8], reply: &[u8], may_truncate: bool) {
-    assert!(query.len() >= 12 && query[2] & 0x80 == 0, "nothing should have been said to {query:02x?}");
+    assert!(query.len() >= 12 && query[2] & 0x80 == 0, "nothing should have been said to {query:02x?}: {reply:02x?}");
     assert!(reply.len() >= 12 && reply[..2] == query[..2], "another id: {reply:02x?}");
     assert_eq!(reply[2] & 0xf9, (query[2] & 0x79) | 0x80, "QR, opcode and RD of {query:02x?}");
     assert_eq!(reply[3] & 0xf0, 0, "RA, Z, AD and CD are clear: {reply:02x?}");
