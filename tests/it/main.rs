@@ -17,6 +17,7 @@ mod certificates;
 mod cli;
 mod compare;
 mod copies;
+mod daemon;
 mod delegation;
 mod dig;
 mod discovery;

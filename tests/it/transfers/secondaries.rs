@@ -1,36 +1,19 @@
 //! Real nameservers as secondaries of ours: BIND, NSD and Knot, each on an address and in a folder of its own.
 
-use crate::harness::{Folder, eventually, own_address};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+pub use crate::daemon::Kind;
 
-/// Which program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Bind,
-    Nsd,
-    Knot,
-}
+use crate::daemon::Daemon;
+use crate::harness::{Folder, eventually};
+use std::net::SocketAddr;
+use std::process::Command;
 
 /// The part of a configuration that names one zone.
 type PerZone = Box<dyn Fn(&str) -> String>;
 
 /// A running secondary.
 pub struct Secondary {
-    kind: Kind,
     place: SocketAddr,
-    folder: Folder,
-    child: Option<Child>,
-}
-
-impl Kind {
-    /// An address and port for one of these. BIND listens only on addresses that an interface has.
-    pub fn place(self) -> SocketAddr {
-        match self {
-            Self::Bind => std::net::UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a free port"),
-            Self::Nsd | Self::Knot => SocketAddr::from((own_address(), 5300)),
-        }
-    }
+    daemon: Daemon,
 }
 
 impl Secondary {
@@ -83,9 +66,7 @@ impl Secondary {
         };
         let text = zones.iter().fold(text, |text, zone| text + &each(zone));
         folder.write("config", &text);
-        let mut secondary = Self { kind, place, folder, child: None };
-        secondary.spawn();
-        secondary
+        Self { place, daemon: Daemon::start(kind, folder) }
     }
 
     /// Starts BIND or Knot with nothing but a catalog of ours (RFC 9432), by which it configures itself.
@@ -109,45 +90,21 @@ impl Secondary {
             ),
         };
         folder.write("config", &text);
-        let mut secondary = Self { kind, place, folder, child: None };
-        secondary.spawn();
-        secondary
+        Self { place, daemon: Daemon::start(kind, folder) }
     }
 
     /// Starts the process, with what it knew before.
     pub fn spawn(&mut self) {
-        let config = self.folder.path().join("config").display().to_string();
-        let (program, arguments): (&str, &[&str]) = match self.kind {
-            Kind::Bind => ("named", &["-g", "-d", "3", "-n", "1", "-c"]),
-            Kind::Nsd => ("nsd", &["-d", "-c"]),
-            Kind::Knot => ("knotd", &["-c"]),
-        };
-        let log =
-            || std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).expect("a log");
-        // Daemons stand where an ordinary user's path does not lead.
-        let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-        let child = Command::new(program)
-            .args(arguments)
-            .arg(config)
-            .env("PATH", path)
-            .stdin(Stdio::null())
-            .stdout(log())
-            .stderr(log())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{program} does not start ({error}): install Debian's bind9, nsd and knot"));
-        self.child = Some(child);
+        self.daemon.spawn();
     }
 
     /// Ends the process.
     pub fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = Command::new("kill").arg(child.id().to_string()).status();
-            let _ = child.wait();
-        }
+        self.daemon.stop();
     }
 
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        self.daemon.log()
     }
 
     /// What it answers, sorted.
@@ -166,7 +123,7 @@ impl Secondary {
 
     /// Waits until it answers a name with these addresses.
     pub async fn until_it_answers(&self, name: &str, addresses: &[&str]) {
-        let what = format!("{:?} answers {addresses:?} for {name}", self.kind);
+        let what = format!("{:?} answers {addresses:?} for {name}", self.daemon.kind);
         let begun = std::time::Instant::now();
         eventually(&what, || async {
             let answered = self.short(&[name]);
@@ -178,19 +135,13 @@ impl Secondary {
 
     /// Whether its own log says that it took changes, not the whole zone.
     pub fn assert_logged_an_incremental_transfer(&self) {
-        let said = match self.kind {
+        let said = match self.daemon.kind {
             Kind::Bind => "got incremental response",
             // It does not name the form; the counter of ours does.
             Kind::Nsd => "is updated to",
             Kind::Knot => "IXFR, incoming",
         };
         let log = self.log();
-        assert!(log.contains(said), "{:?} took no changes:\n{log}", self.kind);
-    }
-}
-
-impl Drop for Secondary {
-    fn drop(&mut self) {
-        self.stop();
+        assert!(log.contains(said), "{:?} took no changes:\n{log}", self.daemon.kind);
     }
 }
