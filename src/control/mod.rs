@@ -4,6 +4,7 @@
 //! and are answered once the change is durable and no reader answers from an older snapshot.
 
 mod arrivals;
+mod audit;
 mod change;
 mod copies;
 pub mod event;
