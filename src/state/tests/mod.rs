@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod compiling;
+mod edits;
 mod expected_versions;
 mod flips;
 mod guards;
