@@ -9,7 +9,7 @@ use super::problem::{Problem, Source};
 use super::switch::{Marked, bare};
 use super::v1::{self, ZoneForm, written_order};
 use super::value::Addresses;
-use crate::dns::{Name, RecordType};
+use crate::dns::{Name, RecordType, serial};
 use crate::state::{Peer, TransferOverride};
 use crate::zone::{LineRef, ZoneText};
 use std::collections::HashSet;
@@ -278,7 +278,5 @@ fn glue_owner(
 /// The serial of the SOA at the apex.
 fn serial_of(zone: &ReadZone) -> Option<u32> {
     let soa = zone.text.records().find(|r| r.rtype == RecordType::SOA && r.owner == zone.apex.wire())?;
-    let numbers = soa.rdata.len().checked_sub(20)?;
-    let serial = soa.rdata.get(numbers..numbers + 4)?;
-    Some(u32::from_be_bytes(serial.try_into().ok()?))
+    serial::of_soa(soa.rdata)
 }

@@ -1,7 +1,7 @@
 //! A reply as far as a delegation is concerned.
 
 use crate::dns::message::{Header, Records, read_name};
-use crate::dns::{Name, RecordType};
+use crate::dns::{Name, RecordType, serial};
 use std::net::IpAddr;
 
 /// AA and TC among the flags of a header.
@@ -62,7 +62,7 @@ impl Reply {
             let rdata = message.get(record.rdata.clone())?;
             let data = match record.rtype {
                 RecordType::NS => Data::Server(read_name(message, record.rdata.start)?.0),
-                RecordType::SOA => Data::Serial(u32::from_be_bytes(*rdata.last_chunk::<20>()?.first_chunk()?)),
+                RecordType::SOA => Data::Serial(serial::of_soa(rdata)?),
                 rtype => address(rtype, rdata).map_or(Data::Other, Data::Address),
             };
             reply.records.push(Seen { section: record.section, owner: record.owner, rtype: record.rtype, data });

@@ -5,7 +5,7 @@
 
 use super::definitions::ZoneDefinition;
 use super::switch_names::SwitchNames;
-use crate::dns::{Name, RecordType};
+use crate::dns::{Name, RecordType, serial};
 use crate::zone::{LineRef, RrsetRef, Zone, ZoneText};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -139,22 +139,11 @@ fn misfit(
     beside.map(|other| format!("the files have {other} there, and a CNAME stands alone"))
 }
 
-/// Where the serial stands in an SOA record, from its end (RFC 1035 §3.3.13): five numbers of four octets.
-const SERIAL_FROM_END: usize = 20;
-
-/// The serial in an SOA record.
-pub(super) fn soa_serial(rdata: &[u8]) -> Option<u32> {
-    let numbers = rdata.get(rdata.len().checked_sub(SERIAL_FROM_END)?..)?;
-    numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
-}
-
 /// An SOA record with another serial.
-pub(super) fn with_serial(rdata: &[u8], serial: u32) -> Box<[u8]> {
+pub(super) fn with_serial(rdata: &[u8], new: u32) -> Box<[u8]> {
     let mut rdata: Box<[u8]> = rdata.into();
-    let at = rdata.len().saturating_sub(SERIAL_FROM_END);
-    if let Some(octets) = rdata.get_mut(at..at + 4) {
-        octets.copy_from_slice(&serial.to_be_bytes());
-    }
+    // What is too short for an SOA record has no serial.
+    let _ = serial::put_into_soa(&mut rdata, new);
     rdata
 }
 

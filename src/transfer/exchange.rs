@@ -6,7 +6,7 @@ use crate::clock;
 use crate::dns::message::{Header, Question, Records, read_question};
 use crate::dns::query::HEADER_LEN;
 use crate::dns::tsig::{Key, sign_request};
-use crate::dns::{Name, Rcode, RecordType};
+use crate::dns::{Name, Rcode, RecordType, serial};
 use crate::state::Peer;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -93,8 +93,7 @@ fn judge(reply: &[u8], zone: &Name, what: &What<'_>) -> Result<Option<u32>, Stri
     let soa = records
         .map_while(Result::ok)
         .find(|record| record.section == 1 && record.rtype == RecordType::SOA && record.owner == *zone);
-    let numbers = soa.and_then(|soa| reply.get(soa.rdata)?.last_chunk::<20>().copied());
-    Ok(numbers.and_then(|numbers| numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))))
+    Ok(soa.and_then(|soa| serial::of_soa(reply.get(soa.rdata)?)))
 }
 
 impl Room {
@@ -110,17 +109,19 @@ pub(super) fn source_for(to: SocketAddr, sources: &[IpAddr]) -> IpAddr {
     let fits = |source: &&IpAddr| {
         source.is_ipv4() == to.is_ipv4() && !source.is_unspecified() && source.is_loopback() == to.ip().is_loopback()
     };
-    let any = if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
-    sources.iter().find(fits).copied().unwrap_or(any)
+    sources.iter().find(fits).copied().unwrap_or_else(|| unspecified(to))
+}
+
+/// Any address of ours, in the family of a peer's.
+fn unspecified(to: SocketAddr) -> IpAddr {
+    if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
 /// A socket to a peer.
 async fn open(to: SocketAddr, sources: &[IpAddr]) -> std::io::Result<UdpSocket> {
-    let any = if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
-    let source = source_for(to, sources);
-    let socket = match UdpSocket::bind((source, 0)).await {
+    let socket = match UdpSocket::bind((source_for(to, sources), 0)).await {
         Ok(socket) => socket,
-        Err(_) => UdpSocket::bind((any, 0)).await?,
+        Err(_) => UdpSocket::bind((unspecified(to), 0)).await?,
     };
     socket.connect(to).await?;
     Ok(socket)

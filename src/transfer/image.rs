@@ -4,7 +4,7 @@
 //! pieces of compiled sets, owned by a pointer that is replaced when they are written. An image shares
 //! everything with the snapshot it was made from but is none, so that a slow transfer holds no view.
 
-use crate::dns::RecordType;
+use crate::dns::{RecordType, serial};
 use crate::snapshot::{OwnerRole, Snapshot};
 use crate::steering::CompiledSwitch;
 use crate::zone::{Located, Zone};
@@ -99,8 +99,7 @@ impl Image {
     pub(super) fn soa(&self) -> Option<Vec<u8>> {
         let soa = self.zone.nodes().next()?.rrset(RecordType::SOA)?;
         let mut record = soa.wire.to_vec();
-        let at = record.len().checked_sub(20)?;
-        record.get_mut(at..at + 4)?.copy_from_slice(&self.serial.to_be_bytes());
+        serial::put_into_soa(&mut record, self.serial)?;
         Some(record)
     }
 

@@ -12,7 +12,7 @@ use crate::answer::{self, Transport};
 use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Question, Records};
 use crate::dns::query::CLASS_IN;
-use crate::dns::{Name, Rcode, RecordType};
+use crate::dns::{Name, Rcode, RecordType, serial};
 use crate::server::Gone;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -87,8 +87,7 @@ impl Room {
     /// Why a zone of ours has nothing to send, if so.
     fn why_closed(&self, apex: &Name) -> Option<ExtendedError> {
         let snapshot = self.parts.snapshots.load();
-        let zone = snapshot.zones.zones().iter().find(|zone| zone.apex() == apex)?;
-        zone.why_closed().map(answer::why_closed)
+        snapshot.zones.of_apex(apex)?.why_closed().map(answer::why_closed)
     }
 
     /// IXFR: nothing new, the changes, or the whole zone.
@@ -162,8 +161,7 @@ impl Form {
 fn held_serial(message: &[u8]) -> Option<u32> {
     let records = Records::of(message).ok()?;
     let soa = records.map_while(Result::ok).find(|record| record.section == 2 && record.rtype == RecordType::SOA)?;
-    let numbers = message.get(soa.rdata)?.last_chunk::<20>()?;
-    numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
+    serial::of_soa(message.get(soa.rdata)?)
 }
 
 /// The records of a difference in their order (RFC 1995 §4); false as soon as one was not taken.

@@ -2,7 +2,7 @@
 
 use super::table::Slots;
 use super::{SteerId, Zone};
-use crate::dns::Qname;
+use crate::dns::{Name, Qname};
 use std::sync::Arc;
 
 /// Zones by apex. A zone's index is its place in the list it was built from.
@@ -124,6 +124,18 @@ impl ZoneSet {
             slots: self.slots.clone(),
             depths: self.depths.clone(),
         }
+    }
+
+    /// The zone with this apex.
+    ///
+    /// # Panics
+    /// Never: names are in wire form.
+    #[must_use]
+    pub fn of_apex(&self, apex: &Name) -> Option<&Arc<Zone>> {
+        let mut qname = Qname::default();
+        qname.set(apex.wire()).expect("a name is in wire form");
+        let (_, index) = self.zone(qname.suffix_hash(0), &qname, 0)?;
+        self.zones.get(index as usize)
     }
 
     /// Every zone, by index.

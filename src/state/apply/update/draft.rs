@@ -9,7 +9,7 @@ use crate::dns::{Name, RecordType, serial};
 use crate::state::apply::Decide;
 use crate::state::definitions::ZoneDefinition;
 use crate::state::edit_bounds::{MAX_SET_OCTETS, MAX_SET_RECORDS, RECORD_HEAD};
-use crate::state::edits::{EditedSet, SetKey, soa_serial, stand_apart, with_serial};
+use crate::state::edits::{EditedSet, SetKey, stand_apart, with_serial};
 use crate::state::update_rules::Grants;
 use crate::zone::Zone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -191,7 +191,7 @@ impl<'a> Draft<'a> {
         ignored: &mut Ignored,
     ) -> Result<(), UpdateRefusal> {
         if rtype == RecordType::SOA {
-            let newer = soa_serial(rdata).filter(|new| serial::is_newer(*new, self.serial));
+            let newer = serial::of_soa(rdata).filter(|new| serial::is_newer(*new, self.serial));
             let (Some(newer), true) = (newer, owner == self.apex) else {
                 let why = || format!("the SOA record at {owner} is no newer than the zone's, or not at its apex");
                 ignored.add(why);
