@@ -24,7 +24,7 @@ const OF_REQUEST: usize = HEADERS as usize + MESSAGE + super::STREAM_WINDOW as u
 /// A connection whose streams are metered.
 pub(super) struct Metered {
     quic: Connection,
-    service: Arc<Service>,
+    own: Opener,
 }
 
 /// A stream that may bring so many octets more.
@@ -43,7 +43,9 @@ pub(super) struct Opener {
 
 impl Metered {
     pub(super) fn new(connection: quinn::Connection, service: Arc<Service>) -> Self {
-        Self { quic: Connection::new(connection), service }
+        let quic = Connection::new(connection);
+        let own = Opener { quic: quic::Connection::<Bytes>::opener(&quic), service };
+        Self { quic, own }
     }
 }
 
@@ -71,16 +73,16 @@ impl quic::Connection<Bytes> for Metered {
 
     fn poll_accept_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Self::RecvStream, ConnectionErrorIncoming>> {
         let stream = ready!(quic::Connection::<Bytes>::poll_accept_recv(&mut self.quic, cx))?;
-        Poll::Ready(Ok(Stream::of_connection(stream, &self.service)))
+        Poll::Ready(Ok(Stream::of_connection(stream, &self.own.service)))
     }
 
     fn poll_accept_bidi(&mut self, cx: &mut Context<'_>) -> Poll<Result<Self::BidiStream, ConnectionErrorIncoming>> {
         let stream = ready!(quic::Connection::<Bytes>::poll_accept_bidi(&mut self.quic, cx))?;
-        Poll::Ready(Ok(Stream::of_request(stream, &self.service)))
+        Poll::Ready(Ok(Stream::of_request(stream, &self.own.service)))
     }
 
     fn opener(&self) -> Opener {
-        Opener { quic: quic::Connection::<Bytes>::opener(&self.quic), service: Arc::clone(&self.service) }
+        Opener { quic: quic::Connection::<Bytes>::opener(&self.quic), service: Arc::clone(&self.own.service) }
     }
 }
 
@@ -89,16 +91,15 @@ impl quic::OpenStreams<Bytes> for Metered {
     type SendStream = h3_quinn::SendStream<Bytes>;
 
     fn poll_open_bidi(&mut self, cx: &mut Context<'_>) -> Poll<Result<Self::BidiStream, StreamErrorIncoming>> {
-        let stream = ready!(self.quic.poll_open_bidi(cx))?;
-        Poll::Ready(Ok(Stream::of_request(stream, &self.service)))
+        self.own.poll_open_bidi(cx)
     }
 
     fn poll_open_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<Self::SendStream, StreamErrorIncoming>> {
-        self.quic.poll_open_send(cx)
+        self.own.poll_open_send(cx)
     }
 
     fn close(&mut self, code: Code, reason: &[u8]) {
-        quic::OpenStreams::<Bytes>::close(&mut self.quic, code, reason);
+        self.own.close(code, reason);
     }
 }
 

@@ -289,7 +289,7 @@ impl Worker {
             Some(desk) => {
                 // What the reply will be is not known yet: it is limited as an error is, before any work for it.
                 let mut refused = Outcome { kind: Kind::Deferred, ..Outcome::SILENCE };
-                if !may_leave_late(&mut self.limiter, &mut self.writer, client, &mut refused, message, arrived_ms) {
+                if !may_leave(&mut self.limiter, &mut self.writer, client, &mut refused, message, arrived_ms) {
                     return;
                 }
                 if refused.truncated {
@@ -313,7 +313,7 @@ impl Worker {
             }
             None => answer::respond_with(snapshot, asker, self.cookies.as_ref(), message, len),
         };
-        if may_leave_late(&mut self.limiter, &mut self.writer, client, &mut outcome, message, arrived_ms) {
+        if may_leave(&mut self.limiter, &mut self.writer, client, &mut outcome, message, arrived_ms) {
             let reply = Reply { slot, len: outcome.len, client: peer, local: received.local };
             self.push(reply, &outcome);
         }
@@ -363,20 +363,6 @@ impl Worker {
         let rest = self.replies.iter().enumerate().skip(refused.first);
         self.groups.extend(rest.map(|(first, reply)| Group { first, count: 1, segment: reply.len }));
     }
-}
-
-/// [`may_leave`] for what takes the long way: called, so that the ordinary reply's copy of it stays as it is.
-#[cold]
-#[inline(never)]
-fn may_leave_late(
-    limiter: &mut Option<Limiter>,
-    writer: &mut SoleWriter,
-    client: IpAddr,
-    outcome: &mut Outcome,
-    message: &mut [u8],
-    arrived_ms: u64,
-) -> bool {
-    may_leave(limiter, writer, client, outcome, message, arrived_ms)
 }
 
 /// Whether the rate limit lets a reply leave, which it may cut down.
