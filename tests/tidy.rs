@@ -41,7 +41,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("dnstap", &["server", "answer", "clock", "metrics"]),
     (
         "transfer",
-        &["server", "answer", "control", "state", "snapshot", "steering", "dnssec", "zone", "dns", "clock", "metrics"],
+        &[
+            "server", "answer", "control", "state", "snapshot", "steering", "dnssec", "zone", "dns", "roster", "clock",
+            "metrics",
+        ],
     ),
     (
         "admin",

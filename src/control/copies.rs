@@ -9,7 +9,7 @@ use crate::clock;
 use crate::dns::Name;
 use crate::moment::Moment;
 use crate::state::{Brought, Copies, CopyTask, Definitions, ZoneCopy, ZoneDefinition, v1};
-use crate::store::{CopyRow, Loaded};
+use crate::store::{CopyRow, Loaded, StoreError};
 use crate::zone::Closed;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -36,26 +36,21 @@ impl Control {
             return;
         }
         let copy = self.desired.copies.entry(apex.clone()).or_insert_with(|| ZoneCopy::none_of(&apex));
-        let keep = match &brought {
-            Brought::Version(_) => Keep::Whole,
-            Brought::Confirmed => Keep::Time,
-            Brought::Nothing(_) | Brought::Expired => Keep::Nothing,
-        };
-        let is_new = copy.take(brought, now.unix_ms);
+        let has_good = !matches!(brought, Brought::Nothing(_));
+        let is_new = copy.take(brought, now);
         let (data, confirmed_unix_ms) = (Arc::clone(&copy.data), copy.confirmed_unix_ms);
         if is_new {
             self.serve_copy(&apex, now);
         }
         let store = self.store.clone();
         tokio::spawn(async move {
-            let kept = match keep {
-                Keep::Nothing => Ok(()),
-                Keep::Time => store.confirm_copy(&apex, confirmed_unix_ms).await,
-                Keep::Whole => {
-                    let encoded = tokio::task::spawn_blocking(move || v1::encode_copy(&data)).await;
-                    let body = encoded.unwrap_or_default();
-                    store.keep_copy(CopyRow { zone: apex.clone(), body, confirmed_unix_ms }).await
-                }
+            let kept = match (has_good, is_new) {
+                (false, _) => Ok(()),
+                (true, false) => store.confirm_copy(&apex, confirmed_unix_ms).await,
+                (true, true) => match tokio::task::spawn_blocking(move || v1::encode_copy(&data)).await {
+                    Ok(body) => store.keep_copy(CopyRow { zone: apex.clone(), body, confirmed_unix_ms }).await,
+                    Err(error) => Err(StoreError::Failed(error.to_string())),
+                },
             };
             if let Err(error) = kept {
                 tracing::error!(zone = %apex, %error, "a copy of a zone could not be kept: a restart begins with the one before");
@@ -63,6 +58,16 @@ impl Control {
             // Nobody waits any more when the zone's task has ended.
             let _ = done.send(());
         });
+    }
+
+    /// Closes zones whose copies are too old.
+    pub(super) fn expire_zone_copies(&mut self, now: Moment) {
+        let copies = self.desired.copies.iter_mut();
+        let over: Vec<Name> = copies.filter_map(|(apex, copy)| copy.expire(now).then(|| apex.clone())).collect();
+        for apex in over {
+            tracing::error!(zone = %apex, "the copy of the zone is too old (SOA EXPIRE): queries get SERVFAIL until a primary gives it again");
+            self.serve_copy(&apex, now);
+        }
     }
 
     /// Puts the copy of a zone in place of what was served.
@@ -79,11 +84,7 @@ impl Control {
     /// Tells who asks primaries which zones there are, and forgets kept copies of others.
     pub(super) fn follow_copies(&self) {
         let copies = self.desired.definitions.zones.iter().filter(|zone| zone.is_copy());
-        let task = |zone: &Arc<ZoneDefinition>| CopyTask {
-            zone: zone.apex.clone(),
-            primaries: zone.primaries.clone(),
-            confirmed_unix_ms: self.desired.copies.get(&zone.apex).map_or(0, |copy| copy.confirmed_unix_ms),
-        };
+        let task = |zone: &Arc<ZoneDefinition>| CopyTask { zone: zone.apex.clone(), primaries: zone.primaries.clone() };
         let wanted: Arc<[CopyTask]> = copies.map(task).collect();
         let zones: Vec<Name> = wanted.iter().map(|task| task.zone.clone()).collect();
         self.copies_wanted.send_replace(wanted);
@@ -137,23 +138,20 @@ impl Control {
     }
 }
 
-/// How much of what was brought is kept.
-enum Keep {
-    Nothing,
-    Time,
-    Whole,
-}
-
 /// Kept copies of zones that are copies still.
 pub(super) fn kept(loaded: &Loaded, definitions: &Definitions) -> Copies {
     let mut copies = Copies::new();
-    let now_unix_ms = clock::unix_ms();
+    let now = clock::now();
     for CopyRow { zone, body, confirmed_unix_ms } in &loaded.copies {
         if !definitions.zones.iter().any(|definition| definition.is_copy() && definition.apex == *zone) {
             continue;
         }
         match v1::decode_copy(zone, body) {
-            Some(data) => drop(copies.insert(zone.clone(), ZoneCopy::kept(data, *confirmed_unix_ms, now_unix_ms))),
+            Some(data) => {
+                let mut copy = ZoneCopy::kept(data, *confirmed_unix_ms, now);
+                copy.expire(now);
+                copies.insert(zone.clone(), copy);
+            }
             None => tracing::warn!(%zone, "the kept copy cannot be read: it is asked for anew"),
         }
     }

@@ -23,6 +23,7 @@ mod secondaries;
 mod shares;
 mod slots;
 pub mod start;
+mod stored;
 mod task;
 mod tick;
 mod trials;

@@ -7,6 +7,7 @@ use super::handle::Handle;
 use super::observe::Watch;
 use super::secondaries::Secondaries;
 use super::slots::SlotTable;
+use super::stored::{Adopted, desired_from};
 use super::task::{Control, Inherited, Inputs, Loader};
 use crate::clock;
 use crate::dns::Name;
@@ -17,8 +18,8 @@ use crate::moment::Moment;
 use crate::rollout::{EvidenceReport, EvidenceTask, HookOrder, HookReport, Intake};
 use crate::snapshot::{Settings, Snapshot, SnapshotCell};
 use crate::state::{
-    Catalogue, CopyTask, Definitions, Desired, EditedSet, Observed, Rejection, SecondaryReport, SetKey, TransferRules,
-    TransferTable, apply, initial_serials, serials, v1,
+    Catalogue, CopyTask, Definitions, Desired, Observed, Rejection, SecondaryReport, SetKey, TransferRules,
+    TransferTable, initial_serials, v1,
 };
 use crate::steering::{DiscoveryReport, DiscoveryTask, GeoReport};
 use crate::store::{Commit, EditRow, Loaded, Store, StoreError};
@@ -132,6 +133,7 @@ impl Start {
         let now = clock::now();
         let loaded = self.store.load().await?;
         let Adopted { mut desired, notes, ended } = desired_from(&loaded, self.definitions.clone())?;
+        desired.copies = super::copies::kept(&loaded, &desired.definitions);
         self.first_commit(&mut desired, ended).await?;
         let (asks_in, asks) = mpsc::channel(256);
         let (events_in, events) = mpsc::channel(256);
@@ -280,55 +282,6 @@ impl Control {
         self
     }
 
-    /// A commit failed in a way that leaves open whether it happened: finds out, now or before the
-    /// next change.
-    pub(super) async fn doubt(&mut self, error: &StoreError) {
-        self.in_doubt |= matches!(error, StoreError::Conflict { .. } | StoreError::Failed(_));
-        if let Err(error) = self.settle_doubt().await {
-            tracing::error!(%error, "the store cannot be read to see whether the change happened; asked again before the next one");
-        }
-    }
-
-    /// Takes over what the store has, after a commit whose outcome is not known.
-    pub(super) async fn settle_doubt(&mut self) -> Result<(), StoreError> {
-        if !self.in_doubt {
-            return Ok(());
-        }
-        let loaded = self.store.load().await?;
-        if loaded.revision == self.desired.revision {
-            self.in_doubt = false;
-            self.take_over_serials(&loaded);
-            return Ok(());
-        }
-        tracing::warn!(
-            ours = self.desired.revision,
-            stored = loaded.revision,
-            "the store has another revision than this process: taking it over"
-        );
-        let Adopted { desired, .. } =
-            desired_from(&loaded, Arc::new(self.desired.definitions.as_written().into_owned()))
-                .map_err(|error| StoreError::Failed(error.to_string()))?;
-        self.in_doubt = false;
-        let ours = std::mem::replace(&mut self.desired, desired);
-        (self.desired.serials, self.desired.copies) = (ours.serials, ours.copies);
-        self.take_over_serials(&loaded);
-        let now = clock::now();
-        self.watch.rebuild(&self.catalogue, &self.desired, &BTreeMap::new(), now);
-        self.watch.judge_all(&mut self.observed);
-        self.publish_all(now);
-        self.follow_rollouts(None);
-        self.follow_guests(None);
-        Ok(())
-    }
-
-    /// Keeps the newer serial of each zone: ours may be newer when a start could not store its first.
-    fn take_over_serials(&mut self, loaded: &Loaded) {
-        for (apex, stored) in &loaded.serials {
-            let ours = self.desired.serials.entry(apex.clone()).or_insert(*stored);
-            *ours = serials::newest(*ours, *stored);
-        }
-    }
-
     /// The ledger of a process that begins to answer at `now`.
     fn inherit(&self, now: Moment) -> Ledger {
         let Some(Inherited { image, recent }) = self.inherited.clone() else { return self.ledger.clone() };
@@ -404,49 +357,4 @@ fn inherited(loaded: &Loaded, desired: &Desired) -> Inherited {
     let recent =
         unseen.flat_map(|(name, state)| state.recent.iter().map(|pool| (name.clone(), pool.clone()))).collect();
     Inherited { image, recent }
-}
-
-/// Stored edits of zones over today's files.
-fn edits_from(
-    loaded: &Loaded,
-    definitions: &Definitions,
-    notes: &mut Vec<String>,
-) -> Result<apply::AdoptedEdits, StartError> {
-    let mut stored: BTreeMap<Name, BTreeMap<SetKey, EditedSet>> = BTreeMap::new();
-    for EditRow { zone, owner, rtype, body } in &loaded.edits {
-        let Some(body) = body else { continue };
-        let set = v1::decode_edit(body).map_err(|source| StartError::DecodeEdit { owner: owner.clone(), source })?;
-        stored.entry(zone.clone()).or_default().insert((owner.clone(), *rtype), set);
-    }
-    Ok(apply::adopt_edits(definitions, stored, notes))
-}
-
-/// Stored state over today's files.
-struct Adopted {
-    desired: Desired,
-    /// What no longer fits and is dropped, each a sentence.
-    notes: Vec<String>,
-    /// Edits of zones that are dropped: to be forgotten.
-    ended: Vec<(Name, SetKey)>,
-}
-
-/// Stored state over today's files; what no longer fits is dropped, and said.
-fn desired_from(loaded: &Loaded, definitions: Arc<Definitions>) -> Result<Adopted, StartError> {
-    let mut desired = Desired { revision: loaded.revision, definitions, ..Desired::default() };
-    desired.serials = loaded.serials.iter().cloned().collect();
-    let mut notes = Vec::new();
-    let mut switches = BTreeMap::new();
-    for (name, text) in &loaded.switches {
-        let state = v1::decode_switch(text).map_err(|source| StartError::Decode { switch: name.clone(), source })?;
-        if let Some(kept) = apply::adopt(&desired.definitions, name, &state, clock::now(), &mut notes) {
-            switches.insert(name.as_str().into(), kept);
-        }
-    }
-    desired.copies = super::copies::kept(loaded, &desired.definitions);
-    let apply::AdoptedEdits { edited, ended } = edits_from(loaded, &desired.definitions, &mut notes)?;
-    desired.edited = edited;
-    for note in &notes {
-        tracing::warn!("{note}");
-    }
-    Ok(Adopted { desired: desired.with_switches(switches), notes, ended })
 }

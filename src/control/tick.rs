@@ -28,6 +28,7 @@ impl Control {
         self.fold_switches(self.timed.clone().into_iter());
         self.ledger.heartbeat(now.boot_ms);
         self.ledger.expire_copies(now.boot_ms);
+        self.expire_zone_copies(now);
         self.tell_drain_changes(now);
         self.look_at_recent(now);
         self.count_trials(now.boot_ms);

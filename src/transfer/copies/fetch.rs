@@ -1,11 +1,11 @@
 //! Takes a zone, or its changes, from a primary over TCP (RFC 5936, RFC 1995), message after message.
 
-use super::incoming::{Arrived, Brought, Incoming};
+use super::incoming::{Arrived, Incoming, Sent};
 use crate::clock;
 use crate::dns::message::{Header, Records, read_question};
 use crate::dns::query::{CLASS_IN, HEADER_LEN};
 use crate::dns::tsig::{Expecting, sign_request};
-use crate::dns::{Name, RecordType, rdata};
+use crate::dns::{Name, RecordType, rdata, serial};
 use crate::state::Peer;
 use crate::transfer::Room;
 use crate::transfer::exchange::source_for;
@@ -28,13 +28,13 @@ const ANSWER: usize = 1;
 const TRUNCATED: u16 = 0x0200;
 
 /// Takes the zone from a primary: the changes since the SOA record `held`, or all of it.
-pub(super) async fn fetch(room: &Room, zone: &Name, primary: &Peer, held: Option<&[u8]>) -> Result<Brought, String> {
+pub(super) async fn fetch(room: &Room, zone: &Name, primary: &Peer, held: Option<&[u8]>) -> Result<Sent, String> {
     timeout(LIMIT, fetch_all(room, zone, primary, held))
         .await
         .unwrap_or_else(|_| Err(format!("the transfer took more than {} s", LIMIT.as_secs())))
 }
 
-async fn fetch_all(room: &Room, zone: &Name, primary: &Peer, held: Option<&[u8]>) -> Result<Brought, String> {
+async fn fetch_all(room: &Room, zone: &Name, primary: &Peer, held: Option<&[u8]>) -> Result<Sent, String> {
     let mut message = question(zone, held);
     let key = room.key_of(primary)?;
     let mut expecting = key.map(|key| sign_request(key, &mut message, now_s()));
@@ -45,7 +45,7 @@ async fn fetch_all(room: &Room, zone: &Name, primary: &Peer, held: Option<&[u8]>
     let len = u16::try_from(message.len()).map_err(|_| "the request is too long")?;
     let framed = [&len.to_be_bytes(), &message[..]].concat();
     stream.write_all(&framed).await.map_err(|error| format!("the request could not be sent: {error}"))?;
-    let mut incoming = Incoming::new(zone.clone(), held.and_then(serial_of));
+    let mut incoming = Incoming::new(zone.clone(), held.and_then(serial::of_soa));
     while !incoming.is_done() {
         let read = timeout(WAIT, read(&mut stream)).await;
         let mut reply = read
@@ -57,7 +57,7 @@ async fn fetch_all(room: &Room, zone: &Name, primary: &Peer, held: Option<&[u8]>
     if expecting.is_some_and(|expecting| !expecting.is_settled()) {
         return Err("the last message of the transfer is not signed".to_owned());
     }
-    incoming.brought().ok_or_else(|| "the transfer was cut short".to_owned())
+    incoming.sent().ok_or_else(|| "the transfer was cut short".to_owned())
 }
 
 /// The request: AXFR, or IXFR with the SOA record that is held.
@@ -70,12 +70,6 @@ fn question(zone: &Name, held: Option<&[u8]>) -> Vec<u8> {
     message.extend_from_slice(&CLASS_IN.to_be_bytes());
     message.extend_from_slice(held.unwrap_or(&[]));
     message
-}
-
-/// The serial of an SOA record.
-pub(super) fn serial_of(soa: &[u8]) -> Option<u32> {
-    let numbers = soa.last_chunk::<20>()?;
-    numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
 }
 
 /// A connection from the address the primary is most likely to know us by.

@@ -30,9 +30,9 @@ pub(super) struct Step {
     pub(super) come: Vec<Arrived>,
 }
 
-/// What a transfer brought.
+/// What a primary sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Brought {
+pub(super) enum Sent {
     /// The serial that was asked from is the newest.
     Nothing,
     /// Every record.
@@ -72,7 +72,7 @@ enum At {
     /// Within the records that come.
     Come(Vec<Step>),
     /// Complete.
-    Done(Brought),
+    Done(Sent),
 }
 
 /// A transfer on its way in.
@@ -91,8 +91,7 @@ pub(super) struct Incoming {
 impl Arrived {
     /// The serial of an SOA record.
     pub(super) fn serial(&self) -> Option<u32> {
-        let numbers = self.rdata.last_chunk::<20>()?;
-        numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
+        serial::of_soa(&self.rdata)
     }
 
     fn is_soa_of(&self, apex: &Name) -> bool {
@@ -157,7 +156,7 @@ impl Incoming {
                     return Err(Disorder::Gap(serial, reached));
                 }
                 if reached == newest {
-                    At::Done(Brought::Changes(steps))
+                    At::Done(Sent::Changes(steps))
                 } else {
                     steps.push(Step { gone: vec![record], come: Vec::new() });
                     At::Gone(steps)
@@ -175,7 +174,7 @@ impl Incoming {
             return;
         };
         if !serial::is_newer(newest, held) {
-            self.at = At::Done(Brought::Nothing);
+            self.at = At::Done(Sent::Nothing);
         }
     }
 
@@ -184,17 +183,17 @@ impl Incoming {
         matches!(self.at, At::Done(_))
     }
 
-    /// What it brought, once it is done.
-    pub(super) fn brought(self) -> Option<Brought> {
+    /// What was sent, once it is done.
+    pub(super) fn sent(self) -> Option<Sent> {
         match self.at {
-            At::Done(brought) => Some(brought),
+            At::Done(sent) => Some(sent),
             _ => None,
         }
     }
 
     /// The end of a whole zone.
     fn ended(all: Vec<Arrived>, first: &Arrived, last: &Arrived) -> Result<At, Disorder> {
-        if first.rdata == last.rdata { Ok(At::Done(Brought::Whole(all))) } else { Err(Disorder::OtherEnd) }
+        if first.rdata == last.rdata { Ok(At::Done(Sent::Whole(all))) } else { Err(Disorder::OtherEnd) }
     }
 }
 
@@ -219,27 +218,27 @@ mod tests {
         Arrived { owner, rtype: RecordType::A, ttl: 60, rdata: [192, 0, 2, 1].into() }
     }
 
-    /// What records bring, all in one message.
-    fn brought(held: Option<u32>, records: Vec<Arrived>) -> Result<Option<Brought>, Disorder> {
+    /// What records say, all in one message.
+    fn said(held: Option<u32>, records: Vec<Arrived>) -> Result<Option<Sent>, Disorder> {
         let mut incoming = Incoming::new(apex(), held);
         records.into_iter().try_for_each(|record| incoming.take(record))?;
         incoming.message_ends();
-        Ok(incoming.brought())
+        Ok(incoming.sent())
     }
 
     #[test]
     fn a_whole_zone_stands_between_two_soa_records() {
         let whole = vec![soa(5), a("one"), a("two")];
         let sent = [whole.clone(), vec![soa(5)]].concat();
-        assert_eq!(brought(None, sent.clone()), Ok(Some(Brought::Whole(whole.clone()))));
-        assert_eq!(brought(Some(4), sent.clone()), Ok(Some(Brought::Whole(whole.clone()))), "instead of changes");
-        assert_eq!(brought(None, vec![soa(5), soa(5)]), Ok(Some(Brought::Whole(vec![soa(5)]))));
-        assert_eq!(brought(None, whole), Ok(None), "cut short");
-        assert_eq!(brought(None, [sent, vec![a("late")]].concat()), Err(Disorder::BehindTheEnd));
-        assert_eq!(brought(None, vec![soa(5), a("one"), soa(6)]), Err(Disorder::OtherEnd));
-        assert_eq!(brought(None, vec![a("one")]), Err(Disorder::NoSoa));
+        assert_eq!(said(None, sent.clone()), Ok(Some(Sent::Whole(whole.clone()))));
+        assert_eq!(said(Some(4), sent.clone()), Ok(Some(Sent::Whole(whole.clone()))), "instead of changes");
+        assert_eq!(said(None, vec![soa(5), soa(5)]), Ok(Some(Sent::Whole(vec![soa(5)]))));
+        assert_eq!(said(None, whole), Ok(None), "cut short");
+        assert_eq!(said(None, [sent, vec![a("late")]].concat()), Err(Disorder::BehindTheEnd));
+        assert_eq!(said(None, vec![soa(5), a("one"), soa(6)]), Err(Disorder::OtherEnd));
+        assert_eq!(said(None, vec![a("one")]), Err(Disorder::NoSoa));
         let outside = Arrived { owner: "elsewhere.test.".parse().unwrap(), ..a("x") };
-        assert_eq!(brought(None, vec![soa(5), outside.clone()]), Err(Disorder::Outside(outside.owner)));
+        assert_eq!(said(None, vec![soa(5), outside.clone()]), Err(Disorder::Outside(outside.owner)));
     }
 
     #[test]
@@ -252,12 +251,12 @@ mod tests {
             let each = steps.iter().flat_map(|step| [step.gone.clone(), step.come.clone()].concat());
             std::iter::once(soa(6)).chain(each).chain(std::iter::once(soa(6))).collect::<Vec<_>>()
         };
-        assert_eq!(brought(Some(3), sent(&steps)), Ok(Some(Brought::Changes(steps.clone()))));
-        assert_eq!(brought(Some(3), sent(&[steps[0].clone(), steps[0].clone()])), Err(Disorder::Gap(3, 4)));
-        assert_eq!(brought(Some(3), vec![soa(6)]), Ok(None), "the newest alone: more is to come");
-        assert_eq!(brought(Some(6), vec![soa(6)]), Ok(Some(Brought::Nothing)));
-        assert_eq!(brought(Some(7), vec![soa(6)]), Ok(Some(Brought::Nothing)), "an older one is nothing new");
-        assert_eq!(brought(None, vec![soa(6)]), Ok(None));
+        assert_eq!(said(Some(3), sent(&steps)), Ok(Some(Sent::Changes(steps.clone()))));
+        assert_eq!(said(Some(3), sent(&[steps[0].clone(), steps[0].clone()])), Err(Disorder::Gap(3, 4)));
+        assert_eq!(said(Some(3), vec![soa(6)]), Ok(None), "the newest alone: more is to come");
+        assert_eq!(said(Some(6), vec![soa(6)]), Ok(Some(Sent::Nothing)));
+        assert_eq!(said(Some(7), vec![soa(6)]), Ok(Some(Sent::Nothing)), "an older one is nothing new");
+        assert_eq!(said(None, vec![soa(6)]), Ok(None));
     }
 
     proptest! {
@@ -274,7 +273,7 @@ mod tests {
                 }
                 incoming.message_ends();
             }
-            if let Some(Brought::Changes(steps)) = incoming.brought() {
+            if let Some(Sent::Changes(steps)) = incoming.sent() {
                 prop_assert_eq!(steps[0].gone[0].serial(), held);
                 for pair in steps.windows(2) {
                     prop_assert_eq!(pair[0].come[0].serial(), pair[1].gone[0].serial());

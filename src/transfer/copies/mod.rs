@@ -1,7 +1,7 @@
 //! Zones of which this server is a secondary: one task for each asks its primaries and takes what is new.
 //!
-//! It asks when the SOA record says so (REFRESH; RETRY after a failure), and when a primary tells of a change. What
-//! was not confirmed for EXPIRE is no longer served. A transfer is taken whole or not at all.
+//! It asks when the SOA record says so (REFRESH; RETRY after a failure), and when a primary tells of a change. A
+//! transfer is taken whole or not at all.
 
 mod apply;
 mod fetch;
@@ -13,15 +13,14 @@ use super::{Happened, Room};
 use crate::clock;
 use crate::control::CopyReport;
 use crate::dns::{Name, RecordType, serial};
+use crate::roster;
 use crate::state::{Brought, CopyTask, Peer};
 use crate::zone::Zone;
 use apply::Unfit;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::Instant;
 
 /// Zones that are asked for at a time.
 const AT_A_TIME: usize = 16;
@@ -43,68 +42,52 @@ pub(super) struct Known(Mutex<HashMap<Name, Waking>>);
 /// The primaries of a zone, and what wakes its task.
 type Waking = (Arc<[Peer]>, Arc<Notify>);
 
+/// A zone that is known, until dropped.
+struct Knowing<'k> {
+    known: &'k Known,
+    zone: Name,
+    wake: Arc<Notify>,
+}
+
 impl Known {
-    /// What is known of a zone, if it is a copy.
-    fn known(&self, zone: &Name) -> Option<Waking> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(zone).cloned()
+    fn zones(&self) -> MutexGuard<'_, HashMap<Name, Waking>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, zones: HashMap<Name, Waking>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = zones;
+    /// What is known of a zone, if it is a copy.
+    fn known(&self, zone: &Name) -> Option<Waking> {
+        self.zones().get(zone).cloned()
+    }
+
+    fn know(&self, zone: &Name, primaries: &Arc<[Peer]>) -> Knowing<'_> {
+        let wake = Arc::new(Notify::new());
+        self.zones().insert(zone.clone(), (Arc::clone(primaries), Arc::clone(&wake)));
+        Knowing { known: self, zone: zone.clone(), wake }
+    }
+}
+
+impl Drop for Knowing<'_> {
+    fn drop(&mut self) {
+        // With other primaries its next task may have begun already.
+        let mut zones = self.known.zones();
+        if zones.get(&self.zone).is_some_and(|(_, wake)| Arc::ptr_eq(wake, &self.wake)) {
+            zones.remove(&self.zone);
+        }
     }
 }
 
 /// Keeps copies of the zones wanted until `stop` completes.
 pub async fn keep_copies(
     room: Arc<Room>,
-    mut wanted: watch::Receiver<Arc<[CopyTask]>>,
+    wanted: watch::Receiver<Arc<[CopyTask]>>,
     reports: mpsc::Sender<CopyReport>,
     stop: impl Future<Output = ()>,
 ) {
-    let mut stop = std::pin::pin!(stop);
-    let mut running: HashMap<Name, (Waking, AbortHandle)> = HashMap::new();
-    let mut tasks = JoinSet::new();
     let permits = Arc::new(Semaphore::new(AT_A_TIME));
-    wanted.mark_changed();
-    loop {
-        tokio::select! {
-            () = &mut stop => return,
-            Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
-                if let Err(error) = ended && error.is_panic() {
-                    tracing::error!(%error, "the task of a zone ended in a panic: its copy is not renewed before a reload");
-                }
-            }
-            changed = wanted.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                let zones = wanted.borrow_and_update().clone();
-                running.retain(|zone, ((primaries, _), task)| {
-                    let stays = !task.is_finished()
-                        && zones.iter().any(|wanted| wanted.zone == *zone && wanted.primaries == *primaries);
-                    if !stays {
-                        task.abort();
-                    }
-                    stays
-                });
-                for zone in zones.iter() {
-                    running.entry(zone.zone.clone()).or_insert_with(|| {
-                        let wake = Arc::new(Notify::new());
-                        let kept = Kept {
-                            room: Arc::clone(&room),
-                            zone: zone.zone.clone(),
-                            primaries: Arc::clone(&zone.primaries),
-                            permits: Arc::clone(&permits),
-                            reports: reports.clone(),
-                        };
-                        let task = tasks.spawn(kept.keep(zone.confirmed_unix_ms, Arc::clone(&wake)));
-                        ((Arc::clone(&zone.primaries), wake), task)
-                    });
-                }
-                room.copies.set(running.iter().map(|(zone, (waking, _))| (zone.clone(), waking.clone())).collect());
-            }
-        }
-    }
+    roster::follow(wanted, reports, stop, |CopyTask { zone, primaries }, reports| {
+        Kept { room: Arc::clone(&room), zone, primaries, permits: Arc::clone(&permits), reports }.keep()
+    })
+    .await;
 }
 
 /// A zone whose copy is kept.
@@ -118,42 +101,24 @@ struct Kept {
 
 impl Kept {
     /// Asks whenever it is time.
-    async fn keep(self, confirmed_unix_ms: u64, wake: Arc<Notify>) {
+    async fn keep(self) {
+        let knowing = self.room.copies.know(&self.zone, &self.primaries);
         let mut failures = 0;
-        let age_ms = clock::unix_ms().saturating_sub(confirmed_unix_ms);
-        // Where the clock does not reach back that far, EXPIRE counts from now on.
-        let mut confirmed = Instant::now().checked_sub(Duration::from_millis(age_ms)).unwrap_or_else(Instant::now);
         loop {
-            let outcome = self.ask().await;
-            match &outcome {
-                Brought::Nothing(why) => {
-                    failures += 1;
-                    self.room.parts.totals.count(Happened::CopyFailed);
-                    if self.room.complaints.may_say(&format!("copy {}", self.zone)) {
-                        tracing::warn!(zone = %self.zone, "no primary gives the zone: {why}");
-                    }
+            let brought = self.ask().await;
+            if let Brought::Nothing(why) = &brought {
+                failures += 1;
+                self.room.parts.totals.count(Happened::CopyFailed);
+                if self.room.complaints.may_say(&format!("copy {}", self.zone)) {
+                    tracing::warn!(zone = %self.zone, "no primary gives the zone: {why}");
                 }
-                _ => (failures, confirmed) = (0, Instant::now()),
+            } else {
+                failures = 0;
             }
-            self.report(outcome).await;
-            let next = Instant::now() + self.wait(failures);
-            loop {
-                let until_expired = self.expiry().map(|expiry| confirmed + expiry);
-                let until = until_expired.map_or(next, |expired| expired.min(next));
-                tokio::select! {
-                    () = tokio::time::sleep_until(until) => {}
-                    () = wake.notified() => {
-                        tokio::time::sleep(GATHER).await;
-                        break;
-                    }
-                }
-                if until_expired.is_some_and(|expired| expired <= Instant::now()) {
-                    tracing::error!(zone = %self.zone, "the copy of the zone is too old (SOA EXPIRE): queries get SERVFAIL until a primary gives it again");
-                    self.report(Brought::Expired).await;
-                }
-                if Instant::now() >= next {
-                    break;
-                }
+            self.report(brought).await;
+            tokio::select! {
+                () = tokio::time::sleep(self.wait(failures)) => {}
+                () = knowing.wake.notified() => tokio::time::sleep(GATHER).await,
             }
         }
     }
@@ -175,17 +140,10 @@ impl Kept {
         wait * (1000 - earlier) / 1000
     }
 
-    /// How long what is served is good for.
-    fn expiry(&self) -> Option<Duration> {
-        let expire = self.held()?.soa()?.expire();
-        Some(Duration::from_secs(expire.into()))
-    }
-
     /// What is served of the zone, unless it is closed.
     fn held(&self) -> Option<Arc<Zone>> {
         let snapshot = self.room.parts.snapshots.load();
-        let zone = snapshot.zones.zones().iter().find(|zone| *zone.apex() == self.zone)?;
-        zone.soa().map(|_| Arc::clone(zone))
+        snapshot.zones.of_apex(&self.zone).filter(|zone| zone.soa().is_some()).map(Arc::clone)
     }
 
     /// Tells control, and waits until what was brought is served.
@@ -217,7 +175,7 @@ impl Kept {
         let Self { room, zone, .. } = self;
         let theirs = exchange(room, zone, primary, What::Serial).await?.ok_or("it does not have the zone")?;
         let soa = held.and_then(|held| held.rrset_of(zone, RecordType::SOA)).map(|soa| soa.wire.to_vec());
-        if let Some(ours) = soa.as_deref().and_then(fetch::serial_of) {
+        if let Some(ours) = soa.as_deref().and_then(serial::of_soa) {
             if ours == theirs {
                 room.parts.totals.count(Happened::CopyConfirmed);
                 return Ok(Brought::Confirmed);
@@ -236,7 +194,7 @@ impl Kept {
             }
         }
         let brought = fetch::fetch(room, zone, primary, None).await?;
-        let incoming::Brought::Whole(records) = brought else { return Err("it does not send the zone".to_owned()) };
+        let incoming::Sent::Whole(records) = brought else { return Err("it does not send the zone".to_owned()) };
         let apex = zone.clone();
         let zone = judged(move || apply::whole(&apex, &records, &from)).await?;
         self.taken(zone, primary, Happened::CopyWhole)
@@ -246,12 +204,12 @@ impl Kept {
     async fn changes(&self, primary: &Peer, held: &Arc<Zone>, soa: &[u8], from: &str) -> Result<Brought, String> {
         let (apex, held, from) = (self.zone.clone(), Arc::clone(held), from.to_owned());
         match fetch::fetch(&self.room, &self.zone, primary, Some(soa)).await? {
-            incoming::Brought::Nothing => Err("it has none, though its serial is newer".to_owned()),
-            incoming::Brought::Whole(records) => {
+            incoming::Sent::Nothing => Err("it has none, though its serial is newer".to_owned()),
+            incoming::Sent::Whole(records) => {
                 let zone = judged(move || apply::whole(&apex, &records, &from)).await?;
                 self.taken(zone, primary, Happened::CopyWhole)
             }
-            incoming::Brought::Changes(steps) => {
+            incoming::Sent::Changes(steps) => {
                 let zone = judged(move || apply::changed(&held, &steps, &from)).await?;
                 self.taken(zone, primary, Happened::CopyChanged)
             }
