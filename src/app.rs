@@ -367,8 +367,8 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 }
 
 /// Reads the zone files, the databases and the certificates again: for reloads, which put the certificates in
-/// force when they are accepted. On a thread of its own, which
-/// with those it starts stands back behind the threads that answer.
+/// force when they are accepted. On a thread of its own, which stands back behind the threads that answer, as do
+/// those it starts.
 fn loader(config: &ServerConfig, certificates: Certificates, geo: GeoFiles) -> Loader {
     let (zones, keys, transfer) = (config.zones.clone(), config.keys.clone(), config.transfer.clone());
     let announcement = config.announcement();

@@ -82,6 +82,9 @@ async fn a_demo_beyond_this_machine_and_a_taken_port_are_refused_with_the_flag_t
     assert!(refused.to_string().contains("--backend-port"), "{refused}");
 }
 
+/// Where no other test listens or calls from, so that a port stays free until it is taken.
+const MODEL: [u8; 4] = [127, 0, 0, 13];
+
 #[tokio::test]
 async fn models_load_then_answer_and_count() {
     let model = Model {
@@ -92,13 +95,13 @@ async fn models_load_then_answer_and_count() {
         scenario: None,
     };
     let port = free_port().await;
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let address = SocketAddr::from((MODEL, port));
     let loading = Model { address, load: Duration::from_secs(3600), ..model.clone() }.start().await.unwrap();
     let (status, body) = get(address, "/health").await;
     assert!(status == 503 && body.contains("\"loading\"") && body.contains("progress"), "{status} {body}");
     loading.abort();
     let _ = loading.await;
-    let address = SocketAddr::from(([127, 0, 0, 1], free_port().await));
+    let address = SocketAddr::from((MODEL, free_port().await));
     let ready = Model { address, ..model }.start().await.unwrap();
     assert_eq!(get(address, "/health").await, (200, r#"{"status":"ok","model":"v2"}"#.to_owned()));
     let (status, body) = ask(address, "POST /v1/completions", "{\"prompt\":\"hi\"}").await;
@@ -109,7 +112,7 @@ async fn models_load_then_answer_and_count() {
 
 /// A port nobody uses at this moment.
 async fn free_port() -> u16 {
-    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+    tokio::net::TcpListener::bind((std::net::Ipv4Addr::from(MODEL), 0)).await.unwrap().local_addr().unwrap().port()
 }
 
 async fn get(address: SocketAddr, path: &str) -> (u16, String) {

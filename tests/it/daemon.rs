@@ -1,8 +1,9 @@
 //! A real nameserver of Debian's, in a folder of its own.
 
 use crate::harness::{Folder, own_address};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Which program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +17,21 @@ impl Kind {
     /// An address and port for one of these. BIND listens only on addresses that an interface has.
     pub fn place(self) -> SocketAddr {
         match self {
-            Self::Bind => std::net::UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a free port"),
+            Self::Bind => SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())),
             Self::Nsd | Self::Knot => SocketAddr::from((own_address(), 5300)),
         }
     }
+}
+
+/// A port of 127.0.0.1 that is free for UDP and TCP, below those that clients are given.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 1_000) as u16 * 10;
+    let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed)).take(1_000);
+    let free = |port| {
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    };
+    ports.find(|&port| free(port)).expect("a free port")
 }
 
 /// The process, while it runs, and its folder with `config` and `log`.

@@ -11,6 +11,19 @@ const SHOWN: usize = 12;
 
 /// The rollout of a switch.
 pub(in crate::cli) fn show(page: &mut Page, switch: &str, rollout: &RolloutView) {
+    show_standing(page, switch, rollout);
+    page.gap();
+    let skipped = rollout.timeline.len().saturating_sub(SHOWN);
+    if skipped > 0 {
+        page.line(Tone::Faint, &format!("  ({skipped} earlier)"));
+    }
+    for happened in rollout.timeline.iter().skip(skipped) {
+        page.paragraph(Tone::Plain, "  ", &entry(happened));
+    }
+}
+
+/// The same without what has happened, for somebody who was told all of it.
+pub(in crate::cli) fn show_standing(page: &mut Page, switch: &str, rollout: &RolloutView) {
     let version = rollout.version.as_deref().map_or_else(String::new, |version| format!(" ({version})"));
     page.paragraph(
         Tone::Strong,
@@ -45,14 +58,6 @@ pub(in crate::cli) fn show(page: &mut Page, switch: &str, rollout: &RolloutView)
             };
             page.paragraph(tone, &format!("  {word}  "), &verdict.line);
         }
-    }
-    page.gap();
-    let skipped = rollout.timeline.len().saturating_sub(SHOWN);
-    if skipped > 0 {
-        page.line(Tone::Faint, &format!("  ({skipped} earlier)"));
-    }
-    for happened in rollout.timeline.iter().skip(skipped) {
-        page.paragraph(Tone::Plain, "  ", &entry(happened));
     }
 }
 

@@ -120,9 +120,9 @@ fn ended(rollout: &RolloutView, waiting: &Waiting) -> Option<Result<(), String>>
     }
 }
 
-/// The last word.
+/// The last word; what happened meanwhile was told line by line.
 fn finish(session: &Session, switch: &str, answer: &Answer, end: Result<(), String>) -> Result<Exit, Failure> {
-    session.print::<RolloutView>(answer, |page, rollout| print::show(page, switch, rollout))?;
+    session.print::<RolloutView>(answer, |page, rollout| print::show_standing(page, switch, rollout))?;
     match end {
         Ok(()) => Ok(Exit::Done),
         Err(why) => {

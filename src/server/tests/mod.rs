@@ -100,7 +100,8 @@ fn connections_leave_open_files_for_the_rest() {
 
 #[tokio::test]
 async fn sockets_of_the_service_manager_answer_with_several_workers() {
-    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    // On an address of its own: at 127.0.0.1 another test may have the same port for TCP.
+    let udp = std::net::UdpSocket::bind("127.0.11.1:0").unwrap();
     let address = udp.local_addr().unwrap();
     let kept = udp.try_clone().unwrap();
     let inherited = super::inherited::Inherited::from_descriptors(vec![udp.into()]);
