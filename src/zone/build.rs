@@ -5,8 +5,9 @@
 //! nodes are written. Records need not be sorted.
 
 use super::node::{self, BELOW, CUT, REDIRECT, RrsetRef, STEERED, WILDCARD_CHILD};
+use super::slots::Slots;
 use super::soa::Soa;
-use super::table::{Cut, Glue, Slots, Zone};
+use super::table::{Cut, Glue, Zone};
 use super::{RecordRef, SteerId, ZoneText};
 use crate::dns::qname::wildcard_hash;
 use crate::dns::rrset::push_record;

@@ -11,6 +11,7 @@ pub mod master;
 mod node;
 mod problem;
 mod set;
+mod slots;
 mod soa;
 mod table;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! All zones of the server, and which of them a name belongs to.
 
-use super::table::Slots;
+use super::slots::Slots;
 use super::{SteerId, Zone};
 use crate::dns::{Name, Qname};
 use std::sync::Arc;
