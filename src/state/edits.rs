@@ -1,12 +1,12 @@
 //! What was changed at run time in the static data of a zone: whole sets in the place of the files'.
 //!
 //! The files' data are initial values (§1.10): a set that was edited stays as it was edited, through restart and
-//! reload, until it is edited back. The edited zone is compiled anew and swapped alone.
+//! reload, until it is edited back. The edited zone is swapped alone.
 
 use super::definitions::ZoneDefinition;
 use super::switch_names::SwitchNames;
 use crate::dns::{Name, RecordType, serial};
-use crate::zone::{LineRef, RrsetRef, Zone, ZoneText};
+use crate::zone::{LineRef, RrsetRef, SetChange, Zone, ZoneText};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -74,18 +74,32 @@ impl EditedZone {
         if sets.is_empty() {
             return None;
         }
-        let mut text = ZoneText::default();
-        let at = LineRef { file: text.add_file("updates".into()), line: 0 };
-        for (owner, set) in definition.data.rrsets() {
-            let key = (owner, set.rtype);
-            if !sets.contains_key(&key) {
-                set.rdatas().for_each(|rdata| text.push(&key.0, set.rtype, set.ttl(), rdata, at));
+        let data = Arc::new(compile(definition, &sets));
+        Some(Arc::new(Self { sets, data }))
+    }
+
+    /// The same as [`EditedZone::compile`], from the zone as it is served before the edits of some sets change.
+    #[must_use]
+    pub fn change<'k>(
+        definition: &ZoneDefinition,
+        served: &Zone,
+        sets: BTreeMap<SetKey, EditedSet>,
+        changed: impl Iterator<Item = &'k SetKey>,
+    ) -> Option<Arc<Self>> {
+        if sets.is_empty() {
+            return None;
+        }
+        let change = |key: &'k SetKey| {
+            let (owner, rtype) = key;
+            if let Some(set) = sets.get(key) {
+                return SetChange::new(owner, *rtype, set.ttl, set.rdatas.iter().map(|rdata| &**rdata));
             }
-        }
-        for ((owner, rtype), set) in &sets {
-            set.rdatas.iter().for_each(|rdata| text.push(owner, *rtype, set.ttl, rdata, at));
-        }
-        let data = Arc::new(definition.build(&text));
+            let of_files = definition.data.rrset_of(owner, *rtype);
+            let ttl = of_files.map_or(0, |set| set.ttl());
+            SetChange::new(owner, *rtype, ttl, of_files.iter().flat_map(RrsetRef::rdatas))
+        };
+        let changes: Vec<_> = changed.map(change).collect();
+        let data = Arc::new(served.patched(&changes).unwrap_or_else(|| compile(definition, &sets)));
         Some(Arc::new(Self { sets, data }))
     }
 
@@ -114,6 +128,22 @@ impl EditedZone {
         });
         kept
     }
+}
+
+/// Compiles a zone with edits.
+fn compile(definition: &ZoneDefinition, sets: &BTreeMap<SetKey, EditedSet>) -> Zone {
+    let mut text = ZoneText::default();
+    let at = LineRef { file: text.add_file("updates".into()), line: 0 };
+    for (owner, set) in definition.data.rrsets() {
+        let key = (owner, set.rtype);
+        if !sets.contains_key(&key) {
+            set.rdatas().for_each(|rdata| text.push(&key.0, set.rtype, set.ttl(), rdata, at));
+        }
+    }
+    for ((owner, rtype), set) in sets {
+        set.rdatas.iter().for_each(|rdata| text.push(owner, *rtype, set.ttl, rdata, at));
+    }
+    definition.build(&text)
 }
 
 /// Why an edit cannot stand over a definition.

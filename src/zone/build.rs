@@ -4,11 +4,12 @@
 //! non-terminals, RFC 4592 §2.2.2), delegations are marked with all that lies below them, and the
 //! nodes are written. Records need not be sorted.
 
-use super::node::{self, BELOW, CUT, REDIRECT, RrsetRef, STEERED, WILDCARD_CHILD};
+use super::node::{self, BELOW, CUT, Node, REDIRECT, RrsetRef, STEERED, WILDCARD_CHILD};
 use super::slots::Slots;
 use super::soa::Soa;
 use super::table::{Cut, Glue, Zone};
 use super::{RecordRef, SteerId, ZoneText};
+use crate::dns::name::wire_is_within;
 use crate::dns::qname::wildcard_hash;
 use crate::dns::rrset::push_record;
 use crate::dns::{Name, Qname, RecordType};
@@ -69,6 +70,7 @@ pub(super) fn build(apex: &Name, text: &ZoneText, steered: &[(Name, SteerId)]) -
         slots,
         cuts: Box::default(),
         soa,
+        lost: 0,
         closed: None,
     };
     zone.cuts = cuts.iter().map(|owner| cut(&zone, offsets[*owner])).collect();
@@ -76,7 +78,7 @@ pub(super) fn build(apex: &Name, text: &ZoneText, steered: &[(Name, SteerId)]) -
 }
 
 /// The hash a query for this name has.
-fn hash_of(wire: &[u8]) -> u64 {
+pub(super) fn hash_of(wire: &[u8]) -> u64 {
     let mut qname = Qname::default();
     qname.set(wire).expect("owners are names in wire form");
     qname.suffix_hash(0)
@@ -118,7 +120,7 @@ impl<'a> Builder<'a> {
             let wire = record.owner;
             let owner = match before {
                 Some((same, owner)) if same == wire => owner,
-                _ if !is_within(wire, self.apex.wire()) => continue,
+                _ if !wire_is_within(wire, self.apex.wire()) => continue,
                 _ => self.owner(wire, hash_of(wire)),
             };
             before = Some((wire, owner));
@@ -228,7 +230,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Writes all nodes; returns the arena, the table, and the offset of each owner.
-    fn write(&self) -> (Box<[u8]>, Slots, Vec<u32>) {
+    fn write(&self) -> (Vec<u8>, Slots, Vec<u32>) {
         // An estimate: owners and RDATA as they are, and what each record adds.
         let mut arena = Vec::with_capacity(self.text.arena_len() + 12 * self.text.len());
         arena.extend_from_slice(&[0; node::FIRST]);
@@ -255,7 +257,7 @@ impl<'a> Builder<'a> {
             }
         }
         arena.shrink_to_fit();
-        (arena.into_boxed_slice(), slots, offsets)
+        (arena, slots, offsets)
     }
 }
 
@@ -280,22 +282,20 @@ fn push_rrset(arena: &mut Vec<u8>, records: &[RecordRef<'_>]) {
 }
 
 /// Gathers the servers of a delegation whose addresses the zone holds.
-fn cut(zone: &Zone, node: u32) -> Cut {
+pub(super) fn cut(zone: &Zone, node: u32) -> Cut {
     let mut glue = Vec::new();
     let mut qname = Qname::default();
     let owner = zone.node_at(node).expect("offsets of nodes come from writing them");
     let servers = owner.rrset(RecordType::NS);
     for target in servers.iter().flat_map(RrsetRef::rdatas) {
-        if qname.set(target).is_none() || !is_within(qname.wire(), zone.apex.wire()) {
+        if qname.set(target).is_none() || !wire_is_within(qname.wire(), zone.apex.wire()) {
             continue;
         }
-        let name = zone.relative(&qname);
-        let found = zone.slots.find(qname.suffix_hash(0), |at| {
-            let node = zone.node_at(at).filter(|node| node.name == name && !node.has(STEERED))?;
-            node.rrset(RecordType::A).or_else(|| node.rrset(RecordType::AAAA)).map(|_| at)
-        });
-        if let Some(at) = found {
-            let in_domain = is_within(name, owner.name);
+        let has_address = |node: Node<'_>| {
+            !node.has(STEERED) && [RecordType::A, RecordType::AAAA].iter().any(|rtype| node.rrset(*rtype).is_some())
+        };
+        if let Some(at) = zone.offset_of(&qname, 0).filter(|at| zone.node_at(*at).is_some_and(has_address)) {
+            let in_domain = wire_is_within(zone.relative(&qname), owner.name);
             let entry = Glue { node: at, in_domain };
             if !glue.contains(&entry) {
                 glue.push(entry);
@@ -304,14 +304,4 @@ fn cut(zone: &Zone, node: u32) -> Cut {
     }
     glue.sort_by_key(|glue| !glue.in_domain);
     Cut { node, glue: glue.into() }
-}
-
-/// Whether a name is `top` or below it, label by label. Both absolute, or both relative to one apex.
-fn is_within(name: &[u8], top: &[u8]) -> bool {
-    let Some(boundary) = name.len().checked_sub(top.len()) else { return false };
-    let mut at = 0;
-    while at < boundary {
-        at += 1 + usize::from(name[at]);
-    }
-    at == boundary && name[at..] == *top
 }

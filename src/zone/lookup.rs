@@ -177,7 +177,7 @@ impl Zone {
     }
 
     /// The longest existing ancestor (RFC 4592 §3.3.1) of a missing name, with its hash.
-    fn closest_encloser(&self, qname: &Qname) -> Option<(Node<'_>, u64)> {
+    pub(super) fn closest_encloser(&self, qname: &Qname) -> Option<(Node<'_>, u64)> {
         // Missing at `low`, existing at `high`: the apex always does.
         let (mut low, mut high) = (0, qname.label_count().checked_sub(self.apex_labels)?);
         let mut best = (Node::read(&self.arena, FIRST)?, self.apex_hash);

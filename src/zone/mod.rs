@@ -9,6 +9,7 @@ pub mod checks;
 mod lookup;
 pub mod master;
 mod node;
+mod patch;
 mod problem;
 mod set;
 mod slots;
@@ -20,6 +21,7 @@ mod text;
 
 pub use lookup::{Found, GlueRef, Redirect, Referral};
 pub use node::{Node, RrsetRef};
+pub use patch::SetChange;
 pub use problem::ZoneProblem;
 pub use set::{Located, ZoneSet};
 pub use soa::Soa;

@@ -19,6 +19,8 @@ pub(super) const BELOW: u8 = 4;
 pub(super) const WILDCARD_CHILD: u8 = 8;
 /// Has a DNAME record: names below are redirected (RFC 6672).
 pub(super) const REDIRECT: u8 = 16;
+/// Is in the zone no more; another node of the name may be.
+pub(super) const GONE: u8 = 32;
 /// The flags that bring an aux word.
 const WITH_AUX: u8 = STEERED | CUT | BELOW;
 
@@ -176,6 +178,13 @@ pub(super) fn push_head(arena: &mut Vec<u8>, name: &[u8], flags: u8, rrsets: usi
         arena.extend_from_slice(&aux.to_le_bytes());
     }
     arena.extend_from_slice(name);
+}
+
+/// Marks the node at an offset as gone. It keeps its octets, so that those behind it are found.
+pub(super) fn mark_gone(arena: &mut [u8], at: usize) {
+    if let Some(flags) = arena.get_mut(at + 1) {
+        *flags |= GONE;
+    }
 }
 
 /// Opens an Rrset; returns where [`end_rrset`] fills in its size.

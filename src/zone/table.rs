@@ -1,11 +1,11 @@
 //! A compiled zone: one arena of names and records, one open-addressing table over it.
 //!
 //! A name costs its labels below the apex, eight octets per Rrset and its records; the table costs
-//! eight octets per slot and is at most four fifths full. A hit is one probe and one comparison. The
-//! table is never changed: a reload builds a new one.
+//! eight octets per slot and is at most four fifths full. A hit is one probe and one comparison. What
+//! is served never changes: a reload builds a zone anew, an update changes a copy (`patch`).
 
 use super::build;
-use super::node::{self, Node, REDIRECT, RrsetRef};
+use super::node::{self, GONE, Node, REDIRECT, RrsetRef};
 use super::slots::Slots;
 use super::soa::Soa;
 use super::{SteerId, ZoneText};
@@ -25,7 +25,9 @@ pub struct Zone {
     /// Hash of the apex.
     pub(super) apex_hash: u64,
     /// Nodes, one behind the other; offset 0 is no node.
-    pub(super) arena: Box<[u8]>,
+    pub(super) arena: Vec<u8>,
+    /// Octets of the arena in nodes that are gone.
+    pub(super) lost: usize,
     /// Where the nodes stand.
     pub(super) slots: Slots,
     /// Delegations and redirections.
@@ -47,7 +49,7 @@ pub enum Closed {
 
 /// Where another name or server takes over: the node that owns the NS or DNAME records, and where the
 /// addresses of the servers are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Cut {
     /// Offset of the owner's node.
     pub(super) node: u32,
@@ -142,6 +144,7 @@ impl Zone {
             at = self.arena.len() - node.behind().len();
             Some(node)
         })
+        .filter(|node| !node.has(GONE))
     }
 
     /// The Rrset of this owner and type, wherever in the zone the owner lies: also below a delegation.
@@ -197,6 +200,12 @@ impl Zone {
         let len = (qname.wire_len() - at).checked_sub(self.apex_len)?;
         let node = Node::read_sized(&self.arena, offset as usize, len)?;
         if qname.has_at(at, node.name) { Some(node) } else { None }
+    }
+
+    /// Where the node of the name without its first labels stands.
+    pub(super) fn offset_of(&self, qname: &Qname, skip: usize) -> Option<u32> {
+        let name = self.relative(qname).get(qname.start(skip)..)?;
+        self.slots.find(qname.suffix_hash(skip), |at| self.node_at(at).filter(|node| node.name == name).map(|_| at))
     }
 
     /// The node of `*.<encloser>`.

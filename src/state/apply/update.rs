@@ -126,7 +126,8 @@ fn decide_update(decide: &Decide<'_>, update: &Update, grants: &Grants) -> Resul
     if is_too_much(&definition.apex, &sets) {
         return Err(UpdateRefusal::TooManyEdits(definition.apex.clone()));
     }
-    let zone = EditedZone::compile(definition, sets);
+    let changed = rows.iter().map(|(key, _)| key);
+    let zone = EditedZone::change(definition, desired.data_of(definition), sets, changed);
     change.zones = vec![ZoneChange { apex: definition.apex.clone(), rows, zone }];
     Ok(change)
 }

@@ -1,6 +1,7 @@
 //! Compiled zones against a plain reading of the RFCs.
 
 mod differential;
+mod patched;
 mod reference;
 mod rfc4592;
 
