@@ -7,7 +7,7 @@
 use crate::dns::{RecordType, serial};
 use crate::snapshot::{OwnerRole, Snapshot};
 use crate::steering::CompiledSwitch;
-use crate::zone::{Located, Zone};
+use crate::zone::{Located, Node, RrsetRef, Zone};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -82,6 +82,13 @@ impl Image {
         Some(Self { serial, zone: Arc::clone(zone), switches: switches?, layout })
     }
 
+    /// Of a zone whose steered names belong to no switch.
+    #[cfg(test)]
+    pub(super) fn of_static_data(serial: u32, zone: Zone) -> Self {
+        let layout = Arc::new(Layout { steered: Vec::new(), places: HashMap::new() });
+        Self { serial, zone: Arc::new(zone), layout, switches: Vec::new() }
+    }
+
     /// Whether the indices of the layout mean the same switches in this snapshot.
     fn knows_switches_of(&self, snapshot: &Snapshot) -> bool {
         let same = |(steered, known): (&Steered, &Arc<CompiledSwitch>)| {
@@ -105,6 +112,22 @@ impl Image {
 
     /// Every set but the SOA record.
     pub(super) fn sets(&self) -> impl Iterator<Item = Set<'_>> {
+        self.sets_where(|_, _| true)
+    }
+
+    /// The sets that another image of the zone does not have, and some that it has: those of steered names.
+    pub(super) fn sets_unlike<'i>(&'i self, other: &'i Self) -> impl Iterator<Item = Set<'i>> {
+        self.sets_where(|node, rrset| {
+            let namesake = other.zone.namesake(node).filter(|namesake| !namesake.is_steered());
+            namesake.and_then(|namesake| namesake.rrset(rrset.rtype)) != Some(*rrset)
+        })
+    }
+
+    /// The sets of steered names, and of the static ones those that are wanted; never the SOA record.
+    fn sets_where<'i>(
+        &'i self,
+        is_wanted: impl Fn(&Node<'i>, &RrsetRef<'i>) -> bool + Copy + 'i,
+    ) -> impl Iterator<Item = Set<'i>> {
         self.zone.nodes().flat_map(move |node| {
             let place = node.steered().map(|id| self.layout.places.get(&id.0));
             let (statics, steered) = match place {
@@ -112,6 +135,7 @@ impl Image {
                 Some(Some(place)) => (None, Some(self.steered_sets(*place))),
                 None => {
                     let plain = node.rrsets().filter(|rrset| rrset.rtype != RecordType::SOA);
+                    let plain = plain.filter(move |rrset| is_wanted(&node, rrset));
                     (Some(plain.map(move |rrset| (node.relative(), rrset.wire))), None)
                 }
             };

@@ -103,7 +103,7 @@ impl Step {
             let places: Vec<usize> = before.places_that_differ(after).collect();
             differing(&at(before, &places), &at(after, &places))
         } else {
-            differing(&all(before.sets()).collect(), &all(after.sets()).collect())
+            differing(&all(before.sets_unlike(after)).collect(), &all(after.sets_unlike(before)).collect())
         };
         Some(Self { from: before.serial, soa_before: before.soa()?, gone, come })
     }
@@ -129,4 +129,43 @@ fn all<'i>(sets: impl Iterator<Item = Set<'i>>) -> impl Iterator<Item = Set<'i>>
 fn differing(before: &HashSet<Set<'_>>, after: &HashSet<Set<'_>>) -> (Vec<Record>, Vec<Record>) {
     let own = |(relative, record): &Set<'_>| (Box::from(*relative), Box::from(*record));
     (before.difference(after).map(own).collect(), after.difference(before).map(own).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{Name, RecordType};
+    use crate::zone::{LineRef, SteerId, Zone, ZoneText};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn image(sets: &[(usize, usize, u8)], steered: Option<usize>) -> Image {
+        let apex: Name = "example.test".parse().unwrap();
+        let name = |label: usize| apex.child(&[b'a' + u8::try_from(label).unwrap()]).unwrap();
+        let mut text = ZoneText::default();
+        let file = text.add_file("test.zone".into());
+        text.push(&apex, RecordType::SOA, 60, &[0; 22], LineRef { file, line: 1 });
+        for (label, rtype, rdata) in sets {
+            let rtype = [RecordType::A, RecordType::TXT][*rtype];
+            text.push(&name(*label), rtype, 60, &[1, *rdata], LineRef { file, line: 1 });
+        }
+        let steered: Vec<_> = steered.map(|label| (name(label), SteerId(0))).into_iter().collect();
+        Image::of_static_data(1, Zone::build(&apex, &text, &steered))
+    }
+
+    proptest! {
+        #[test]
+        fn looking_at_what_may_differ_finds_all_that_does(
+            before in vec((0usize..5, 0usize..2, 0u8..3), 0..8),
+            after in vec((0usize..5, 0usize..2, 0u8..3), 0..8),
+            steered in (prop::option::of(0usize..5), prop::option::of(0usize..5)),
+        ) {
+            let (before, after) = (image(&before, steered.0), image(&after, steered.1));
+            let step = Step::between(&before, &after).unwrap();
+            let (gone, come) = differing(&all(before.sets()).collect(), &all(after.sets()).collect());
+            let sorted = |mut records: Vec<Record>| { records.sort_unstable(); records };
+            prop_assert_eq!(sorted(step.gone), sorted(gone));
+            prop_assert_eq!(sorted(step.come), sorted(come));
+        }
+    }
 }

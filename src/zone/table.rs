@@ -167,6 +167,14 @@ impl Zone {
         self.node(qname.suffix_hash(0), &qname, 0).filter(|_| owner.is_within(&self.apex))
     }
 
+    /// The node that has the name, relative to the apex, of one in another version of the zone.
+    #[must_use]
+    pub fn namesake(&self, node: &Node<'_>) -> Option<Node<'_>> {
+        let mut qname = Qname::default();
+        qname.set(&[node.name, self.apex.wire()].concat())?;
+        self.node(qname.suffix_hash(0), &qname, 0)
+    }
+
     /// Octets of memory the compiled data takes, the table included.
     #[must_use]
     pub fn memory_octets(&self) -> usize {
