@@ -20,8 +20,11 @@ fn change<'a>(owner: &'a Name, rtype: RecordType, set: &BTreeSet<Vec<u8>>) -> Se
     SetChange::new(owner, rtype, 60, set.iter().map(|rdata| &**rdata))
 }
 
+/// The flags of a name and its sets.
+type Plainly = (u8, Vec<(RecordType, u16, BTreeSet<Vec<u8>>)>);
+
 /// Every name with what it has; the order in which nodes stand does not count.
-fn nodes(zone: &Zone) -> BTreeMap<Vec<u8>, (u8, Vec<(RecordType, u16, BTreeSet<Vec<u8>>)>)> {
+fn nodes(zone: &Zone) -> BTreeMap<Vec<u8>, Plainly> {
     let sets = |node: &Node<'_>| {
         node.rrsets().map(|set| (set.rtype, set.count, set.rdatas().map(<[u8]>::to_vec).collect())).collect()
     };
