@@ -184,8 +184,8 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
-    if text.is_empty() || text.len() > KEY_LIMIT {
-        let detail = format!("Idempotency-Key must be 1 to {KEY_LIMIT} printable ASCII characters");
+    if text.is_empty() || text.len() > KEY_LIMIT || !text.bytes().all(|octet| octet.is_ascii_graphic()) {
+        let detail = format!("Idempotency-Key must be 1 to {KEY_LIMIT} printable ASCII characters without spaces");
         return Err(Problem::invalid_field("Idempotency-Key", detail));
     }
     Ok(Some(text.to_owned()))
@@ -344,7 +344,9 @@ mod tests {
     #[test]
     fn idempotency_keys_have_a_length() {
         assert_eq!(idempotency_key(&with("idempotency-key", "deploy-7")).unwrap().as_deref(), Some("deploy-7"));
-        assert!(idempotency_key(&with("idempotency-key", " ")).is_err());
+        for refused in [" ", "two words", "a\tb"] {
+            assert!(idempotency_key(&with("idempotency-key", refused)).is_err(), "{refused}");
+        }
         let long = HeaderMap::from_iter([(
             header::HeaderName::from_static("idempotency-key"),
             HeaderValue::from_str(&"k".repeat(256)).unwrap(),

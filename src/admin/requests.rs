@@ -23,7 +23,7 @@ pub struct FlipBody {
     /// Answer what would change, change nothing.
     #[serde(default)]
     pub dry_run: bool,
-    /// Lower the TTL first, and flip when every longer-lived answer is gone.
+    /// Lower the TTL first, and flip when every longer-lived answer is gone: the reply comes a TTL later.
     #[serde(default)]
     pub prepare: bool,
     /// Whose workers must answer from the change before the reply.
