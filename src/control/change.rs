@@ -185,7 +185,7 @@ impl Control {
             old_answers_expire_at: None,
             old_answers_expire_in_ms: None,
             switches: self.split_views(change, now),
-            notes: change.notes.clone(),
+            notes: [change.notes.clone(), self.trials_ended_by(change)].concat(),
             replayed: false,
         };
         // What a retry is told later: the longest any answer given until now can last.
@@ -253,10 +253,11 @@ impl Control {
         live.compiled.pools.iter().flat_map(|pool| pool.sets.iter()).map(|set| u64::from(set.promise_s) * 1000).max()
     }
 
-    /// The cells of pools whose answers the change outdates: those that lose weight; for `prepare`,
-    /// all, since every answer given before it lives longer than those after.
+    /// The cells of pools whose answers the change outdates: those that lose weight or a member; for `prepare`, all,
+    /// since every answer given before it lives longer than those after, and for an override, which may move what all
+    /// of them answer.
     fn slots_losing(&self, change: &Change, command: &Command) -> Vec<u32> {
-        if matches!(command, Command::Prepare { .. }) {
+        if matches!(command, Command::Prepare { .. } | Command::Override { .. }) {
             let names = change.switches.iter().filter_map(|(name, _)| self.desired.definitions.switch(name));
             return names.flat_map(|(_, s)| s.pools.iter().map(|pool| self.slots.of(&s.name, &pool.name).0)).collect();
         }
@@ -268,6 +269,16 @@ impl Control {
                 }
             }
         }
+        let changed = match command {
+            Command::Unregister { switch, pool, .. } => Some((switch, pool)),
+            Command::Register { switch, pool, member, .. } => {
+                let known = self.desired.switches.get(&**switch).into_iter().flat_map(|state| &state.guests);
+                let mut known = known.filter(|guest| guest.is_registration(pool, &member.id));
+                known.next().map(|_| (switch, pool))
+            }
+            _ => None,
+        };
+        slots.extend(changed.map(|(switch, pool)| self.slots.of(switch, pool).0));
         slots
     }
 

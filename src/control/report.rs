@@ -323,6 +323,9 @@ pub struct DrainView {
 pub struct MemberDrain {
     /// The member.
     pub member: String,
+    /// It has left the pool, or had these addresses before; answers that name them may still be in caches.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
     /// Its addresses.
     pub addresses: Vec<String>,
     /// Whether this member may be closed.

@@ -11,8 +11,8 @@ use crate::rollout::Sample;
 use crate::rollout::evidence::Dropped;
 use crate::rollout::share::HonestShare;
 use crate::rollout::trial::report::{self, TrialReport};
-use crate::rollout::trial::{Trial, v1};
-use crate::state::Rejection;
+use crate::rollout::trial::{Trial, same_shares, v1};
+use crate::state::{Change, Rejection};
 use crate::steering::{Policy, Switch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -96,7 +96,8 @@ impl Control {
             return None;
         }
         let split = self.desired.split(switch);
-        let known = self.trials.kept.get(name).map(|kept| (kept.trial.split == split, kept.trial.since_unix_ms));
+        let known =
+            self.trials.kept.get(name).map(|kept| (same_shares(&kept.trial.split, &split), kept.trial.since_unix_ms));
         match known {
             Some((true, since)) => return Some(since),
             Some((false, _)) => self.trials.end(name),
@@ -110,6 +111,18 @@ impl Control {
         let totals = switch.pools.iter().map(|pool| (pool.name.clone(), self.answers_of(switch, &pool.name))).collect();
         self.trials.kept.insert(name.clone(), Kept { trial: Trial::begin(split, since), totals, unsaved: true });
         Some(since)
+    }
+
+    /// What a change says of the tests it ends, since their reports begin anew.
+    pub(super) fn trials_ended_by(&self, change: &Change) -> Vec<String> {
+        let ended = change.splits.iter().filter_map(|moved| {
+            let kept = self.trials.kept.get(&moved.switch)?;
+            (!same_shares(&kept.trial.split, &moved.after)).then(|| {
+                let since = rfc3339(kept.trial.since_unix_ms);
+                format!("the A/B test of switch `{}` since {since} ends, and another one begins", moved.switch)
+            })
+        });
+        ended.collect()
     }
 
     /// Answers that named a pool since the start of the process.

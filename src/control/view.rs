@@ -6,7 +6,7 @@ use super::report::{
 };
 use super::task::Control;
 use crate::clock;
-use crate::drain::DrainReport;
+use crate::drain::{DrainReport, MemberFacts, PoolKey};
 use crate::health::Health;
 use crate::moment::Moment;
 use crate::state::observed::hold_on;
@@ -237,29 +237,41 @@ impl Control {
         })?;
         let now = clock::now();
         let report = self.drain_report(switch, at, release_warm, now);
-        let members = pool.members.iter().map(|member| self.member_drain(member, &report, release_warm, now)).collect();
+        let present: Vec<MemberFacts> = pool.members.iter().map(MemberFacts::of).collect();
+        let key = PoolKey { switch: switch.name.clone(), pool: pool.name.clone() };
+        let left = self.ledger.left(&key).filter(|left| !present.contains(left));
+        let left: Vec<_> = left.map(|member| self.member_drain(member, None, release_warm, now)).collect();
+        let members = present.iter().map(|member| self.member_drain(member, Some(&report), release_warm, now));
+        let members = members.chain(left).collect();
         Ok(DrainView { switch: name.to_owned(), pool: pool.name.to_string(), report, members })
     }
 
-    /// A member's verdict covers every switch that names one of its addresses (§4.1).
-    fn member_drain(&self, member: &Member, of_pool: &DrainReport, release_warm: bool, now: Moment) -> MemberDrain {
-        let addresses: Vec<_> = member.addresses().collect();
+    /// A member's verdict covers every switch that names one of its addresses (§4.1), and its pool, unless it has left.
+    fn member_drain(
+        &self,
+        member: &MemberFacts,
+        of_pool: Option<&DrainReport>,
+        release_warm: bool,
+        now: Moment,
+    ) -> MemberDrain {
         let verdicts: Vec<DrainReport> =
-            addresses.iter().filter_map(|address| self.address_verdict(*address, release_warm, now)).collect();
-        let safe = of_pool.safe_to_close && verdicts.iter().all(|verdict| verdict.safe_to_close);
-        let mut reasons: Vec<String> = if safe {
-            of_pool.reasons.clone()
-        } else {
-            let unsafe_ones = verdicts.iter().filter(|verdict| !verdict.safe_to_close);
-            unsafe_ones.flat_map(|verdict| verdict.reasons.iter().cloned()).collect()
+            member.addresses.iter().filter_map(|address| self.address_verdict(*address, release_warm, now)).collect();
+        let safe = verdicts.iter().chain(of_pool).all(|verdict| verdict.safe_to_close);
+        let mut reasons: Vec<String> = match of_pool {
+            Some(of_pool) if safe => of_pool.reasons.clone(),
+            _ => {
+                let why = verdicts.iter().filter(|verdict| verdict.safe_to_close == safe);
+                why.flat_map(|verdict| verdict.reasons.iter().cloned()).collect()
+            }
         };
         if reasons.is_empty() {
-            reasons.clone_from(&of_pool.reasons);
+            reasons = of_pool.map_or_else(Vec::new, |of_pool| of_pool.reasons.clone());
         }
         reasons.dedup();
         MemberDrain {
-            member: member.name().to_string(),
-            addresses: addresses.iter().map(ToString::to_string).collect(),
+            member: member.name.to_string(),
+            left: of_pool.is_none(),
+            addresses: member.addresses.iter().map(ToString::to_string).collect(),
             safe_to_close: safe,
             reasons,
         }

@@ -4,15 +4,30 @@ use super::ask::{Found, ask};
 use crate::ask::{self as asking, Question};
 use crate::dns::{Name, RecordType};
 use crate::steering::{DnsSource, Given, MAX_WEIGHT, Member, is_answerable};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How often a resolver is asked: a datagram may be lost.
 const ATTEMPTS: usize = 2;
 
+/// Targets of SRV records that are looked up at a time.
+const AT_A_TIME: usize = 16;
+
+/// What a look may take at most, as a multiple of the time limit of one query.
+const LONGEST: u32 = 8;
+
 /// The members a source has, at least one, in a fixed order.
 pub(super) async fn look(source: &DnsSource) -> Result<Vec<Member>, String> {
+    let limit = Duration::from_millis(source.timeout_ms) * LONGEST;
+    timeout(limit, look_without_end(source)).await.unwrap_or_else(|_| {
+        Err(format!("{} took longer than {} s to look up, with all that it names", source.name, limit.as_secs_f64()))
+    })
+}
+
+async fn look_without_end(source: &DnsSource) -> Result<Vec<Member>, String> {
     let resolvers = match source.resolver {
         Some(resolver) => vec![resolver],
         None => asking::resolvers_of_system().await?,
@@ -39,7 +54,7 @@ impl Asker {
     async fn ask(&self, name: &Name, rtype: RecordType) -> Result<Vec<Found>, String> {
         let mut trouble = String::new();
         for resolver in self.resolvers.iter().flat_map(|resolver| [resolver; ATTEMPTS]) {
-            match ask(*resolver, Question::of(name, rtype), self.limit / 2).await {
+            match ask(*resolver, Question::of(name, rtype), self.limit).await {
                 Ok(found) => return Ok(found),
                 Err(why) => trouble = why,
             }
@@ -95,8 +110,13 @@ async fn by_service(asker: &Asker, source: &DnsSource) -> Result<Vec<Member>, St
         return Err(format!("{} targets were found; at most {} are taken (`max`)", targets.len(), source.max));
     }
     let mut members: Vec<Member> = Vec::new();
-    for (target, weight) in targets {
-        for address in asker.addresses(&target).await? {
+    let mut looks = Vec::new();
+    for (target, _) in &targets {
+        looks.push(asker.addresses(target));
+    }
+    let addresses: Vec<_> = stream::iter(looks).buffered(AT_A_TIME).try_collect().await?;
+    for (addresses, (_, weight)) in addresses.into_iter().zip(targets) {
+        for address in addresses {
             if !members.iter().any(|known| known.addresses().any(|taken| taken == address)) {
                 members.push(member(address, weight));
             }

@@ -257,7 +257,8 @@ impl Entry {
 
 impl MemberFacts {
     /// What is remembered of a member.
-    pub(super) fn of(member: &Member) -> Self {
+    #[must_use]
+    pub fn of(member: &Member) -> Self {
         Self { name: member.name().into(), addresses: member.addresses().collect() }
     }
 }

@@ -121,6 +121,12 @@ impl Ledger {
         naming.map(|(switch, entry)| PoolKey { switch: switch.clone(), pool: entry.pool.clone() }).collect()
     }
 
+    /// Members that have left a pool, and that its answers may still name.
+    pub fn left(&self, key: &PoolKey) -> impl Iterator<Item = &MemberFacts> {
+        let entry = self.switches.get(&key.switch).and_then(|rows| rows.get(&key.pool));
+        entry.into_iter().flat_map(|entry| entry.left().iter().map(|(member, _)| member))
+    }
+
     /// The verdict on a member: the worst of every pool that names its address, and of those it left.
     ///
     /// `pools` is one input for each of [`Ledger::pools_naming`]. `None`: nothing is known of the address.

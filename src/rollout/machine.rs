@@ -5,7 +5,7 @@
 
 use super::gate::GateVerdict;
 use super::hook::{HookAnswer, HookCall, HookKind};
-use super::rolling::{MemberSignal, Rolling};
+use super::rolling::{MemberSignal, Rolling, RollingStage};
 use super::timeline::Entry;
 use super::{Pause, PauseCause, Phase, Plan, PlanKind, Rollout, Stage};
 use crate::moment::Moment;
@@ -90,6 +90,10 @@ pub enum Refusal {
     AlreadyStable { pool: String },
     #[error("a rolling rollout takes one member of `{pool}` after the other out of answers, and it has {members}")]
     TooFewMembers { pool: String, members: usize },
+    #[error(
+        "a rolling rollout that updates a member has no hold to skip: wait until the member is back, or abort; promoting to the whole ends the rollout as it stands"
+    )]
+    AmidAMember,
     #[error("a rolling rollout needs an `update` hook that updates a member: add one to the plan")]
     NoUpdateHook,
 }
@@ -192,6 +196,7 @@ pub fn advance(rollout: &Rollout, event: &Event, now: Moment) -> Result<Option<R
         }
         Event::Resume(_) if rollout.phase != Phase::Paused => Err(Refusal::NotPaused),
         Event::Resume(person) => Ok(Some(rollout.resumed(person, now))),
+        Event::Promote { full: false, .. } if rollout.is_amid_a_member() => Err(Refusal::AmidAMember),
         Event::Promote { person, full } => Ok(Some(rollout.promote(person, *full, now))),
         Event::Abort(_) => unreachable!("handled above"),
     }
@@ -283,10 +288,10 @@ impl Rollout {
         let mut base = Self { pause: None, ..self.clone() }.heard(now);
         base.phase = Phase::Progressing;
         if self.plan.kind == PlanKind::Rolling {
-            return if full {
-                base.promoted(&said, now)
-            } else {
-                base.staged(Stage::Holding, now).noted(said, Vec::new(), now)
+            return match &self.rolling {
+                _ if full => base.promoted(&said, now),
+                Some(rolling) if rolling.stage == RollingStage::Judging => base.on_to_the_next(said, now),
+                _ => base.staged(Stage::Holding, now).noted(said, Vec::new(), now),
             };
         }
         let next = if base.weighted { base.step + 1 } else { base.step };

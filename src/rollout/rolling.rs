@@ -3,7 +3,7 @@
 
 use super::Stage;
 use super::machine::Signals;
-use super::{PauseCause, Rollout, elapsed_ms};
+use super::{PauseCause, Phase, Rollout, elapsed_ms};
 use crate::moment::Moment;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,10 @@ pub(super) fn tick(rollout: &Rollout, signals: &Signals, now: Moment) -> Option<
     let seen = signals.members.iter().find(|seen| seen.member == *member);
     let waited = elapsed_ms(rollout.since, now);
     match rolling.stage {
+        // Nothing of it is left to update, and nobody answers it: a server that comes back shows the version it has.
+        RollingStage::Waiting | RollingStage::Draining if seen.is_none() => {
+            Some(rollout.on_to_the_next(format!("{member} has left the pool: it is passed over"), now))
+        }
         RollingStage::Waiting if seen.is_some_and(|seen| seen.can_be_spared) => {
             Some(rollout.rolled(RollingStage::Draining, format!("{member} is taken out of answers"), now))
         }
@@ -97,13 +101,7 @@ pub(super) fn tick(rollout: &Rollout, signals: &Signals, now: Moment) -> Option<
             Some(rollout.rolled(RollingStage::Judging, format!("{member} is answered again"), now))
         }
         RollingStage::Judging => rollout.judged(signals, rollout.plan.member_hold_ms, now, |passed| {
-            let mut next = passed.clone();
-            let rolling = next.rolling.get_or_insert_with(|| Rolling::new(Vec::new()));
-            rolling.at += 1;
-            rolling.stage = RollingStage::Waiting;
-            next.agreed.clear();
-            next.since = now;
-            next.noted(format!("{member} is done"), Vec::new(), now)
+            passed.on_to_the_next(format!("{member} is done"), now)
         }),
         // An update may take as long as a model takes to load; nobody's answer ends it after a day.
         RollingStage::Readmitting | RollingStage::Waiting if waited >= rollout.plan.deadline_ms.max(1_800_000) => {
@@ -118,6 +116,27 @@ pub(super) fn tick(rollout: &Rollout, signals: &Signals, now: Moment) -> Option<
 }
 
 impl Rollout {
+    /// Whether it is busy with a member, and neither holds nor waits for a person.
+    pub(super) fn is_amid_a_member(&self) -> bool {
+        let busy = |rolling: &Rolling| rolling.stage != RollingStage::Judging && rolling.member().is_some();
+        self.phase == Phase::Progressing && self.rolling.as_ref().is_some_and(busy)
+    }
+
+    /// Whether members of a rolling rollout still have to be updated.
+    #[must_use]
+    pub fn has_members_to_update(&self) -> bool {
+        self.rolling.as_ref().is_some_and(|rolling| rolling.member().is_some())
+    }
+
+    /// The next member's turn.
+    pub(super) fn on_to_the_next(&self, what: String, now: Moment) -> Self {
+        let mut next = self.rolled(RollingStage::Waiting, what, now);
+        if let Some(rolling) = &mut next.rolling {
+            rolling.at += 1;
+        }
+        next
+    }
+
     /// The same member, further on.
     fn rolled(&self, stage: RollingStage, what: String, now: Moment) -> Self {
         let mut next = self.clone();

@@ -35,9 +35,13 @@ pub(in crate::cli) fn show(page: &mut Page, view: &DrainView) {
             page.line(Tone::Plain, &format!("  {what} {}", times::both(at, now)));
         }
     }
-    for member in view.members.iter().filter(|member| member.safe_to_close != report.safe_to_close) {
+    for member in view.members.iter().filter(|member| member.left || member.safe_to_close != report.safe_to_close) {
         let verdict = if member.safe_to_close { "may be closed" } else { "may not be closed" };
-        page.paragraph(Tone::Warn, "  ", &format!("member {} {verdict}: {}", member.member, member.reasons.join("; ")));
+        let who = match member.left {
+            true => format!("{} ({}), which has left,", member.member, member.addresses.join(", ")),
+            false => member.member.clone(),
+        };
+        page.paragraph(Tone::Warn, "  ", &format!("member {who} {verdict}: {}", member.reasons.join("; ")));
     }
 }
 
@@ -75,6 +79,7 @@ mod tests {
 
     fn view(report: DrainReport) -> DrainView {
         let members = vec![MemberDrain {
+            left: false,
             member: "192.0.2.10".into(),
             addresses: vec![],
             safe_to_close: false,

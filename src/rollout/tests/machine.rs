@@ -176,8 +176,8 @@ fn a_blue_green_plan_looks_before_it_moves_and_after() {
     assert_eq!(tick(&rollout, &bad, now.plus_ms(100_000)).weights(), rollout.before);
 }
 
-#[test]
-fn a_rolling_rollout_updates_one_member_after_the_other() {
+/// A rolling rollout over the members `a` and `b`.
+fn rolling() -> Rollout {
     let hook =
         Hook { kind: HookKind::Update, url: "http://127.0.0.1/".into(), secret_file: None, timeout_ms: 1, retries: 0 };
     let plan = Plan { hooks: vec![hook], ..Plan::default_of(PlanKind::Rolling) };
@@ -190,7 +190,61 @@ fn a_rolling_rollout_updates_one_member_after_the_other() {
         members: vec!["a".into(), "b".into()],
         person: person(),
     };
-    let mut rollout = start(beginning, T0).unwrap();
+    start(beginning, T0).unwrap()
+}
+
+#[test]
+fn a_member_that_leaves_before_its_update_is_passed_over() {
+    for leaves_while_drained in [false, true] {
+        let mut rollout = rolling();
+        let seen = |member: &str| MemberSignal {
+            member: member.into(),
+            healthy: true,
+            can_be_spared: true,
+            dns_drained: false,
+        };
+        let mut now = T0;
+        if leaves_while_drained {
+            for _ in 0..2 {
+                now = now.plus_ms(1_000);
+                rollout = tick(&rollout, &Signals { members: vec![seen("a"), seen("b")], ..well() }, now);
+            }
+            assert_eq!(rollout.withdrawn().map(|out| &**out), Some("a"));
+        }
+        for _ in 0..3 {
+            now = now.plus_ms(1_000);
+            rollout = tick(&rollout, &Signals { members: vec![seen("b")], ..well() }, now);
+        }
+        assert_eq!(
+            rollout.withdrawn().map(|out| &**out),
+            Some("b"),
+            "{leaves_while_drained} {:?}",
+            rollout.timeline.entries()
+        );
+        let told = |what: &str| rollout.timeline.entries().iter().any(|entry| entry.what.contains(what));
+        assert!(told("a has left the pool: it is passed over"));
+    }
+}
+
+#[test]
+fn promoting_a_rolling_rollout_goes_on_to_the_next_member_and_disturbs_none() {
+    let promote = Event::Promote { person: person(), full: false };
+    let mut judging = rolling();
+    judging.phase = Phase::Progressing;
+    judging.rolling.as_mut().unwrap().stage = RollingStage::Judging;
+    let next = advance(&judging, &promote, T0).unwrap().unwrap();
+    let place = next.rolling.as_ref().unwrap();
+    assert_eq!((place.at, place.stage, next.phase), (1, RollingStage::Waiting, Phase::Progressing));
+    for stage in [RollingStage::Draining, RollingStage::Updating, RollingStage::Readmitting] {
+        judging.rolling.as_mut().unwrap().stage = stage;
+        assert_eq!(advance(&judging, &promote, T0), Err(Refusal::AmidAMember), "{stage:?}");
+        assert!(judging.has_members_to_update());
+    }
+}
+
+#[test]
+fn a_rolling_rollout_updates_one_member_after_the_other() {
+    let mut rollout = rolling();
     let mut now = T0;
     let mut out = Vec::new();
     for _ in 0..2_000 {

@@ -3,11 +3,13 @@
 use super::Decide;
 use crate::dns::{Name, RecordType};
 use crate::moment::Moment;
+use crate::rollout::trial::same_shares;
 use crate::rollout::{Event, Person, Rollout, advance};
 use crate::state::command::{Change, Rejection, SplitChange};
 use crate::state::definitions::{Definitions, ZoneDefinition};
 use crate::state::edit_bounds::within_bounds;
 use crate::state::edits::{EditedSet, EditedZone, EditedZones, SetKey, ZoneChange, say_the_same};
+use crate::state::observed::has_eligible_weight;
 use crate::state::runtime::{Desired, Split, SwitchState};
 use crate::state::serials;
 use crate::steering::{Member, Pool, Switch};
@@ -39,8 +41,16 @@ pub(super) fn reload(decide: &Decide<'_>, new: &Arc<Definitions>) -> Result<Chan
             removed.extend(state.map(|_| switch.name.clone()));
             continue;
         };
-        let kept = state.map(|state| keep(state, after, decide.now, &mut notes));
+        let mut kept = state.map(|state| keep(state, after, decide.now, &mut notes));
         let split = kept.as_ref().and_then(|kept| kept.weights.clone()).unwrap_or_else(|| file_split(after));
+        hold_guards(decide, switch, after, &before, &split)?;
+        if !same_shares(&before, &split) {
+            // A person who finds it wrong can take it back, as any other move.
+            let kept = kept.get_or_insert_default();
+            kept.recent = decide.recent_pools(kept, &before);
+            kept.previous = Some(before.clone());
+            kept.changed_at = Some(decide.now);
+        }
         if split != before {
             splits.push(SplitChange { switch: after.name.clone(), before, after: split });
         }
@@ -322,6 +332,34 @@ fn changed_zones<'n>(old: &'n Definitions, new: &'n Definitions) -> impl Iterato
         let moved = |switch: &Arc<Switch>| new.networks(&switch.name) != old.networks(&switch.name);
         before.get(&zone.apex).is_none_or(|old| old != zone) || zone.switches.iter().any(moved)
     })
+}
+
+/// The guards of a move hold for one by the files too, and those of another version for a pool in service. Whether a
+/// pool is watched does not matter: who wrote the weights vouches for it, and for a pool that is new.
+fn hold_guards(
+    decide: &Decide<'_>,
+    switch: &Switch,
+    after: &Switch,
+    before: &Split,
+    split: &Split,
+) -> Result<(), Rejection> {
+    if !same_shares(before, split) {
+        decide.guard(decide.rollout_runs(switch))?;
+        decide.guard(decide.not_ready(switch, before, split, true))?;
+        if has_eligible_weight(decide.desired, decide.observed, switch, decide.now.unix_ms) {
+            decide.guard(decide.nobody_left(after, split))?;
+        }
+    }
+    let in_service = after.pools.iter().filter(|pool| split.get(&pool.name).is_some_and(|weight| *weight > 0));
+    let version = |pool: &Pool| decide.desired.expect_version(&switch.name, pool).map(str::to_owned);
+    let changed = in_service.filter_map(|pool| Some((pool, switch.pool(&pool.name)?.1)));
+    let mut changed =
+        changed.filter(|(pool, was)| version(pool) != version(was) && !after.monitors_of(pool).is_empty());
+    let refused = |(pool, _): (&Pool, &Pool)| Rejection::PoolHasWeight {
+        switch: switch.name.to_string(),
+        pool: pool.name.to_string(),
+    };
+    decide.guard(changed.next().map(refused))
 }
 
 /// The weights as the files have them.

@@ -174,6 +174,12 @@ impl Place<'_> {
         }
         let next = advance(last, event, self.decide.now).map_err(|refusal| self.refused(refusal))?;
         let Some(next) = next else { return Ok(self.decide.unchanged()) };
+        if let Event::Promote { full: true, .. } = event
+            && last.has_members_to_update()
+        {
+            let (switch, pool) = (self.name(), next.stable.to_string());
+            self.decide.guard(Some(Rejection::PoolHasWeight { switch, pool }))?;
+        }
         if let Event::Promote { .. } = event {
             let after = self.split_of(&next);
             let before = self.decide.desired.split(self.switch);

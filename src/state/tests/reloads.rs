@@ -52,6 +52,51 @@ fn weights_never_set_follow_the_files_and_are_reported() {
 }
 
 #[test]
+fn weights_of_the_files_pass_the_guards_of_a_move_and_can_be_taken_back() {
+    let halves = || {
+        definitions(|draft| {
+            draft.model.pools[0].weight = 5_000;
+            draft.model.pools[1].weight = 5_000;
+        })
+    };
+    let mut world = World::new();
+    world.set_health("model", "green", Health::Down);
+    assert!(matches!(world.ask(reload(halves())), Err(Rejection::NotEligible { pool, .. }) if pool == "green"));
+    world.take_forced(reload(halves()));
+    assert_eq!(world.split("model"), "blue 5000 green 5000 base 0");
+    world.take(undo("model"));
+    assert_eq!(world.split("model"), "blue 10000 green 0 base 0");
+}
+
+#[test]
+fn the_files_do_not_move_weight_under_a_rollout() {
+    let mut world = World::new();
+    let started = RolloutStart { to: Some("green".to_owned()), ..RolloutStart::default() };
+    let verb = RolloutVerb::Start(Box::new(started));
+    world.take(Command::Rollout { switch: "model".to_owned(), verb });
+    let moved = |draft: &mut Draft| {
+        draft.model.pools[0].weight = 0;
+        draft.model.pools[1].weight = 10_000;
+    };
+    assert!(matches!(world.ask(reload(definitions(moved))), Err(Rejection::RolloutRunning { .. })));
+    world.take(reload(definitions(|draft| draft.model.pools.push(pool("canary", 0, &["192.0.2.8"])))));
+}
+
+#[test]
+fn the_files_do_not_change_the_version_of_a_pool_in_service_unless_forced() {
+    let mut world = World::new();
+    let expecting = |draft: &mut Draft| draft.model.pools[0].expect_version = Some("v9".to_owned());
+    assert!(
+        matches!(world.ask(reload(definitions(expecting))), Err(Rejection::PoolHasWeight { pool, .. }) if pool == "blue")
+    );
+    world.take_forced(reload(definitions(expecting)));
+    world.take(reload(definitions(|draft| {
+        expecting(draft);
+        draft.model.pools[1].expect_version = Some("v10".to_owned());
+    })));
+}
+
+#[test]
 fn a_pool_that_is_added_begins_at_0_where_weights_were_set_at_run_time() {
     let added = |draft: &mut Draft| draft.model.pools.push(pool("canary", 5_000, &["192.0.2.8"]));
     let mut world = World::new();
