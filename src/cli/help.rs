@@ -121,8 +121,9 @@ pub(super) const IMPORT_ROUTE53: &str = "\
 Weighted sets become a switch: a pool for each SetIdentifier, with its weight. Failover becomes the
 policy failover, multivalue answers one pool, records without routing a master file. An alias of a
 name in the dump is resolved. Everything else - aliases of load balancers, latency, geolocation - is
-listed with what to do, also at the end of the zone file, and makes the exit code 1. Health checks
-are not in a dump: write a monitor. What is written has passed `tidegate check`.
+listed with what to do, also at the end of the zone file, and makes the exit code 1; so is a whole
+split of which one set is unreadable. Health checks are not in a dump: write a monitor. What is
+written has passed `tidegate check` beside the files that are in --out already.
 
 Examples:
   aws route53 list-resource-record-sets --hosted-zone-id Z123 --output json > dump.json

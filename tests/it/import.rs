@@ -103,3 +103,30 @@ fn what_is_no_whole_dump_is_refused() {
     assert!(text(&outside.stderr).contains("no SOA of elsewhere.test"), "{}", text(&outside.stderr));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was left behind");
 }
+
+#[test]
+fn two_zones_go_into_one_folder_and_are_checked_together() {
+    let folder = Folder::new("import-two");
+    folder.write("dump.json", DUMP);
+    let first = import(&folder, &["--out", "zones", "--ns", "ns1.shop.example"]);
+    assert_eq!(first.status.code(), Some(1), "two records were not carried over: {}", text(&first.stderr));
+    folder.write("dump.json", &DUMP.replace("shop.test", "store.test"));
+    let second = import(&folder, &["--out", "zones", "--ns", "ns1.shop.example", "--json"]);
+    let body: Value = serde_json::from_slice(&second.stdout).unwrap();
+    let switches: Vec<&str> = body["switches"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert!(switches.contains(&"model-2") && !switches.contains(&"model"), "{switches:?}");
+    let checked = || {
+        let output = Command::new(PROGRAM).args(["check", "--zones", "zones"]).current_dir(folder.path()).output();
+        output.unwrap().status.code()
+    };
+    assert_eq!(checked(), Some(0));
+
+    // Its switch `model` steers a name of the zone that would come.
+    folder.write("dump.json", &DUMP.replace("shop.test", "model.shop.test"));
+    let third = import(&folder, &["--out", "zones"]);
+    let said = text(&third.stderr);
+    assert!(third.status.code() == Some(1) && said.contains("lies in the zone `model.shop.test`"), "{said}");
+    assert!(said.contains("zones/shop.test.toml:") && !said.contains(".tidegate-import"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path().join("zones")).unwrap().count(), 4, "nothing was left behind");
+    assert_eq!(checked(), Some(0));
+}

@@ -1,5 +1,7 @@
 //! From record sets to switches and static records: pure, and nothing gets lost without a remark.
 
+mod alias;
+mod claim;
 mod routed;
 
 use super::dump::{Dump, Routing, Set, SetForm, bare};
@@ -7,12 +9,18 @@ use super::imported::{Imported, Remark, Static};
 use crate::dns::{Name, RecordType};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Converts; `zone` and `nameservers` as the operator gave them.
+/// Converts; `zone` and `nameservers` as the operator gave them, `neighbours` the switches that are there already.
 ///
 /// # Errors
 /// No zone to be made of it, in a sentence.
-pub(super) fn convert(dump: &Dump, zone: Option<Name>, nameservers: &[Name]) -> Result<Imported, String> {
+pub(super) fn convert(
+    dump: &Dump,
+    zone: Option<Name>,
+    nameservers: &[Name],
+    neighbours: &BTreeSet<String>,
+) -> Result<Imported, String> {
     let (mut sets, mut lost, mut outside) = (Vec::new(), Vec::new(), 0);
+    let mut unreadable = HashMap::new();
     let apex = match zone {
         Some(apex) => apex,
         None => apex_of(dump)?,
@@ -24,7 +32,12 @@ pub(super) fn convert(dump: &Dump, zone: Option<Name>, nameservers: &[Name]) -> 
         }
         match form.read() {
             Ok(set) => sets.push(set),
-            Err((what, remedy)) => lost.push(Remark { record: form.title(), what, remedy }),
+            Err((what, remedy)) => {
+                if let Some(key) = form.chosen_among() {
+                    unreadable.insert(key, form.title());
+                }
+                lost.push(Remark { record: form.title(), what, remedy });
+            }
         }
     }
     let has_soa = sets.iter().any(|set| set.owner == apex && set.rtype == RecordType::SOA);
@@ -42,7 +55,15 @@ pub(super) fn convert(dump: &Dump, zone: Option<Name>, nameservers: &[Name]) -> 
             .filter(|set| set.routing == Routing::Simple && set.alias.is_none())
             .map(|set| ((set.owner.clone(), set.rtype), set.clone()))
             .collect(),
-        switch_names: BTreeSet::new(),
+        aliases: sets
+            .iter()
+            .filter(|set| set.routing == Routing::Simple)
+            .filter_map(|set| Some(((set.owner.clone(), set.rtype), set.alias.clone()?)))
+            .collect(),
+        unreadable,
+        claimed: BTreeSet::new(),
+        neighbours: neighbours.clone(),
+        switch_names: neighbours.clone(),
     };
     work.top(nameservers);
     let mut owners: BTreeMap<Name, Vec<Set>> = BTreeMap::new();
@@ -53,7 +74,8 @@ pub(super) fn convert(dump: &Dump, zone: Option<Name>, nameservers: &[Name]) -> 
     for (owner, sets) in owners {
         work.owner(&owner, sets, !nameservers.is_empty(), &mut aliases);
     }
-    aliases.iter().for_each(|set| work.alias(set));
+    aliases.chunk_by(|one, next| one.owner == next.owner).for_each(|sets| work.aliases_of(sets));
+    work.leave_out_what_is_steered();
     Ok(work.imported)
 }
 
@@ -75,6 +97,15 @@ struct Work {
     names: BTreeSet<Name>,
     /// Sets without any routing.
     simple: HashMap<(Name, RecordType), Set>,
+    /// Where aliases without any routing point.
+    aliases: HashMap<(Name, RecordType), Name>,
+    /// Sets that Route 53 chooses among and that could not be read, by their title.
+    unreadable: HashMap<(Name, RecordType), String>,
+    /// Names that switches take beside their owners: pins and explanations.
+    claimed: BTreeSet<Name>,
+    /// Switches of other zones.
+    neighbours: BTreeSet<String>,
+    /// Switches of other zones and of this one.
     switch_names: BTreeSet<String>,
 }
 
@@ -143,7 +174,12 @@ impl Work {
     /// A and AAAA of one name come from one pool, so what was the same for all is in every pool.
     fn add_to_every_pool(&mut self, switch: usize, set: &Set) {
         if let Some(switch) = self.imported.switches.get_mut(switch) {
-            switch.pools.iter_mut().for_each(|pool| pool.members.extend(set.values.iter().cloned()));
+            switch.types.insert(set.rtype);
+            for pool in &mut switch.pools {
+                let new: Vec<String> =
+                    set.values.iter().filter(|value| !pool.members.contains(value)).cloned().collect();
+                pool.members.extend(new);
+            }
         }
         self.note(
             set.title(),
@@ -155,40 +191,6 @@ impl Work {
     fn copied(&mut self, set: &Set, target: &Name) {
         let what = format!("it was an alias of {}, and has a copy of its values", bare(target));
         self.note(set.title(), what, "change both when the values change");
-    }
-
-    /// An alias without routing of its own.
-    fn alias(&mut self, set: &Set) {
-        let Some(target) = set.alias.clone() else { return };
-        if let Some(meant) = self.simple.get(&(target.clone(), set.rtype)) {
-            let fixed =
-                Static { owner: set.owner.clone(), rtype: set.rtype, ttl_s: meant.ttl_s, values: meant.values.clone() };
-            self.copied(set, &target);
-            self.imported.fixed.push(fixed);
-            return;
-        }
-        let switch = self.imported.switches.iter_mut().find(|switch| {
-            switch.owners.first() == Some(&target) && switch.types.contains(&set.rtype) && is_address(set.rtype)
-        });
-        if let Some(switch) =
-            switch.filter(|switch| !set.owner.is_wildcard() || switch.owners.iter().any(Name::is_wildcard))
-        {
-            if !switch.owners.contains(&set.owner) {
-                switch.owners.push(set.owner.clone());
-                let (what, name) = (format!("it was an alias of {}", bare(&target)), switch.name.clone());
-                self.note(set.title(), what, format!("nothing: switch {name} steers both"));
-            }
-            return;
-        }
-        let remedy = if set.owner == self.imported.apex {
-            format!("write the addresses behind {}: a CNAME cannot stand at the apex", bare(&target))
-        } else {
-            format!(
-                "write `{} IN CNAME {target}` if the name has nothing else, or the addresses behind it",
-                bare(&set.owner)
-            )
-        };
-        self.lose(set, format!("it is an alias of {}, whose addresses are not in the dump", bare(&target)), remedy);
     }
 }
 

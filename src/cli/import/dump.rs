@@ -113,6 +113,12 @@ impl SetForm {
         name(&self.name)
     }
 
+    /// Its name and type, where Route 53 chooses among several sets of them.
+    pub(super) fn chosen_among(&self) -> Option<(Name, RecordType)> {
+        self.set_identifier.as_ref()?;
+        Some((self.owner().ok()?, RecordType::from_text(self.r#type.as_bytes())?))
+    }
+
     /// What it says; or why that cannot be said here, and what to do.
     pub(super) fn read(&self) -> Result<Set, (String, String)> {
         let owner =

@@ -1,22 +1,26 @@
 //! `tidegate import`: zone files from what other services hold.
 
+#[cfg(test)]
+mod clash_tests;
 mod convert;
 mod dump;
 mod imported;
+mod neighbours;
 mod render;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use super::args::{ImportSource, Route53Args};
 use super::exit::{Exit, Failure};
 use super::print::{Page, Tone};
 use super::terminal;
-use crate::config;
 use crate::dns::Name;
 use dump::{Dump, bare};
 use imported::{Imported, Remark};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use trial::Trial;
 
 /// The largest dump that is read: ten times the most records a hosted zone may have.
 const DUMP_LIMIT: u64 = 256 << 20;
@@ -33,7 +37,8 @@ pub(super) fn run(from: &ImportSource) -> Result<Exit, Failure> {
     }
     let zone = args.zone.as_deref().map(|zone| name("--zone", zone)).transpose()?;
     let nameservers: Vec<Name> = args.nameservers.iter().map(|text| name("--ns", text)).collect::<Result<_, _>>()?;
-    let imported = convert::convert(&dump, zone, &nameservers).map_err(Failure::failed)?;
+    let neighbours = neighbours::switches(&args.out)?;
+    let imported = convert::convert(&dump, zone, &nameservers, &neighbours).map_err(Failure::failed)?;
     let zone = bare(&imported.apex);
     let mut files = vec![(args.out.join(format!("{zone}.zone")), render::master(&imported))];
     files.extend(render::settings(&imported).map(|text| (args.out.join(format!("{zone}.toml")), text)));
@@ -66,7 +71,7 @@ fn name(flag: &str, text: &str) -> Result<Name, Failure> {
     dump::name(text).map_err(|why| Failure::usage(format!("{flag}: `{text}` is no name: {why}")))
 }
 
-/// Checks the files in a folder of their own, then puts them where they belong; what `check` warns of.
+/// Checks the files beside their neighbours in a folder of their own, then puts them where they belong; what `check` warns of.
 fn write(args: &Route53Args, files: &[(PathBuf, String)]) -> Result<Vec<String>, Failure> {
     for (path, _) in files {
         if path.exists() {
@@ -78,17 +83,20 @@ fn write(args: &Route53Args, files: &[(PathBuf, String)]) -> Result<Vec<String>,
     }
     let failed =
         |path: &Path, error: std::io::Error| Failure::failed(format!("cannot write {}: {error}", path.display()));
-    let trial = Trial::new(&if args.dry_run { std::env::temp_dir() } else { args.out.clone() })
+    let trial = Trial::new(&if args.dry_run { std::env::temp_dir() } else { args.out.clone() }, &args.out)
         .map_err(|error| failed(&args.out, error))?;
+    let before = trial.check();
     for (path, text) in files {
-        let draft = trial.0.join(path.file_name().unwrap_or_default());
+        let draft = trial.file(path);
         create(&draft, text).map_err(|error| failed(&draft, error))?;
     }
-    let report = config::check(&trial.0);
-    if !report.problems.is_empty() {
-        let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    let report = trial.check();
+    let problems: Vec<&str> =
+        report.problems.iter().filter(|problem| !before.problems.contains(problem)).map(String::as_str).collect();
+    if !problems.is_empty() {
         return Err(Failure::failed(format!(
-            "what came of the dump is no zone, and nothing was written:\n{}\nleave these records out of the dump, or out of --zone",
+            "what came of the dump is no zone beside the files in {}, and nothing was written:\n{}\nleave these records out of the dump, or out of --zone",
+            args.out.display(),
             problems.join("\n")
         )));
     }
@@ -97,7 +105,7 @@ fn write(args: &Route53Args, files: &[(PathBuf, String)]) -> Result<Vec<String>,
             create(path, text).map_err(|error| failed(path, error))?;
         }
     }
-    Ok(report.warnings.iter().map(|warning| warning.message.clone()).collect())
+    Ok(report.warnings.into_iter().filter(|warning| !before.warnings.contains(warning)).collect())
 }
 
 /// Writes a new file; an existing one is an error.
@@ -105,24 +113,6 @@ fn create(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-/// A folder for a check, removed again.
-struct Trial(PathBuf);
-
-impl Trial {
-    fn new(within: &Path) -> std::io::Result<Self> {
-        let path = within.join(format!(".tidegate-import-{}", std::process::id()));
-        std::fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Trial {
-    fn drop(&mut self) {
-        // It holds nothing that is not in the dump.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 /// Says what came of it.

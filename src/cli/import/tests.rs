@@ -4,9 +4,10 @@ use super::convert::convert;
 use super::dump::{Dump, name};
 use super::imported::Imported;
 use super::render;
+use std::collections::BTreeSet;
 
 /// A dump of these sets, after the SOA and NS that every hosted zone has.
-fn dump(sets: &str) -> Dump {
+pub(super) fn dump(sets: &str) -> Dump {
     let top = r#"{"Name":"example.test.","Type":"SOA","TTL":900,"ResourceRecords":[{"Value":"ns-1.awsdns-01.org. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"}]},
         {"Name":"example.test.","Type":"NS","TTL":172800,"ResourceRecords":[{"Value":"ns-1.awsdns-01.org."},{"Value":"ns-2.awsdns-02.com."}]}"#;
     let comma = if sets.is_empty() { "" } else { "," };
@@ -14,7 +15,7 @@ fn dump(sets: &str) -> Dump {
 }
 
 /// A weighted set.
-fn weighted(owner: &str, rtype: &str, id: &str, weight: u16, values: &[&str]) -> String {
+pub(super) fn weighted(owner: &str, rtype: &str, id: &str, weight: u16, values: &[&str]) -> String {
     let values: Vec<String> =
         values.iter().map(|value| format!(r#"{{"Value":{}}}"#, serde_json::json!(value))).collect();
     let owner = serde_json::json!(owner);
@@ -24,11 +25,11 @@ fn weighted(owner: &str, rtype: &str, id: &str, weight: u16, values: &[&str]) ->
     )
 }
 
-fn import(sets: &[String]) -> Imported {
-    convert(&dump(&sets.join(",")), None, &[]).expect("a zone")
+pub(super) fn import(sets: &[String]) -> Imported {
+    convert(&dump(&sets.join(",")), None, &[], &BTreeSet::new()).expect("a zone")
 }
 
-fn toml(imported: &Imported) -> String {
+pub(super) fn toml(imported: &Imported) -> String {
     render::settings(imported).expect("switches")
 }
 
@@ -191,8 +192,8 @@ fn part_of_a_dump_becomes_a_zone_with_nameservers_of_its_own() {
     ];
     let dump = dump(&sets.join(","));
     let sub = name("sub.example.test").unwrap();
-    assert!(convert(&dump, Some(sub.clone()), &[]).unwrap_err().contains("--ns"));
-    let imported = convert(&dump, Some(sub), &[name("ns1.example.net").unwrap()]).unwrap();
+    assert!(convert(&dump, Some(sub.clone()), &[], &BTreeSet::new()).unwrap_err().contains("--ns"));
+    let imported = convert(&dump, Some(sub), &[name("ns1.example.net").unwrap()], &BTreeSet::new()).unwrap();
     assert_eq!(imported.outside, 2);
     let master = render::master(&imported);
     assert!(

@@ -1,8 +1,10 @@
 //! The sets of a name that Route 53 chooses among: a switch with its pools, where it can be one.
 
+use super::alias::Meant;
+use super::claim::claims;
 use super::{Work, is_address};
 use crate::cli::import::dump::{Routing, Set, bare};
-use crate::cli::import::imported::{Pool, Static, Switch};
+use crate::cli::import::imported::{Pool, Remark, Static, Switch};
 use crate::dns::{Name, RecordType};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +18,13 @@ impl Work {
     /// The sets of a name that are chosen among: a switch, if it can be one.
     pub(super) fn routed(&mut self, owner: &Name, sets: Vec<Set>) -> Option<usize> {
         let mut usable = Vec::new();
-        for set in sets {
+        let cut = self.cut_above(owner);
+        for set in self.whole_types(sets) {
+            if let Some(cut) = &cut {
+                let what = format!("it lies below {}, which other servers answer for", bare(cut));
+                self.lose(&set, what, "leave it out, or take the NS or DNAME record away");
+                continue;
+            }
             match &set.routing {
                 Routing::Other(what) => {
                     let remedy = if what.starts_with("geolocation") {
@@ -44,6 +52,31 @@ impl Work {
         if main.1 == MULTI { self.multi_value(owner, &same) } else { self.switch(owner, main.0, &same) }
     }
 
+    /// The sets without those types that one set is missing of, or twice: the rest would take over its share.
+    fn whole_types(&mut self, sets: Vec<Set>) -> Vec<Set> {
+        let mut times: BTreeMap<(RecordType, Option<String>), usize> = BTreeMap::new();
+        for set in &sets {
+            *times.entry((set.rtype, set.id.clone())).or_default() += 1;
+        }
+        let twice = |rtype| times.iter().find(|((of, _), count)| *of == rtype && **count > 1).map(|((_, id), _)| id);
+        let mut whole = Vec::new();
+        for set in sets {
+            if let Some(broken) = self.unreadable.get(&(set.owner.clone(), set.rtype)) {
+                let what = format!("it shares its name with {broken}; without that the split would be another");
+                self.lose(&set, what, "correct that one and import again");
+            } else if let Some(id) = twice(set.rtype) {
+                let what = match id {
+                    Some(id) => format!("the set identifier `{id}` is there twice, and a pool is known by it"),
+                    None => "several sets of this name and type have no set identifier".to_owned(),
+                };
+                self.lose(&set, what, "give each set an identifier of its own, and import again");
+            } else {
+                whole.push(set);
+            }
+        }
+        whole
+    }
+
     /// Aliases of static names as those names' values; `None` when one stands for something else.
     fn without_aliases(&mut self, sets: &[Set]) -> Option<Vec<Set>> {
         let mut whole = Vec::new();
@@ -53,18 +86,18 @@ impl Work {
                 whole.push(set.clone());
                 continue;
             };
-            match self.simple.get(&(target.clone(), set.rtype)).cloned() {
-                Some(meant) => {
+            match self.meant(target, set.rtype) {
+                Meant::Values(meant) => {
                     self.copied(set, target);
                     whole.push(Set { values: meant.values, ttl_s: meant.ttl_s, alias: None, ..set.clone() });
                 }
-                None => broken = broken.or_else(|| Some((set.title(), bare(target)))),
+                _ => broken = broken.or_else(|| Some((set.title(), bare(target)))),
             }
         }
         let Some((record, target)) = broken else { return Some(whole) };
         for set in sets {
             let what = match &set.alias {
-                Some(target) => format!("it is an alias of {}, whose addresses are not in the dump", bare(target)),
+                Some(target) => self.why_not(target, set.rtype),
                 None => format!(
                     "it shares its name with {record}, an alias of {target}; without that the split would be another"
                 ),
@@ -194,6 +227,18 @@ impl Work {
     /// Takes a switch in under a name of its own.
     fn add(&mut self, mut switch: Switch) -> Option<usize> {
         let owner = switch.owners.first()?.clone();
+        let claims = claims(&owner, &switch.pools);
+        if claims.iter().any(|name| self.claimed.contains(name)) {
+            let types: Vec<String> = switch.types.iter().map(ToString::to_string).collect();
+            let what = "its pools would have the names (`<pool>.<owner>`, `_explain.<owner>`) of another switch's";
+            self.imported.lost.push(Remark {
+                record: format!("{} {}", bare(&owner), types.join(" ")),
+                what: what.to_owned(),
+                remedy: "name it among the `owners` of that switch if both shall move together".to_owned(),
+            });
+            return None;
+        }
+        self.claimed.extend(claims);
         switch.name = self.switch_name(&owner);
         let record = format!("{} (switch {})", bare(&owner), switch.name);
         let kept = switch.ttl_s.clamp(MIN_TTL_S, MAX_TTL_S);
@@ -225,6 +270,10 @@ impl Work {
             below => label(&below.replace('*', "any")),
         };
         let name = unused(&base, |name| self.switch_names.contains(name));
+        if self.neighbours.contains(&base) {
+            let what = format!("a switch {base} is there already, so this one is {name}");
+            self.note(bare(owner), what, "nothing, or name it as you like");
+        }
         self.switch_names.insert(name.clone());
         name
     }
@@ -235,7 +284,8 @@ impl Work {
         unused(&label(id), |name| {
             let pin = base.child(name.as_bytes()).ok();
             let below = pin.as_ref().and_then(|pin| pin.child(b"*").ok());
-            taken.contains(name) || [pin, below].iter().flatten().any(|pin| self.names.contains(pin))
+            let gone = |pin: &Name| self.names.contains(pin) || self.claimed.contains(pin);
+            taken.contains(name) || [pin, below].iter().flatten().any(gone)
         })
     }
 }
