@@ -61,6 +61,10 @@ impl Control {
             return Ok(Decided::Done(Box::new(replied)));
         }
         self.renew(&asked.request.command, now);
+        if unchanged {
+            // A latch is no part of the desired state: there may be one where there is nothing else to take back.
+            self.let_resume(&asked.request.command, now);
+        }
         if unchanged && asked.idempotency.is_none() {
             return Ok(Decided::Recalled(Box::new(replied)));
         }
@@ -306,6 +310,14 @@ impl Control {
         }
     }
 
+    /// Lets members that wait for an operator (`manual_resume`) come up again, by the verbs that say so.
+    fn let_resume(&mut self, command: &Command, now: Moment) {
+        if let Command::Reset { switch } | Command::Override { switch, .. } = command {
+            let moved = self.watch.resume(switch, now, &mut self.observed);
+            self.note_moved(moved);
+        }
+    }
+
     /// One log line and one happening per accepted change; a held latch may end with it.
     fn record(&mut self, change: &Change, asked: &Asked) {
         let Caller { name: who, from, request_id, .. } = &asked.caller;
@@ -322,10 +334,7 @@ impl Control {
             request_id,
             "change accepted"
         );
-        if let Command::Reset { switch } | Command::Override { switch, .. } = &asked.request.command {
-            let moved = self.watch.resume(switch, clock::now(), &mut self.observed);
-            self.note_moved(moved);
-        }
+        self.let_resume(&asked.request.command, clock::now());
         self.happen(What::Changed {
             verb: verb.to_owned(),
             who: who.clone(),

@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// Why a member whose probes pass is down under `manual_resume`.
+const WAITS: &str = "its probes pass, and it waits for an operator (manual_resume): reset the switch to let it back";
+
 /// Every probe there is, what it found, and whom it concerns.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -157,7 +160,8 @@ impl Watch {
         let failure = trackers().find_map(|tracked| {
             let failing = tracked.tracker.verdict() != Health::Up;
             let (outcome, _) = tracked.tracker.last()?;
-            if failing { outcome.failure.clone() } else { None }
+            let waits = || tracked.tracker.is_latched().then(|| WAITS.to_owned());
+            if failing { outcome.failure.clone().or_else(waits) } else { None }
         });
         Seen { health, failure }
     }

@@ -182,6 +182,17 @@ async fn a_latched_member_stays_down_until_somebody_says_so() {
     );
     accepted(pair.post("overrides", json!({ "pool": "green", "hold": "none" })).await);
     pair.up("green").await;
+    // A reset does as well, though there is nothing else to take back.
+    pair.green.behave(|manner| manner.status = 500);
+    pair.down("green").await;
+    pair.green.behave(|manner| manner.status = 200);
+    eventually("it says what it waits for", || async {
+        let failure = pair.pool("green").await["members"][0]["failure"].clone();
+        failure.as_str().is_some_and(|why| why.contains("waits for an operator")).then_some(())
+    })
+    .await;
+    accepted(pair.post("reset", json!({})).await);
+    pair.up("green").await;
     pair.flip("green").await;
 }
 
