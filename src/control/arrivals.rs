@@ -54,39 +54,40 @@ impl Control {
         }
     }
 
-    /// Notes which switches have guests: of those named, or of all.
-    pub(super) fn follow_guests(&mut self, names: Option<&[Arc<str>]>) {
-        match names {
-            None => {
-                let hosts = self.desired.switches.iter().filter(|(_, state)| !state.guests.is_empty());
-                self.arrivals.hosts = hosts.map(|(name, _)| name.clone()).collect();
-                let wanted = self.discovery_wanted_now();
-                self.arrivals
-                    .looks
-                    .retain(|(switch, pool), _| wanted.iter().any(|task| task.switch == *switch && task.pool == *pool));
-                self.discovery_wanted.send_if_modified(|current| {
-                    let differs = *current != wanted;
-                    *current = wanted;
-                    differs
-                });
+    /// Notes which switches have guests, and which pools' members to look up.
+    pub(super) fn follow_all_guests(&mut self) {
+        let hosts = self.desired.switches.iter().filter(|(_, state)| !state.guests.is_empty());
+        self.arrivals.hosts = hosts.map(|(name, _)| name.clone()).collect();
+        let wanted = self.discovery_wanted_now();
+        self.arrivals
+            .looks
+            .retain(|(switch, pool), _| wanted.iter().any(|task| task.switch == *switch && task.pool == *pool));
+        self.discovery_wanted.send_if_modified(|current| {
+            let differs = *current != wanted;
+            *current = wanted;
+            differs
+        });
+    }
+
+    /// Follows the guests of these switches, whose definitions have them seated: in the catalogue, and in what
+    /// is known of members, which the next answers go by. What to probe is told once a second.
+    pub(super) fn follow_guests(&mut self, names: &[Arc<str>], now: Moment) {
+        for name in names {
+            let has = self.desired.switches.get(name).is_some_and(|state| !state.guests.is_empty());
+            if has {
+                self.arrivals.hosts.insert(name.clone());
+            } else {
+                self.arrivals.hosts.remove(name);
             }
-            Some(names) => {
-                for name in names {
-                    let has = self.desired.switches.get(name).is_some_and(|state| !state.guests.is_empty());
-                    if has {
-                        self.arrivals.hosts.insert(name.clone());
-                    } else {
-                        self.arrivals.hosts.remove(name);
-                    }
-                    if let (Some(index), Some((_, seated))) =
-                        (self.catalogue.index_of(name), self.desired.definitions.switch(name))
-                    {
-                        self.catalogue.switches[index as usize].switch = seated.clone();
-                    }
-                }
-                self.arrivals.reprobe = true;
+            if let (Some(index), Some((_, seated))) =
+                (self.catalogue.index_of(name), self.desired.definitions.switch(name))
+            {
+                let place = &mut self.catalogue.switches[index as usize].switch;
+                let before = std::mem::replace(place, seated.clone());
+                self.watch.reseat((&before, seated), &self.desired, &mut self.observed, now);
             }
         }
+        self.arrivals.reprobe = true;
     }
 
     /// One second: registrations end, and probes follow the members.

@@ -122,10 +122,10 @@ impl Control {
         if change.definitions.is_some() {
             self.secondaries.follow_definitions(&self.desired.definitions);
             self.catalogue = crate::state::Catalogue::build(&self.desired);
-            self.follow_guests(None);
+            self.follow_all_guests();
             self.follow_copies();
         } else if !moved.is_empty() {
-            self.follow_guests(Some(&moved));
+            self.follow_guests(&moved, now);
         }
         if reprobe {
             self.reprobe(now);

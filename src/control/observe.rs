@@ -64,20 +64,66 @@ impl Watch {
         let mut before = std::mem::take(&mut self.tracked);
         self.of_member.clear();
         for placed in &catalogue.switches {
-            for (pool, member) in placed.switch.pools.iter().flat_map(|p| p.members.iter().map(move |m| (p, m))) {
-                let key = MemberKey::new(&placed.switch, pool, member);
-                for target in targets(desired, &placed.switch, pool, member) {
-                    let id: Arc<str> = target.key().into();
-                    self.of_member.entry(key.clone()).or_default().push(id.clone());
-                    let tracked = self.tracked.entry(id.clone()).or_insert_with(|| {
-                        before.remove(&id).map_or_else(|| fresh(target, saved.get(&*id), now), Tracked::without_users)
+            let switch = &placed.switch;
+            for (pool, member) in members(switch) {
+                let key = MemberKey::new(switch, pool, member);
+                for target in targets(desired, switch, pool, member) {
+                    self.seat(&key, target, |id, target| {
+                        before.remove(id).map_or_else(|| fresh(target, saved.get(id), now), Tracked::without_users)
                     });
-                    tracked.users.push(key.clone());
                 }
             }
         }
         self.gone.extend(before.keys().map(ToString::to_string));
         self.unsaved.retain(|id| self.tracked.contains_key(id));
+    }
+
+    /// Follows a switch whose guests changed, before its answers do: what is new, or came again with another
+    /// address or version, has its own probes to pass (§2.5). Probes that nobody asks for any more go with the
+    /// next [`Self::rebuild`].
+    pub(super) fn reseat(
+        &mut self,
+        (before, after): (&Switch, &Switch),
+        desired: &Desired,
+        observed: &mut Observed,
+        now: Moment,
+    ) {
+        let mut gone: HashMap<MemberKey, &Member> =
+            members(before).map(|(pool, member)| (MemberKey::new(before, pool, member), member)).collect();
+        let mut come = Vec::new();
+        for (pool, member) in members(after) {
+            let key = MemberKey::new(after, pool, member);
+            if gone.get(&key).is_some_and(|known| known.is_same_server(member)) {
+                gone.remove(&key);
+            } else {
+                come.push((key, pool, member));
+            }
+        }
+        for key in gone.keys() {
+            for id in self.of_member.remove(key).into_iter().flatten() {
+                if let Some(tracked) = self.tracked.get_mut(&id) {
+                    tracked.users.retain(|user| user != key);
+                }
+            }
+            observed.members.remove(key);
+            observed.proven.remove(key);
+        }
+        for (key, pool, member) in come {
+            for target in targets(desired, after, pool, member) {
+                self.seat(&key, target, |_, target| fresh(target, None, now));
+            }
+            if self.of_member.contains_key(&key) {
+                self.judge(&key, observed);
+            }
+        }
+    }
+
+    /// Gives a member one of its probes: one there is, or a new one.
+    fn seat(&mut self, key: &MemberKey, target: ProbeTarget, new: impl FnOnce(&str, ProbeTarget) -> Tracked) {
+        let id: Arc<str> = target.key().into();
+        self.of_member.entry(key.clone()).or_default().push(id.clone());
+        let tracked = self.tracked.entry(id.clone()).or_insert_with(|| new(&id, target));
+        tracked.users.push(key.clone());
     }
 
     /// Whom a probe concerns.
@@ -126,16 +172,31 @@ impl Watch {
     }
 
     /// Fills `observed` anew after the catalogue changed.
-    pub(super) fn judge_all(&self, observed: &mut Observed) {
+    pub(super) fn judge_all(&mut self, observed: &mut Observed) {
         observed.members.clear();
         observed.proven.retain(|member| self.of_member.contains_key(member));
-        for member in self.of_member.keys() {
+        for (member, ids) in &self.of_member {
             let seen = self.seen(member);
             if seen.health == Health::Up {
                 observed.proven.insert(member.clone());
             }
             observed.members.insert(member.clone(), seen);
+            if observed.proven.contains(member) {
+                // Other monitors or another version make other probes, not another member.
+                for id in ids {
+                    if self.tracked.get_mut(id).is_some_and(|tracked| tracked.tracker.inherit_up()) {
+                        self.unsaved.insert(id.clone());
+                    }
+                }
+            }
         }
+    }
+
+    /// Tells which members the last process had seen up, though they may be down by now.
+    pub(super) fn recall_proven(&self, observed: &mut Observed) {
+        let was_up = |id: &Arc<str>| self.tracked.get(id).is_some_and(|tracked| tracked.tracker.was_up());
+        let proven = self.of_member.iter().filter(|(_, ids)| ids.iter().all(was_up));
+        observed.proven.extend(proven.map(|(member, _)| member.clone()));
     }
 
     /// Judges one member; `Some` when its health changed.
@@ -209,6 +270,11 @@ impl LastSeen {
             (a, b) => a.or(b),
         };
     }
+}
+
+/// Every member of a switch, with its pool.
+fn members(switch: &Switch) -> impl Iterator<Item = (&Pool, &Member)> {
+    switch.pools.iter().flat_map(|pool| pool.members.iter().map(move |member| (pool, member)))
 }
 
 /// A tracker with its saved history, or a new one.

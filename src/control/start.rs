@@ -271,13 +271,14 @@ impl Control {
         self.slots.extend(&self.catalogue);
         self.watch.rebuild(&self.catalogue, &self.desired, &saved, now);
         self.watch.judge_all(&mut self.observed);
+        self.watch.recall_proven(&mut self.observed);
         self.first_round.send_replace(self.watch.round_complete());
         self.inherited = Some(inherited(loaded, &self.desired));
         self.ledger = self.inherit(now);
         self.trials = super::trials::Trials::restore(loaded.seen.as_ref().map_or(&[], |seen| &seen.trials));
         self.publish_all(now);
         self.follow_rollouts(None);
-        self.follow_guests(None);
+        self.follow_all_guests();
         self.follow_copies();
         self
     }

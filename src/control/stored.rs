@@ -47,7 +47,7 @@ impl Control {
         self.watch.judge_all(&mut self.observed);
         self.publish_all(now);
         self.follow_rollouts(None);
-        self.follow_guests(None);
+        self.follow_all_guests();
         Ok(())
     }
 

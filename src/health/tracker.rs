@@ -43,6 +43,8 @@ pub struct Tracker {
     pub(super) window: VecDeque<bool>,
     /// Down under `manual_resume`, and nobody has resumed it.
     pub(super) latched: bool,
+    /// It has been Up, or took over from probes that had: a restart must know it from one that never was.
+    pub(super) was_up: bool,
     /// The last outcome and when it came.
     pub(super) last: Option<(ProbeOutcome, Moment)>,
 }
@@ -107,6 +109,17 @@ impl Tracker {
         (self.failures, self.successes)
     }
 
+    /// Whether it has been Up, or took over from probes that had.
+    #[must_use]
+    pub fn was_up(&self) -> bool {
+        self.was_up
+    }
+
+    /// It takes over from probes that have been Up; whether that is news.
+    pub fn inherit_up(&mut self) -> bool {
+        !std::mem::replace(&mut self.was_up, true)
+    }
+
     /// Whether it waits for an operator (`manual_resume`).
     #[must_use]
     pub fn is_latched(&self) -> bool {
@@ -149,6 +162,7 @@ impl Tracker {
             return None;
         }
         self.verdict = to;
+        self.was_up |= to == Health::Up;
         self.since = Some(now);
         self.latched = to == Health::Down && monitor.manual_resume;
         Some(Transition { from, to, at: now })

@@ -56,6 +56,9 @@ pub struct HealthRecord {
     /// Waits for an operator.
     #[serde(default)]
     pub latched: bool,
+    /// It is not Up, but has been.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_up: bool,
     /// The last outcome.
     #[serde(default)]
     pub last: Option<ProbeOutcome>,
@@ -83,6 +86,7 @@ impl From<&Tracker> for HealthRecord {
             successes: tracker.successes,
             window: tracker.window.iter().map(|passed| if *passed { '+' } else { '-' }).collect(),
             latched: tracker.latched,
+            was_up: tracker.was_up && tracker.verdict != Health::Up,
             last: tracker.last.as_ref().map(|(outcome, _)| outcome.clone()),
             last_unix_ms: tracker.last.as_ref().map(|(_, at)| at.unix_ms),
         }
@@ -100,6 +104,7 @@ impl HealthRecord {
             successes: self.successes,
             window: self.window.chars().take(super::tracker::LONGEST_WINDOW).map(|c| c == '+').collect(),
             latched: self.latched,
+            was_up: self.was_up || self.verdict == Health::Up,
             last: self.last.clone().zip(self.last_unix_ms.map(|unix_ms| rebase(unix_ms, now))),
         }
     }
@@ -134,6 +139,18 @@ mod tests {
 
     fn through_disk(tracker: &Tracker, now: Moment) -> Tracker {
         read(&write(tracker), now).unwrap()
+    }
+
+    #[test]
+    fn one_that_went_down_is_told_from_one_that_never_was_up() {
+        let monitor = monitor(1, 5, None, false);
+        let (mut fallen, mut new) = (Tracker::new(), Tracker::new());
+        fallen.observe(&monitor, &outcome(true), at(0));
+        for tracker in [&mut fallen, &mut new] {
+            tracker.observe(&monitor, &outcome(false), at(1));
+        }
+        assert_eq!((fallen.verdict(), new.verdict()), (Health::Down, Health::Down));
+        assert_eq!((through_disk(&fallen, at(2)).was_up(), through_disk(&new, at(2)).was_up()), (true, false));
     }
 
     #[test]
@@ -189,6 +206,7 @@ mod tests {
                 prop_assert_eq!(cut_short.observe(&monitor, &outcome(*passed), at(index)), expected);
             }
             prop_assert_eq!(cut_short.since().map(|s| s.unix_ms), whole.since().map(|s| s.unix_ms));
+            prop_assert_eq!(cut_short.was_up(), whole.was_up());
         }
     }
 }

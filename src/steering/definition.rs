@@ -209,6 +209,12 @@ impl Member {
         (self.ipv4, self.ipv6) == (other.ipv4, other.ipv6)
             && (self.given_name() == other.given_name() || self.name() == other.name())
     }
+
+    /// Whether what probes found of one counts for the other: the same addresses, the same version to show.
+    #[must_use]
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        (self.ipv4, self.ipv6) == (other.ipv4, other.ipv6) && self.expect_version() == other.expect_version()
+    }
 }
 
 /// How the next answer's pool is chosen (§1.6).
