@@ -99,8 +99,10 @@ impl Control {
         }
         let mut known: HashMap<Place, u64> = HashMap::new();
         let mut over: BTreeMap<Arc<str>, Members> = BTreeMap::new();
+        let mut leaving: BTreeSet<(Arc<str>, Arc<str>)> = BTreeSet::new();
         for host in &self.arrivals.hosts {
             let Some(state) = self.desired.switches.get(host) else { continue };
+            leaving.extend(state.guests.iter().filter(|g| g.is_leaving()).map(|g| (host.clone(), g.pool.clone())));
             for (guest, lease) in state.guests.iter().filter_map(|guest| Some((guest, guest.lease()?))) {
                 let place: Place = (host.clone(), guest.pool.clone(), guest.member.name().into());
                 let end = match self.arrivals.ends.get(&place) {
@@ -118,6 +120,13 @@ impl Control {
         self.arrivals.ends = known;
         for (switch, over) in over {
             self.expire(&switch, over).await;
+        }
+        for (switch, pool) in leaving {
+            // Not only when DNS is looked at again: others may be healthy by now.
+            let guests = self.desired.switches.get(&switch).map_or(&[][..], |state| &state.guests);
+            let found = guests.iter().filter(|g| g.pool == pool && g.lease().is_none() && !g.is_leaving());
+            let members = found.map(|guest| guest.member.clone()).collect();
+            self.found_in_dns(&switch, &pool, members).await;
         }
         if std::mem::take(&mut self.arrivals.reprobe) {
             self.reprobe(now);
@@ -164,10 +173,27 @@ impl Control {
                 if look.failure.take().is_some() {
                     tracing::info!(%switch, %pool, name = %source.name, "members are looked up in DNS again");
                 }
-                let command = Command::Discovered { switch: switch.to_string(), pool: pool.to_string(), members };
-                self.on_our_own(&switch, command).await;
+                self.found_in_dns(&switch, &pool, members).await;
             }
         }
+    }
+
+    /// Takes over what DNS has for a pool, and says which members stay although it has them no longer.
+    async fn found_in_dns(&mut self, switch: &Arc<str>, pool: &Arc<str>, members: Vec<Member>) {
+        let before = self.leaving_members(switch, pool);
+        let command = Command::Discovered { switch: switch.to_string(), pool: pool.to_string(), members };
+        self.on_our_own(switch, command).await;
+        for member in self.leaving_members(switch, pool) {
+            if !before.contains(&member) {
+                tracing::warn!(%switch, %pool, member, "DNS no longer has this member; it stays until others are healthy, for half an hour at most, since its pool would not be eligible without it");
+            }
+        }
+    }
+
+    fn leaving_members(&self, switch: &str, pool: &str) -> Vec<String> {
+        let guests = self.desired.switches.get(switch).map_or(&[][..], |state| &state.guests);
+        let leaving = guests.iter().filter(|guest| &*guest.pool == pool && guest.is_leaving());
+        leaving.map(|guest| guest.member.name().into_owned()).collect()
     }
 
     /// Takes a command of the server's own down the way of a change.
@@ -200,7 +226,10 @@ impl Control {
         let state = self.desired.switches.get(&switch.name).filter(|state| !state.guests.is_empty())?;
         let is_it = |guest: &&Guest| guest.pool == pool.name && guest.member.name() == member.name();
         Some(match &state.guests.iter().find(is_it)?.origin {
-            Origin::Discovered => OriginView::Discovered,
+            Origin::Discovered { leaves_unix_ms } => {
+                let leaves_at = leaves_unix_ms.as_ref();
+                OriginView::Discovered { leaves_at: leaves_at.map(|at| rfc3339(*at)) }
+            }
             Origin::Registered(Lease { ttl_ms, by, stale }) => {
                 let place = (switch.name.clone(), pool.name.clone(), member.name().into());
                 let end = self.arrivals.ends.get(&place).copied();

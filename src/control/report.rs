@@ -239,7 +239,11 @@ pub enum OriginView {
         by: String,
     },
     /// A name in DNS has its address.
-    Discovered,
+    Discovered {
+        /// DNS has it no longer, and the member stays until others are healthy, until then at the latest (RFC 3339).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leaves_at: Option<String>,
+    },
 }
 
 /// One member.

@@ -24,7 +24,11 @@ pub enum Origin {
     /// It registered.
     Registered(Lease),
     /// A name in DNS has its address.
-    Discovered,
+    Discovered {
+        /// It has it no longer, and the member stays until others are healthy, or until then at the latest (wall
+        /// clock, milliseconds).
+        leaves_unix_ms: Option<u64>,
+    },
 }
 
 /// How long a registration lasts. When it was last renewed is known to the running process alone:
@@ -45,8 +49,14 @@ impl Guest {
     pub const fn lease(&self) -> Option<&Lease> {
         match &self.origin {
             Origin::Registered(lease) => Some(lease),
-            Origin::Discovered => None,
+            Origin::Discovered { .. } => None,
         }
+    }
+
+    /// Whether DNS no longer has it.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        matches!(self.origin, Origin::Discovered { leaves_unix_ms: Some(_) })
     }
 
     /// Whether this is the registration `id` of a pool.

@@ -73,6 +73,14 @@ pub struct Hold {
     pub by: String,
 }
 
+impl Hold {
+    /// Whether it is on this member.
+    #[must_use]
+    pub fn is_on(&self, pool: &str, member: &str) -> bool {
+        &*self.pool == pool && self.member.as_deref() == Some(member)
+    }
+}
+
 impl Desired {
     /// The weights in force on a switch: set at run time, else the files'.
     #[must_use]

@@ -80,6 +80,9 @@ struct GuestV1 {
     weight: u16,
     /// Absent: found in DNS.
     registered: Option<RegisteredV1>,
+    /// Of one that DNS no longer has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leaves_unix_ms: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,12 +104,17 @@ impl GuestV1 {
             by: lease.by.clone(),
             stale: lease.stale,
         });
-        Self { pool: guest.pool.clone(), ipv4: member.ipv4, ipv6: member.ipv6, weight: member.weight, registered }
+        let leaves_unix_ms = match guest.origin {
+            Origin::Discovered { leaves_unix_ms } => leaves_unix_ms,
+            Origin::Registered(_) => None,
+        };
+        let (ipv4, ipv6, weight) = (member.ipv4, member.ipv6, member.weight);
+        Self { pool: guest.pool.clone(), ipv4, ipv6, weight, registered, leaves_unix_ms }
     }
 
     fn restore(self) -> Guest {
         let (given, origin) = match self.registered {
-            None => (Given::default(), Origin::Discovered),
+            None => (Given::default(), Origin::Discovered { leaves_unix_ms: self.leaves_unix_ms }),
             Some(RegisteredV1 { id, version, ttl_ms, by, stale }) => (
                 Given { name: Some(id.into()), expect_version: version.map(Into::into) },
                 Origin::Registered(Lease { ttl_ms, by, stale }),

@@ -180,3 +180,40 @@ async fn services_give_weights_and_large_answers_come_over_tcp_up_to_the_maximum
     fails(&server, "201 members were found; at most 200 are taken").await;
     assert_eq!(pool(&server).await["members"].as_array().unwrap().len(), 150);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_whose_members_all_change_is_never_without_one() {
+    use crate::backend::Backend;
+    let (old, new) = (Backend::start("v1"), Backend::start("v1"));
+    new.behave(|manner| manner.status = 503);
+    let mut consul = Authority::start(&format!("blue.service A {}", old.address));
+    let probe =
+        "monitor = { http = \"http://{address}:8080/health\", interval = \"250ms\", timeout = \"250ms\", rise = 1 }\n";
+    let zone = zone(&consul, "dns = \"blue.service.consul\"").replacen("ttl = 5\n", &format!("ttl = 5\n{probe}"), 1);
+    let zone = format!("{zone}[switch.work.pool.green]\nmembers = [\"192.0.2.9\"]\nmonitors = []\n");
+    let server = Server::start(&[("example.test.toml", &zone)]).await;
+    eventually("it is up", || async { (pool(&server).await["members"][0]["health"] == "up").then_some(()) }).await;
+    let pinned = || server.short(&["A", "blue.work.example.test"]);
+    let (was, is) = ([old.address.to_string()], [new.address.to_string()]);
+    eventually("it is in", || async { (pinned() == was).then_some(()) }).await;
+    consul.change(&format!("blue.service A {}", new.address));
+    eventually("the new one is down", || async {
+        assert_eq!(pinned(), was);
+        let pool = pool(&server).await;
+        let members = pool["members"].as_array().unwrap();
+        let down = members.iter().any(|m| m["name"] == is[0] && m["health"] == "down");
+        let leaves = members.iter().any(|m| m["name"] == was[0] && m["origin"]["leaves_at"].is_string());
+        (down && leaves).then_some(())
+    })
+    .await;
+    assert!(server.log().contains("DNS no longer has this member"));
+    let listed = String::from_utf8(server.cli(&["member", "list", "work"]).stdout).unwrap();
+    assert!(listed.contains("leaving"), "{listed}");
+    new.behave(|manner| manner.status = 200);
+    eventually("the new one is in", || async {
+        let got = pinned();
+        assert!(got.len() == 1 || got.len() == 2, "{got:?}");
+        (got == is).then_some(())
+    })
+    .await;
+}

@@ -101,7 +101,8 @@ pub(in crate::cli) fn show_members(page: &mut Page, switch: &SwitchView) {
     for (pool, member) in each_member(switch) {
         let (from, lasts) = match &member.origin {
             None => ("files".to_owned(), Cell::from("-")),
-            Some(OriginView::Discovered) => ("DNS".to_owned(), Cell::from("-")),
+            Some(OriginView::Discovered { leaves_at: None }) => ("DNS".to_owned(), Cell::from("-")),
+            Some(OriginView::Discovered { .. }) => ("DNS".to_owned(), Cell::toned(Tone::Warn, "leaving")),
             Some(OriginView::Registered { stale: true, by, .. }) => (by.clone(), Cell::toned(Tone::Bad, "stale")),
             Some(OriginView::Registered { expires_in_ms, by, .. }) => (by.clone(), times::brief(*expires_in_ms).into()),
         };

@@ -1,16 +1,21 @@
 //! Members that come and go by themselves (§2.5): registrations, their end, what DNS has.
 
 use super::{Decide, resolve_pool};
+use crate::health::OverrideKind;
 use crate::state::command::{Change, Registration, Rejection};
-use crate::state::guests::{Guest, Lease, Origin};
-use crate::state::observed::pool_status;
-use crate::state::runtime::{Desired, SwitchState};
+use crate::state::guests::{Guest, Lease, Origin, seated};
+use crate::state::observed::{PoolStatus, pool_status};
+use crate::state::runtime::SwitchState;
 use crate::steering::{Given, MAX_WEIGHT, Member, Pool, Register, Switch, is_answerable, named_by_rules};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The shortest time a registration may last, milliseconds: a few heartbeats must fit in.
 pub const SHORTEST_TTL_MS: u64 = 5_000;
+
+/// How long a member that DNS no longer has may stay where nobody else is healthy yet, milliseconds: longer than
+/// large models take to load.
+pub const LEAVING_MS: u64 = 1_800_000;
 
 /// The longest name of a member, and of a version, octets.
 const MAX_ID: usize = 63;
@@ -49,9 +54,15 @@ pub(super) fn register(
     let place = state.guests.iter().position(|guest| guest.is_registration(&pool.name, &asked.id));
     let lease = Lease { ttl_ms: asked.ttl_ms, by: decide.request.by.clone(), stale: false };
     let guest = Guest { pool: pool.name.clone(), member, origin: Origin::Registered(lease) };
+    let mut notes = shared_addresses(switch, pool, asked);
     match place {
         Some(at) if says_the_same(&state.guests[at], &guest) => return Ok(decide.unchanged()),
-        Some(at) => state.guests[at] = guest,
+        Some(at) => {
+            if !state.guests[at].member.is_same_server(&guest.member) {
+                notes.extend(end_force_up(&mut state, &pool.name, &[asked.id.as_str()]));
+            }
+            state.guests[at] = guest;
+        }
         None => {
             let registered = state.guests.iter().filter(|guest| guest.pool == pool.name && guest.lease().is_some());
             if registered.count() >= usize::from(terms.max) {
@@ -60,7 +71,6 @@ pub(super) fn register(
             state.guests.push(guest);
         }
     }
-    let notes = shared_addresses(switch, pool, asked);
     let mut change = decide.change(vec![(switch.name.clone(), state)], [zone]);
     change.notes = notes;
     Ok(change)
@@ -126,7 +136,7 @@ fn shared_addresses(switch: &Switch, pool: &Pool, asked: &Registration) -> Vec<S
     notes
 }
 
-/// Ends a registration. The last healthy member of a pool with weight stays unless forced.
+/// Ends a registration. One without which clients would be answered by nobody stays unless forced.
 pub(super) fn unregister(decide: &Decide<'_>, name: &str, pool: &str, id: &str) -> Result<Change, Rejection> {
     let (zone, switch) = decide.switch(name)?;
     let pool = resolve_pool(switch, pool)?;
@@ -142,24 +152,22 @@ pub(super) fn unregister(decide: &Decide<'_>, name: &str, pool: &str, id: &str) 
             known: registered.map(|guest| guest.member.name().to_string()).collect(),
         });
     }
-    forget_holds(&mut state, switch, decide.desired);
-    let change = decide.change(vec![(switch.name.clone(), state)], [zone]);
-    let mut after =
-        Desired { definitions: decide.desired.definitions.clone(), ..decide.planned(switch, &decide.state(switch)) };
-    after.absorb(&change);
-    let eligible = |desired: &Desired| {
-        let found = desired.definitions.switch(name).and_then(|(_, switch)| Some((switch, switch.pool(&pool.name)?.1)));
-        found.is_some_and(|(switch, pool)| {
-            pool_status(desired, decide.observed, switch, pool, decide.now.unix_ms).eligible
-        })
-    };
-    let leaves_nobody = is_answered(decide, switch, pool) && eligible(decide.desired) && !eligible(&after);
+    let mut notes = end_force_up(&mut state, &pool.name, &[id]);
+    let stays = state.holds.iter().any(|hold| hold.is_on(&pool.name, id) && hold.hold.in_force(decide.now.unix_ms));
+    notes.extend(stays.then(|| format!("`{id}` is forced down, also if it comes back, until that override ends")));
+    // Down as it may be, the fallback answers the last one; without it there is nobody to answer.
+    let after = status_with(decide, switch, pool, &state);
+    let empties = after.members.is_empty();
+    let leaves_nobody =
+        is_answered(decide, switch, pool) && (empties || status(decide, switch, pool).eligible && !after.eligible);
     decide.guard(leaves_nobody.then(|| Rejection::LastMember { pool: pool.name.to_string(), id: id.to_owned() }))?;
+    let mut change = decide.change(vec![(switch.name.clone(), state)], [zone]);
+    change.notes = notes;
     Ok(change)
 }
 
 /// Ends registrations whose time is over (pool and name). A pool that clients are answered keeps
-/// its last healthy ones, else its last ones, marked stale, until somebody healthy is there.
+/// those without which it would not be eligible, else its last ones, marked stale, until others are there.
 pub(super) fn expire(decide: &Decide<'_>, name: &str, over: &[(Arc<str>, Arc<str>)]) -> Result<Change, Rejection> {
     let (zone, switch) = decide.switch(name)?;
     let mut state = decide.state(switch);
@@ -169,51 +177,92 @@ pub(super) fn expire(decide: &Decide<'_>, name: &str, over: &[(Arc<str>, Arc<str
         if !pool.members.iter().any(is_over) {
             continue;
         }
-        let status = pool_status(decide.desired, decide.observed, switch, pool, decide.now.unix_ms);
-        let members = || pool.members.iter().zip(&status.members);
+        let concerned = |guest: &Guest| guest.pool == pool.name && guest.lease().is_some() && is_over(&guest.member);
+        let mut without = state.clone();
+        without.guests.retain(|guest| !concerned(guest));
+        let (now, then) = (status(decide, switch, pool), status_with(decide, switch, pool, &without));
+        let members = || pool.members.iter().zip(&now.members);
         let healthy_stays = members().any(|(member, up)| *up && !is_over(member));
         let healthy_goes = members().any(|(member, up)| *up && is_over(member));
         let somebody_stays = members().any(|(member, _)| !is_over(member));
-        let may_go = healthy_stays || (somebody_stays && !healthy_goes) || !is_answered(decide, switch, pool);
-        state.guests.retain_mut(|guest| {
-            let concerned = guest.pool == pool.name && guest.lease().is_some() && is_over(&guest.member);
-            if concerned && let Origin::Registered(lease) = &mut guest.origin {
+        let suffices = healthy_stays || (somebody_stays && !healthy_goes);
+        if !is_answered(decide, switch, pool) || suffices && (then.eligible || !now.eligible) {
+            let gone: Vec<_> = state.guests.iter().filter(|guest| concerned(guest)).map(|g| g.member.clone()).collect();
+            state = without;
+            end_force_up(&mut state, &pool.name, &gone.iter().map(Member::name).collect::<Vec<_>>());
+            continue;
+        }
+        for guest in state.guests.iter_mut().filter(|guest| concerned(guest)) {
+            if let Origin::Registered(lease) = &mut guest.origin {
                 lease.stale = true;
             }
-            !concerned || !may_go
-        });
+        }
     }
     if state.guests == before.guests {
         return Ok(decide.unchanged());
     }
-    forget_holds(&mut state, switch, decide.desired);
     let goes = state.guests.len() < before.guests.len();
     Ok(decide.change(vec![(switch.name.clone(), state)], goes.then_some(zone)))
 }
 
-/// Replaces what DNS had for a pool by what it has.
+/// Replaces what DNS had for a pool by what it has. Healthy members without which a pool that clients are answered
+/// from would not be eligible stay for a while, until it is by those that came.
 pub(super) fn discovered(decide: &Decide<'_>, name: &str, pool: &str, found: &[Member]) -> Result<Change, Rejection> {
     let (zone, switch) = decide.switch(name)?;
     let pool = resolve_pool(switch, pool)?;
     let mut state = decide.state(switch);
-    let before = state.guests.clone();
-    let of_pool = |guest: &Guest| guest.pool == pool.name && guest.origin == Origin::Discovered;
-    state.guests.retain(|guest| !of_pool(guest));
+    let (known, others): (Vec<Guest>, Vec<Guest>) =
+        std::mem::take(&mut state.guests).into_iter().partition(|g| g.pool == pool.name && g.lease().is_none());
+    state.guests = others;
     let written = decide.desired.definitions.written(name).and_then(|written| Some(written.pool(&pool.name)?.1));
     let of_files = written.iter().flat_map(|pool| pool.members.iter());
     let registered = state.guests.iter().filter(|guest| guest.pool == pool.name).map(|guest| &guest.member);
     let taken: Vec<IpAddr> = of_files.chain(registered).flat_map(Member::addresses).collect();
-    let fresh = found.iter().filter(|member| !member.addresses().any(|address| taken.contains(&address)));
-    let fresh: Vec<Guest> = fresh
-        .map(|member| Guest { pool: pool.name.clone(), member: member.clone(), origin: Origin::Discovered })
-        .collect();
-    let known: Vec<&Guest> = before.iter().filter(|guest| of_pool(guest)).collect();
-    if known.iter().copied().eq(&fresh) {
+    let is_free = |member: &Member| !member.addresses().any(|address| taken.contains(&address));
+    let come = |member: &Member| {
+        let origin = Origin::Discovered { leaves_unix_ms: None };
+        Guest { pool: pool.name.clone(), member: member.clone(), origin }
+    };
+    let mut after: Vec<Guest> = found.iter().filter(|member| is_free(member)).map(come).collect();
+    state.guests.extend(after.iter().cloned());
+    let now = status(decide, switch, pool);
+    if now.eligible && is_answered(decide, switch, pool) && !status_with(decide, switch, pool, &state).eligible {
+        let is_up = |member: &Member| pool.members.iter().zip(&now.members).any(|(m, up)| *up && m == member);
+        let goes =
+            |guest: &&Guest| is_free(&guest.member) && !after.iter().any(|a| a.member.name() == guest.member.name());
+        let leaving: Vec<Guest> =
+            known.iter().filter(goes).filter_map(|guest| leaving(guest, decide.now.unix_ms)).collect();
+        after.extend(leaving.into_iter().filter(|guest| is_up(&guest.member)));
+        state.guests.retain(|guest| guest.pool != pool.name || guest.lease().is_some());
+        state.guests.extend(after.iter().cloned());
+    }
+    if known == after {
         return Ok(decide.unchanged());
     }
-    state.guests.extend(fresh);
-    forget_holds(&mut state, switch, decide.desired);
     Ok(decide.change(vec![(switch.name.clone(), state)], [zone]))
+}
+
+/// A guest that DNS no longer has, unless it has stayed long enough.
+fn leaving(guest: &Guest, now_unix_ms: u64) -> Option<Guest> {
+    let known = match guest.origin {
+        Origin::Discovered { leaves_unix_ms } => leaves_unix_ms,
+        Origin::Registered(_) => None,
+    };
+    let end = known.unwrap_or(now_unix_ms.saturating_add(LEAVING_MS));
+    let stays = || Guest { origin: Origin::Discovered { leaves_unix_ms: Some(end) }, ..guest.clone() };
+    (now_unix_ms < end).then(stays)
+}
+
+/// A pool as it is.
+fn status(decide: &Decide<'_>, switch: &Switch, pool: &Pool) -> PoolStatus {
+    pool_status(decide.desired, decide.observed, switch, pool, decide.now.unix_ms)
+}
+
+/// A pool as it would be with this state of its switch.
+fn status_with(decide: &Decide<'_>, switch: &Arc<Switch>, pool: &Pool, state: &SwitchState) -> PoolStatus {
+    let switch = seated(decide.desired.definitions.written(&switch.name).unwrap_or(switch), &state.guests);
+    let pool = switch.pool(&pool.name).map_or(pool, |(_, pool)| pool);
+    pool_status(&decide.planned(&switch, state), decide.observed, &switch, pool, decide.now.unix_ms)
 }
 
 /// Whether clients are answered from a pool: it has weight or a rule.
@@ -223,15 +272,16 @@ fn is_answered(decide: &Decide<'_>, switch: &Switch, pool: &Pool) -> bool {
     weighted || at.is_some_and(|at| named_by_rules(switch).get(at).copied().unwrap_or(false))
 }
 
-/// Overrides of members that are there no longer go with them.
-fn forget_holds(state: &mut SwitchState, switch: &Switch, desired: &Desired) {
-    let Some(written) = desired.definitions.written(&switch.name) else { return };
-    let guests = &state.guests;
+/// What an operator forced up is the server that was there: whoever comes under its name has probes to pass. What is
+/// forced down stays so to the end of the override, whoever comes and goes.
+fn end_force_up(state: &mut SwitchState, pool: &str, ids: &[impl AsRef<str>]) -> Vec<String> {
+    let mut notes = Vec::new();
     state.holds.retain(|hold| {
-        hold.member.as_ref().is_none_or(|held| {
-            let of_files =
-                written.pool(&hold.pool).is_some_and(|(_, pool)| pool.members.iter().any(|m| m.name() == **held));
-            of_files || guests.iter().any(|guest| guest.pool == hold.pool && guest.member.name() == **held)
-        })
+        let ends = hold.hold.kind == OverrideKind::ForceUp && ids.iter().any(|id| hold.is_on(pool, id.as_ref()));
+        if let (true, Some(id)) = (ends, &hold.member) {
+            notes.push(format!("the override that forces `{id}` up has ended: its probes decide from here on"));
+        }
+        !ends
     });
+    notes
 }

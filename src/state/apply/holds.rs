@@ -5,8 +5,8 @@ use crate::health::OverrideKind;
 use crate::health::hold::{LONGEST_MS, Override, OverrideError, SHORTEST_MS};
 use crate::state::command::{Change, Rejection};
 use crate::state::observed::has_eligible_weight;
-use crate::state::runtime::Hold;
-use crate::steering::Pool;
+use crate::state::runtime::{Hold, SwitchState};
+use crate::steering::{Pool, Switch};
 use std::sync::Arc;
 
 /// What is to be held, by name.
@@ -22,8 +22,14 @@ pub(super) struct Asked<'a> {
 pub(super) fn set(decide: &Decide<'_>, asked: &Asked<'_>) -> Result<Change, Rejection> {
     let (zone, switch) = decide.switch(asked.switch)?;
     let pool = resolve_pool(switch, asked.pool)?;
-    let member = asked.member.map(|name| resolve_member(asked, pool, name)).transpose()?;
     let mut state = decide.state(switch);
+    // One may be on a member that is away.
+    let known = asked.member.filter(|name| state.holds.iter().any(|hold| hold.is_on(&pool.name, name)));
+    let member = match known {
+        Some(name) => Some(name.into()),
+        None => asked.member.map(|name| resolve_member(asked, pool, name)).transpose()?,
+    };
+    sweep(&mut state, switch, decide.now.unix_ms);
     let before = state.holds.len();
     state.holds.retain(|hold| hold.pool != pool.name || hold.member != member);
     match asked.kind {
@@ -43,6 +49,16 @@ pub(super) fn set(decide: &Decide<'_>, asked: &Asked<'_>) -> Result<Change, Reje
     let has = has_eligible_weight(&planned, decide.observed, switch, decide.now.unix_ms);
     decide.guard((had && !has).then(|| Rejection::NoEligibleWeight { switch: switch.name.to_string() }))?;
     Ok(decide.change(vec![(switch.name.clone(), state)], [zone]))
+}
+
+/// Forgets overrides of members that are away once they have ended.
+fn sweep(state: &mut SwitchState, switch: &Switch, now_unix_ms: u64) {
+    state.holds.retain(|hold| {
+        let is_member = |id: &Arc<str>| {
+            switch.pool(&hold.pool).is_some_and(|(_, pool)| pool.members.iter().any(|m| m.name() == **id))
+        };
+        hold.hold.in_force(now_unix_ms) || hold.member.as_ref().is_none_or(is_member)
+    });
 }
 
 /// Checks reason and length.

@@ -10,7 +10,7 @@ use crate::state::definitions::{Definitions, ZoneDefinition};
 use crate::state::edit_bounds::within_bounds;
 use crate::state::edits::{EditedSet, EditedZone, EditedZones, SetKey, ZoneChange, say_the_same};
 use crate::state::observed::has_eligible_weight;
-use crate::state::runtime::{Desired, Split, SwitchState};
+use crate::state::runtime::{Desired, Hold, Split, SwitchState};
 use crate::state::serials;
 use crate::steering::{Member, Pool, Switch};
 use crate::zone::Zone;
@@ -292,8 +292,14 @@ fn keep(state: &SwitchState, after: &Switch, now: Moment, notes: &mut Vec<String
         let mut came = guests.iter().filter(|guest| guest.pool == pool.name);
         pool.members.iter().any(|member| member.name() == name) || came.any(|guest| guest.member.name() == name)
     };
+    // A member that comes and goes by itself may be away just now.
+    let may_come = |pool: &Pool, hold: &Hold| {
+        (pool.register.is_some() || pool.discover.is_some()) && hold.hold.in_force(now.unix_ms)
+    };
     kept.holds.retain(|hold| {
-        after.pool(&hold.pool).is_some_and(|(_, pool)| hold.member.as_ref().is_none_or(|name| is_member(pool, name)))
+        after.pool(&hold.pool).is_some_and(|(_, pool)| {
+            hold.member.as_ref().is_none_or(|name| is_member(pool, name) || may_come(pool, hold))
+        })
     });
     kept
 }

@@ -97,7 +97,7 @@ pub enum Rejection {
     )]
     PoolFull { pool: String, max: u16 },
     #[error(
-        "without `{id}` no member of pool `{pool}` would be healthy, and clients are answered from it: move its traffic first, or force with a reason"
+        "without `{id}` pool `{pool}` would not be eligible or have no member, and clients are answered from it: move its traffic first, or force with a reason"
     )]
     LastMember { pool: String, id: String },
     #[error("a flip names switch `{switch}` twice")]

@@ -183,3 +183,151 @@ fn what_dns_has_replaces_what_it_had_and_nothing_else() {
     world.take(found(&["10.1.0.2", "10.0.0.2", "192.0.2.3"]));
     assert_eq!(members(&world, "green"), ["192.0.2.3", "g", "10.1.0.2"]);
 }
+
+fn leave(pool: &str, id: &str) -> Command {
+    Command::Unregister { switch: "model".into(), pool: pool.into(), id: id.into() }
+}
+
+/// Blue has no member of the files, takes four, and is monitored.
+fn bare() -> World {
+    World::of(definitions(|draft| {
+        open(draft);
+        draft.model.pools[0].members = Arc::from([]);
+        draft.model.pools[0].register = Some(Register { max: 4, ..register() });
+    }))
+}
+
+#[test]
+fn expiry_leaves_a_pool_with_weight_eligible() {
+    let mut world = bare();
+    for (n, id) in (1..).zip(["a", "b", "c", "d"]) {
+        world.take(come("blue", id, &format!("10.0.0.{n}")));
+        set_member(&mut world, "blue", id, Health::Up);
+    }
+    for id in ["c", "d"] {
+        set_member(&mut world, "blue", id, Health::Down);
+    }
+    assert!(eligible(&world, "blue"), "2 of 4");
+    world.take(expire(&[("blue", "a")]));
+    assert!(eligible(&world, "blue"), "1 of 3 would not be");
+    assert_eq!((members(&world, "blue").len(), stale(&world)), (4, vec!["a".to_owned()]));
+    // The silence of one that is down takes nothing away.
+    world.take(expire(&[("blue", "c")]));
+    assert_eq!(members(&world, "blue"), ["a", "b", "d"]);
+    world.take(expire(&[("blue", "a")]));
+    assert_eq!(members(&world, "blue"), ["b", "d"]);
+    assert!(eligible(&world, "blue"));
+}
+
+#[test]
+fn the_last_member_of_a_pool_with_weight_does_not_leave_unless_forced_though_it_is_down() {
+    let mut world = bare();
+    world.take(come("blue", "a", "10.0.0.1"));
+    for health in [Health::Unknown, Health::Up, Health::Down] {
+        set_member(&mut world, "blue", "a", health);
+        assert_eq!(world.ask(leave("blue", "a")).unwrap_err().slug(), "last-member", "{health:?}");
+    }
+    world.take(come("blue", "b", "10.0.0.2"));
+    world.take(leave("blue", "a"));
+    world.take_forced(leave("blue", "b"));
+    assert_eq!(members(&world, "blue"), [""; 0]);
+}
+
+#[test]
+fn forced_down_stays_so_while_a_member_is_away_and_forced_up_does_not() {
+    let mut world = world();
+    let guest_held = |world: &World| {
+        let switch = world.switch("model");
+        let (_, blue) = switch.pool("blue").unwrap();
+        let at = blue.members.iter().position(|member| member.name() == "a").unwrap();
+        let status = pool_status(&world.desired, &world.observed, &switch, blue, world.now.unix_ms);
+        !status.members[at]
+    };
+    let came = |world: &mut World, address: &str| {
+        let change = world.take(come("blue", "a", address));
+        set_member(world, "blue", "a", Health::Up);
+        change
+    };
+    came(&mut world, "10.0.0.1");
+    world.take(hold("model", "blue", Some("a"), Some(OverrideKind::ForceDown)));
+    let change = world.take(leave("blue", "a"));
+    assert!(change.notes[0].contains("forced down"), "{:?}", change.notes);
+    // Neither a reload nor an override elsewhere forgets it.
+    world.take(reload(definitions(|draft| {
+        open(draft);
+        draft.model.ttl_s = 20;
+    })));
+    world.take(hold("model", "green", None, Some(OverrideKind::ForceDown)));
+    came(&mut world, "10.0.0.1");
+    assert!(guest_held(&world));
+    came(&mut world, "10.0.0.2");
+    assert!(guest_held(&world));
+    world.take(expire(&[("blue", "a")]));
+    assert_eq!(members(&world, "blue").len(), 2);
+    came(&mut world, "10.0.0.2");
+    assert!(guest_held(&world));
+    // It can be cleared while its member is away, and is forgotten once it has ended.
+    world.take(leave("blue", "a"));
+    let mut cleared = world.clone();
+    cleared.take(hold("model", "blue", Some("a"), None));
+    assert!(cleared.state("model").holds.iter().all(|hold| hold.member.is_none()));
+    world.later(61 * MINUTE_MS).take(hold("model", "green", None, None));
+    assert_eq!(world.state("model").holds.len(), 0);
+    // Forced up was the server that was there.
+    came(&mut world, "10.0.0.1");
+    world.take(hold("model", "blue", Some("a"), Some(OverrideKind::ForceUp)));
+    let mut gone = world.clone();
+    gone.take(leave("blue", "a"));
+    assert_eq!(gone.state("model").holds.len(), 0);
+    let change = came(&mut world, "10.0.0.2");
+    assert!(change.notes[0].contains("has ended"), "{:?}", change.notes);
+    assert_eq!(world.state("model").holds.len(), 0);
+}
+
+#[test]
+fn who_leaves_dns_stays_until_somebody_else_is_healthy() {
+    let mut world = bare();
+    let found = |addresses: &[&str]| Command::Discovered {
+        switch: "model".into(),
+        pool: "blue".into(),
+        members: pool("x", 0, addresses).members.to_vec(),
+    };
+    let leaving = |world: &World| {
+        let guests = world.state("model").guests.iter().filter(|guest| guest.is_leaving());
+        guests.map(|guest| guest.member.name().into_owned()).collect::<Vec<_>>()
+    };
+    world.take(found(&["10.1.0.1", "10.1.0.2"]));
+    for id in ["10.1.0.1", "10.1.0.2"] {
+        set_member(&mut world, "blue", id, Health::Up);
+    }
+    // One of them is still there and up: nobody is missed.
+    world.take(found(&["10.1.0.2", "10.1.0.3"]));
+    assert_eq!(members(&world, "blue"), ["10.1.0.2", "10.1.0.3"]);
+    // All others, none of them healthy yet.
+    world.take(found(&["10.1.0.7", "10.1.0.8"]));
+    assert_eq!(members(&world, "blue"), ["10.1.0.7", "10.1.0.8", "10.1.0.2"]);
+    assert_eq!(leaving(&world), ["10.1.0.2"]);
+    assert!(eligible(&world, "blue"));
+    let again = world.ask(found(&["10.1.0.7", "10.1.0.8"])).unwrap();
+    assert_eq!(again.revision, world.desired.revision, "told once");
+    // It may come back.
+    let mut back = world.clone();
+    back.take(found(&["10.1.0.2"]));
+    assert_eq!((members(&back, "blue"), leaving(&back)), (vec!["10.1.0.2".to_owned()], vec![]));
+    // It goes with its health, with its time, and when somebody else is healthy.
+    let (mut down, mut late) = (world.clone(), world.clone());
+    set_member(&mut down, "blue", "10.1.0.2", Health::Down);
+    set_member(&mut world, "blue", "10.1.0.8", Health::Up);
+    late.later(super::super::apply::guests::LEAVING_MS);
+    for mut world in [down, late, world] {
+        world.take(found(&["10.1.0.7", "10.1.0.8"]));
+        assert_eq!(members(&world, "blue"), ["10.1.0.7", "10.1.0.8"]);
+    }
+    // Where nobody is answered nobody stays.
+    let mut idle = bare();
+    idle.take(weights("model", &[("green", 10_000), ("blue", 0)]));
+    idle.take(found(&["10.1.0.1"]));
+    set_member(&mut idle, "blue", "10.1.0.1", Health::Up);
+    idle.take(found(&["10.1.0.2"]));
+    assert_eq!(members(&idle, "blue"), ["10.1.0.2"]);
+}

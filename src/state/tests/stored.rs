@@ -37,7 +37,9 @@ fn guest() -> impl Strategy<Value = Guest> {
         let given = Given { name: Some((*id).into()), expect_version: version.map(|version| (*version).into()) };
         (given, Origin::Registered(lease))
     });
-    let origin = prop_oneof![registered, Just((Given::default(), Origin::Discovered))];
+    let discovered = proptest::option::of(any::<u64>())
+        .prop_map(|leaves_unix_ms| (Given::default(), Origin::Discovered { leaves_unix_ms }));
+    let origin = prop_oneof![registered, discovered];
     let (ipv4, ipv6) = (prop::option::of(any::<std::net::Ipv4Addr>()), prop::option::of(any::<std::net::Ipv6Addr>()));
     (name(), ipv4, ipv6, 1..=10_000u16, origin).prop_map(|(pool, ipv4, ipv6, weight, (given, origin))| {
         let mut member = Member::new(ipv4, ipv6, given);
