@@ -19,6 +19,7 @@ use super::serials;
 use crate::dns::Name;
 use crate::moment::Moment;
 use crate::steering::Switch;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 pub use reload::{AdoptedEdits, adopt, adopt_edits, initial_serials};
@@ -35,24 +36,36 @@ pub fn apply(desired: &Desired, observed: &Observed, request: &Request, now: Mom
     if request.force && request.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
         return Err(Rejection::MissingReason { why: "with force: the audit must say why a guard was overridden" });
     }
-    let decide = Decide { desired, observed, request, now };
-    match &request.command {
-        Command::Flip(targets) => weights::flip(&decide, targets),
-        Command::SetWeights { switch, weights } => weights::set(&decide, switch, weights),
-        Command::Undo { switch } => weights::undo(&decide, switch),
-        Command::Reset { switch } => weights::reset(&decide, switch),
+    let forced_past = RefCell::default();
+    let decide = Decide { desired, observed, request, now, forced_past: &forced_past };
+    let mut change = decide_command(&decide)?;
+    // Whoever forces learns what the guards would have said, of a dry run too.
+    let said = |guard: Rejection| {
+        let guard = guard.to_string();
+        format!("forced, though {}", guard.strip_suffix(", or force with a reason").unwrap_or(&guard))
+    };
+    change.notes.extend(forced_past.take().into_iter().map(said));
+    Ok(change)
+}
+
+fn decide_command(decide: &Decide<'_>) -> Result<Change, Rejection> {
+    match &decide.request.command {
+        Command::Flip(targets) => weights::flip(decide, targets),
+        Command::SetWeights { switch, weights } => weights::set(decide, switch, weights),
+        Command::Undo { switch } => weights::undo(decide, switch),
+        Command::Reset { switch } => weights::reset(decide, switch),
         Command::Prepare { switch } => decide.prepare(switch),
         Command::Override { switch, pool, member, hold, for_ms } => {
-            holds::set(&decide, &holds::Asked { switch, pool, member: member.as_deref(), kind: *hold, for_ms: *for_ms })
+            holds::set(decide, &holds::Asked { switch, pool, member: member.as_deref(), kind: *hold, for_ms: *for_ms })
         }
         Command::ExpectVersion { switch, pool, version } => decide.expect_version(switch, pool, version.as_deref()),
-        Command::Rollout { switch, verb } => rollouts::decide(&decide, switch, verb),
-        Command::Register { switch, pool, member, from } => guests::register(&decide, (switch, pool), member, *from),
-        Command::Unregister { switch, pool, id } => guests::unregister(&decide, switch, pool, id),
-        Command::Expire { switch, over } => guests::expire(&decide, switch, over),
-        Command::Discovered { switch, pool, members } => guests::discovered(&decide, switch, pool, members),
-        Command::Update(update, grants) => update::update(&decide, update, grants),
-        Command::Reload(definitions) => reload::reload(&decide, definitions),
+        Command::Rollout { switch, verb } => rollouts::decide(decide, switch, verb),
+        Command::Register { switch, pool, member, from } => guests::register(decide, (switch, pool), member, *from),
+        Command::Unregister { switch, pool, id } => guests::unregister(decide, switch, pool, id),
+        Command::Expire { switch, over } => guests::expire(decide, switch, over),
+        Command::Discovered { switch, pool, members } => guests::discovered(decide, switch, pool, members),
+        Command::Update(update, grants) => update::update(decide, update, grants),
+        Command::Reload(definitions) => reload::reload(decide, definitions),
     }
 }
 
@@ -62,6 +75,8 @@ struct Decide<'a> {
     observed: &'a Observed,
     request: &'a Request,
     now: Moment,
+    /// Guards that would have refused.
+    forced_past: &'a RefCell<Vec<Rejection>>,
 }
 
 impl<'a> Decide<'a> {
@@ -77,10 +92,15 @@ impl<'a> Decide<'a> {
 
     /// A forceable rejection stands unless forced.
     fn guard(&self, rejection: Option<Rejection>) -> Result<(), Rejection> {
-        match rejection {
-            Some(rejection) if !(self.request.force && rejection.forceable()) => Err(rejection),
-            _ => Ok(()),
+        let Some(rejection) = rejection else { return Ok(()) };
+        if !(self.request.force && rejection.forceable()) {
+            return Err(rejection);
         }
+        let mut past = self.forced_past.borrow_mut();
+        if !past.contains(&rejection) {
+            past.push(rejection);
+        }
+        Ok(())
     }
 
     /// The desired state with another state of one switch, for questions of eligibility.

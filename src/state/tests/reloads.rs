@@ -62,7 +62,8 @@ fn weights_of_the_files_pass_the_guards_of_a_move_and_can_be_taken_back() {
     let mut world = World::new();
     world.set_health("model", "green", Health::Down);
     assert!(matches!(world.ask(reload(halves())), Err(Rejection::NotEligible { pool, .. }) if pool == "green"));
-    world.take_forced(reload(halves()));
+    let change = world.take_forced(reload(halves()));
+    assert!(change.notes[0].starts_with("forced, though pool `green` of switch `model` is not eligible"), "{change:?}");
     assert_eq!(world.split("model"), "blue 5000 green 5000 base 0");
     world.take(undo("model"));
     assert_eq!(world.split("model"), "blue 10000 green 0 base 0");
