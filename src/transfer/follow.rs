@@ -47,6 +47,7 @@ pub async fn follow(
         pairs: HashMap::new(),
         permits: Permits::default(),
     };
+    let mut settling = JoinSet::new();
     published.mark_changed();
     loop {
         tokio::select! {
@@ -62,12 +63,25 @@ pub async fn follow(
                         following.want((zone.clone(), secondary.clone()), serial);
                     }
                 }
+                settle(&room, &mut settling);
             }
+            Some(ended) = settling.join_next(), if !settling.is_empty() => match ended {
+                Ok(()) => settle(&room, &mut settling),
+                Err(error) => tracing::error!(%error, "what changed in a zone could not be worked out"),
+            },
             Some(ended) = following.tasks.join_next_with_id(), if !following.tasks.is_empty() => match ended {
                 Ok((task, ())) => following.ended(task),
                 Err(error) => following.failed(&error),
             },
         }
+    }
+}
+
+/// Has what changed worked out, unless somebody is at it.
+fn settle(room: &Room, settling: &mut JoinSet<()>) {
+    if settling.is_empty() && room.keeper.is_unsettled() {
+        let keeper = Arc::clone(&room.keeper);
+        settling.spawn_blocking(move || keeper.settle());
     }
 }
 

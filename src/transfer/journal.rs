@@ -1,15 +1,21 @@
 //! What changed from one serial to the next (RFC 1995), in memory and within bounds.
+//!
+//! An image is taken in at once; what changed since the one before is worked out later, elsewhere: of a large
+//! zone that takes its time.
 
 use super::image::{Image, Set, records};
 use crate::dns::serial;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Steps that are remembered of a zone.
 const STEPS: usize = 256;
 
 /// Octets of records that are remembered of a zone.
 const OCTETS: usize = 1 << 20;
+
+/// Steps of a zone that wait to be worked out. Each holds the image before; of more, the last ones become one.
+const PENDING: usize = 4;
 
 /// A record: its owner relative to the apex, and itself owned by a pointer.
 pub(super) type Record = (Box<[u8]>, Box<[u8]>);
@@ -35,6 +41,15 @@ pub(super) struct Difference {
     pub(super) come: Vec<Record>,
 }
 
+/// A step that is worked out once, by who comes first.
+#[derive(Debug)]
+struct Pending {
+    before: Arc<Image>,
+    after: Arc<Image>,
+    /// `None` within: too large to be remembered.
+    step: OnceLock<Option<Arc<Step>>>,
+}
+
 /// A zone at its serial, and the way there.
 #[derive(Debug, Clone)]
 pub(super) struct History {
@@ -42,36 +57,62 @@ pub(super) struct History {
     pub(super) image: Arc<Image>,
     steps: VecDeque<Arc<Step>>,
     octets: usize,
+    /// What follows the steps, up to the image.
+    pending: VecDeque<Arc<Pending>>,
 }
 
 impl History {
     /// Begins with an image.
     pub(super) fn new(image: Arc<Image>) -> Self {
-        Self { image, steps: VecDeque::new(), octets: 0 }
+        Self { image, steps: VecDeque::new(), octets: 0, pending: VecDeque::new() }
     }
 
-    /// Goes on to the next image.
+    /// Goes on to the next image; what changed is still to be worked out.
     pub(super) fn advance(&mut self, next: Arc<Image>) {
-        let step = Step::between(&self.image, &next).filter(|step| step.octets() <= OCTETS);
-        match step {
-            Some(step) => {
-                self.octets += step.octets();
-                self.steps.push_back(Arc::new(step));
-            }
-            None => {
-                self.steps.clear();
-                self.octets = 0;
+        let last = if self.pending.len() < PENDING { None } else { self.pending.pop_back() };
+        let before = last.map_or_else(|| Arc::clone(&self.image), |last| Arc::clone(&last.before));
+        self.pending.push_back(Arc::new(Pending { before, after: Arc::clone(&next), step: OnceLock::new() }));
+        self.image = next;
+    }
+
+    /// Whether all steps are worked out.
+    pub(super) fn is_settled(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Works out all steps: long work where the zone is large. Waits for who does so already.
+    pub(super) fn settle(&mut self) {
+        self.pending.iter().for_each(|pending| drop(pending.worked_out()));
+        self.collect();
+    }
+
+    /// Takes in what was worked out.
+    pub(super) fn collect(&mut self) {
+        while let Some(step) = self.pending.front().and_then(|pending| pending.step.get().cloned()) {
+            self.pending.pop_front();
+            match step {
+                Some(step) => {
+                    self.octets += step.octets();
+                    self.steps.push_back(step);
+                }
+                None => {
+                    self.steps.clear();
+                    self.octets = 0;
+                }
             }
         }
         while self.steps.len() > STEPS || self.octets > OCTETS {
             let Some(oldest) = self.steps.pop_front() else { break };
             self.octets -= oldest.octets();
         }
-        self.image = next;
     }
 
-    /// What takes a secondary from its serial to this one, condensed (RFC 1995 §5); `None`: no longer known.
+    /// What takes a secondary from its serial to this one, condensed (RFC 1995 §5); `None`: no longer known, or
+    /// not yet.
     pub(super) fn since(&self, held: u32) -> Option<Difference> {
+        if !self.is_settled() {
+            return None;
+        }
         let first = self.steps.iter().position(|step| step.from == held)?;
         let mut steps = self.steps.iter().skip(first);
         // Each record gained or lost once more than the other way is what is left of it.
@@ -93,6 +134,13 @@ impl History {
     /// Whether a secondary that holds this serial has nothing to fetch.
     pub(super) fn is_held_at(&self, held: u32) -> bool {
         !serial::is_newer(self.image.serial, held)
+    }
+}
+
+impl Pending {
+    fn worked_out(&self) -> Option<Arc<Step>> {
+        let work_out = || Step::between(&self.before, &self.after).filter(|step| step.octets() <= OCTETS).map(Arc::new);
+        self.step.get_or_init(work_out).clone()
     }
 }
 
@@ -140,6 +188,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn image(sets: &[(usize, usize, u8)], steered: Option<usize>) -> Image {
+        numbered(1, sets, steered)
+    }
+
+    fn numbered(serial: u32, sets: &[(usize, usize, u8)], steered: Option<usize>) -> Image {
         let apex: Name = "example.test".parse().unwrap();
         let name = |label: usize| apex.child(&[b'a' + u8::try_from(label).unwrap()]).unwrap();
         let mut text = ZoneText::default();
@@ -150,7 +202,49 @@ mod tests {
             text.push(&name(*label), rtype, 60, &[1, *rdata], LineRef { file, line: 1 });
         }
         let steered: Vec<_> = steered.map(|label| (name(label), SteerId(0))).into_iter().collect();
-        Image::of_static_data(1, Zone::build(&apex, &text, &steered))
+        Image::of_static_data(serial, Zone::build(&apex, &text, &steered))
+    }
+
+    /// A zone with one record, whose data is its serial.
+    fn at_serial(serial: u8) -> Arc<Image> {
+        Arc::new(numbered(serial.into(), &[(0, 0, serial)], None))
+    }
+
+    fn data(records: &[Record]) -> Vec<u8> {
+        records.iter().filter_map(|(_, record)| record.last().copied()).collect()
+    }
+
+    #[test]
+    fn what_is_not_worked_out_yet_is_not_sent_and_what_was_taken_out_is_complete_by_itself() {
+        let mut history = History::new(at_serial(1));
+        history.advance(at_serial(2));
+        assert_eq!((history.image.serial, history.since(1)), (2, None));
+        let mut taken = history.clone();
+        // Serial 3 comes while somebody is at the step before.
+        history.advance(at_serial(3));
+        taken.settle();
+        let changes = taken.since(1).unwrap();
+        assert_eq!((taken.image.serial, data(&changes.gone), data(&changes.come)), (2, vec![1], vec![2]));
+        history.collect();
+        assert!(!history.is_settled() && history.since(1).is_none() && history.since(2).is_none());
+        history.settle();
+        let [one, two] = [1, 2].map(|held| history.since(held).unwrap());
+        assert_eq!((data(&one.gone), data(&one.come)), (vec![1], vec![3]));
+        assert_eq!((data(&two.gone), data(&two.come)), (vec![2], vec![3]));
+    }
+
+    #[test]
+    fn steps_that_wait_are_few_and_lead_to_the_last_image_all_the_same() {
+        let mut history = History::new(at_serial(1));
+        (2..=50).for_each(|serial| history.advance(at_serial(serial)));
+        assert_eq!((history.pending.len(), history.image.serial), (PENDING, 50));
+        history.settle();
+        for held in [1, 2, 3, 4] {
+            let changes = history.since(held.into()).unwrap();
+            assert_eq!((data(&changes.gone), data(&changes.come)), (vec![held], vec![50]), "{held}");
+        }
+        // Of a serial that became part of another step nothing is known: it gets the whole zone.
+        assert_eq!(history.since(20), None);
     }
 
     proptest! {

@@ -84,7 +84,7 @@ pub struct Room {
     repeats: Repeats,
     pace: Pace,
     complaints: Complaints,
-    keeper: Keeper,
+    keeper: Arc<Keeper>,
     running: Running,
     /// The serial that each secondary of a zone showed last.
     shown: Mutex<HashMap<(Name, Peer), u32>>,
@@ -101,7 +101,7 @@ impl Room {
             repeats: Repeats::since(clock::now()),
             pace: Pace::default(),
             complaints: Complaints::default(),
-            keeper: Keeper::default(),
+            keeper: Arc::default(),
             running: Running::default(),
             shown: Mutex::default(),
             copies: copies::Known::default(),
@@ -187,7 +187,7 @@ impl Room {
 
     /// Takes note of what was published.
     fn keep_up(&self) {
-        self.keeper.catch_up(&self.parts.snapshots.load(), |apex| self.rules_of(apex).allow_somebody());
+        self.keeper.catch_up(&self.parts.snapshots, |apex| self.rules_of(apex).allow_somebody());
     }
 
     /// The serial that a secondary showed last.

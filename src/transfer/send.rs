@@ -74,7 +74,7 @@ impl Room {
             return request.refuse(Rcode::NOTAUTH, Some(ExtendedError::NotAuthoritative)).await;
         };
         if question.qtype == RecordType::IXFR {
-            return self.send_changes(request, &question, &history).await;
+            return self.send_changes(request, &question, history).await;
         }
         if request.transport == Transport::Udp {
             // RFC 5936 §4.2: there is no AXFR over UDP.
@@ -91,14 +91,16 @@ impl Room {
     }
 
     /// IXFR: nothing new, the changes, or the whole zone.
-    async fn send_changes(&self, request: Request, question: &Question, history: &History) -> Result<(), Gone> {
+    async fn send_changes(&self, request: Request, question: &Question, history: History) -> Result<(), Gone> {
         let Some(held) = held_serial(&request.message) else {
             self.parts.totals.count(Happened::Malformed);
             return request.refuse(Rcode::FORMERR, None).await;
         };
         if history.is_held_at(held) {
-            return self.send(request, question, history, Form::Serial(Happened::UpToDate)).await;
+            return self.send(request, question, &history, Form::Serial(Happened::UpToDate)).await;
         }
+        let Some(history) = settled(history).await else { return request.refuse(Rcode::SERVFAIL, None).await };
+        let history = &history;
         let form = history.since(held).map_or(Form::WholeInstead, Form::Changes);
         if request.transport != Transport::Udp {
             return self.send(request, question, history, form).await;
@@ -132,6 +134,18 @@ impl Room {
         }
         sent
     }
+}
+
+/// A zone with all its steps, worked out on a thread of its own; `None` after a panic, a bug of ours.
+async fn settled(mut history: History) -> Option<History> {
+    if history.is_settled() {
+        return Some(history);
+    }
+    let settling = tokio::task::spawn_blocking(move || {
+        history.settle();
+        history
+    });
+    settling.await.inspect_err(|error| tracing::error!(%error, "what changed in a zone could not be worked out")).ok()
 }
 
 /// How a transfer is replied to.

@@ -1,4 +1,4 @@
-//! Large zones that change while they are sent, and clients that do not read, or say nothing.
+//! Large zones that change while they are sent, zones that go, and clients that do not read, or say nothing.
 
 use super::*;
 
@@ -102,4 +102,21 @@ async fn clients_that_say_nothing_are_let_go_and_one_client_gets_so_many_connect
         assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)), "closed");
     }
     assert!(server.dig(&["example.test", "AXFR"]).contains("www.example.test."));
+}
+
+/// Zones that may not be transferred count for nothing when one that may goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_that_was_removed_is_sent_no_more_whatever_others_are_left() {
+    let files = [
+        ("gone.test.zone", ZONE),
+        ("quiet.test.zone", ZONE),
+        ("quiet.test.toml", "[zone]\ntransfer = { allow = [] }\n"),
+    ];
+    let server = start(&files, &file(&[])).await;
+    assert!(server.dig(&["gone.test", "AXFR"]).contains("www.gone.test."));
+    std::fs::remove_file(server.folder.path().join("zones/gone.test.zone")).unwrap();
+    let (status, reply) = server.api("POST", "/v1/reload", Some(serde_json::json!({}))).await;
+    assert_eq!(status, 200, "{reply}");
+    let printed = server.dig(&["gone.test", "AXFR"]);
+    assert!(printed.contains("Transfer failed") && !printed.contains("www"), "{printed}");
 }
