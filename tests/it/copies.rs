@@ -300,3 +300,26 @@ async fn a_second_primary_stands_in_and_updates_go_to_a_primary() {
     server.restart().await;
     until_it_fails(&server, "EDE: 14 (Not Ready)").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_stays_behind_hides_no_newer_version() {
+    let [(stale, first), (fresh, second)] = [rude::start(), rude::start()];
+    let say = |script: &rude::Shared, serial: u32, of: u8| {
+        *script.lock().unwrap() =
+            rude::Script { serial, messages: vec![rude::message(&[], &rude::zone(serial, of))], asked: 0 };
+    };
+    say(&first, 5, 1);
+    say(&second, 5, 1);
+    let server = Server::start_configured(&[("example.test.toml", &copy_of(&[stale, fresh], ""))], &file()).await;
+    until_it_answers(&server, "www.example.test", "192.0.2.1", String::new).await;
+    say(&second, 6, 2);
+    let told = server.dig(&["+opcode=notify", "+norec", "-b", &fresh.ip().to_string(), "example.test", "SOA"]);
+    assert!(told.contains("status: NOERROR"), "{told}");
+    until_it_answers(&server, "www.example.test", "192.0.2.2", String::new).await;
+    // Nor does one that is older still once the other is confirmed.
+    eventually("the copy is confirmed, without trouble", || async {
+        (events(&server, "copy_confirmed").await > 0.0 && copy(&server).await["trouble"].is_null()).then_some(())
+    })
+    .await;
+    assert_eq!(server.short(&["www.example.test", "A"]), ["192.0.2.2"]);
+}

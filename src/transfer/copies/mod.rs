@@ -1,7 +1,8 @@
 //! Zones of which this server is a secondary: one task for each asks its primaries and takes what is new.
 //!
-//! It asks when the SOA record says so (REFRESH; RETRY after a failure), and when a primary tells of a change. A
-//! transfer is taken whole or not at all.
+//! It asks when the SOA record says so (REFRESH; RETRY after a failure), and when a primary tells of a change: that
+//! one first. Of several primaries any may be behind: who has nothing new does not keep it from asking the others.
+//! A transfer is taken whole or not at all.
 
 mod apply;
 mod fetch;
@@ -37,32 +38,59 @@ const GATHER: Duration = Duration::from_millis(200);
 
 /// The zones that are copies, by apex: their primaries, and what wakes their tasks.
 #[derive(Debug, Default)]
-pub(super) struct Known(Mutex<HashMap<Name, Waking>>);
+pub(super) struct Known(Mutex<HashMap<Name, Arc<Waking>>>);
 
 /// The primaries of a zone, and what wakes its task.
-type Waking = (Arc<[Peer]>, Arc<Notify>);
+#[derive(Debug)]
+struct Waking {
+    primaries: Arc<[Peer]>,
+    wake: Notify,
+    /// Who told of a change last, until it is asked.
+    told_by: Mutex<Option<Peer>>,
+}
+
+impl Waking {
+    fn told_by(&self) -> MutexGuard<'_, Option<Peer>> {
+        self.told_by.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A primary tells of a change.
+    fn told(&self, primary: &Peer) {
+        *self.told_by() = Some(primary.clone());
+        self.wake.notify_one();
+    }
+
+    /// The primaries in the order in which they are asked.
+    fn in_turn(&self) -> Vec<&Peer> {
+        let teller = self.told_by().take();
+        let mut in_turn: Vec<&Peer> = self.primaries.iter().collect();
+        in_turn.sort_by_key(|primary| teller.as_ref() != Some(*primary));
+        in_turn
+    }
+}
 
 /// A zone that is known, until dropped.
 struct Knowing<'k> {
     known: &'k Known,
     zone: Name,
-    wake: Arc<Notify>,
+    waking: Arc<Waking>,
 }
 
 impl Known {
-    fn zones(&self) -> MutexGuard<'_, HashMap<Name, Waking>> {
+    fn zones(&self) -> MutexGuard<'_, HashMap<Name, Arc<Waking>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known of a zone, if it is a copy.
-    fn known(&self, zone: &Name) -> Option<Waking> {
+    fn known(&self, zone: &Name) -> Option<Arc<Waking>> {
         self.zones().get(zone).cloned()
     }
 
     fn know(&self, zone: &Name, primaries: &Arc<[Peer]>) -> Knowing<'_> {
-        let wake = Arc::new(Notify::new());
-        self.zones().insert(zone.clone(), (Arc::clone(primaries), Arc::clone(&wake)));
-        Knowing { known: self, zone: zone.clone(), wake }
+        let primaries = Arc::clone(primaries);
+        let waking = Arc::new(Waking { primaries, wake: Notify::new(), told_by: Mutex::default() });
+        self.zones().insert(zone.clone(), Arc::clone(&waking));
+        Knowing { known: self, zone: zone.clone(), waking }
     }
 }
 
@@ -70,7 +98,7 @@ impl Drop for Knowing<'_> {
     fn drop(&mut self) {
         // With other primaries its next task may have begun already.
         let mut zones = self.known.zones();
-        if zones.get(&self.zone).is_some_and(|(_, wake)| Arc::ptr_eq(wake, &self.wake)) {
+        if zones.get(&self.zone).is_some_and(|waking| Arc::ptr_eq(waking, &self.waking)) {
             zones.remove(&self.zone);
         }
     }
@@ -105,7 +133,7 @@ impl Kept {
         let knowing = self.room.copies.know(&self.zone, &self.primaries);
         let mut failures = 0;
         loop {
-            let brought = self.ask().await;
+            let brought = self.ask(&knowing.waking).await;
             if let Brought::Nothing(why) = &brought {
                 failures += 1;
                 self.room.parts.totals.count(Happened::CopyFailed);
@@ -115,10 +143,15 @@ impl Kept {
             } else {
                 failures = 0;
             }
+            let before = self.held_serial();
             self.report(brought).await;
+            if self.primaries.len() > 1 && self.held_serial() != before {
+                // A newer one was taken; another primary may have one that is newer still.
+                knowing.waking.wake.notify_one();
+            }
             tokio::select! {
                 () = tokio::time::sleep(self.wait(failures)) => {}
-                () = knowing.wake.notified() => tokio::time::sleep(GATHER).await,
+                () = knowing.waking.wake.notified() => tokio::time::sleep(GATHER).await,
             }
         }
     }
@@ -146,6 +179,11 @@ impl Kept {
         snapshot.zones.of_apex(&self.zone).filter(|zone| zone.soa().is_some()).map(Arc::clone)
     }
 
+    /// Its serial.
+    fn held_serial(&self) -> Option<u32> {
+        self.held().as_deref().and_then(Zone::soa).map(crate::zone::Soa::file_serial)
+    }
+
     /// Tells control, and waits until what was brought is served.
     async fn report(&self, brought: Brought) {
         let (done, served) = oneshot::channel();
@@ -156,16 +194,21 @@ impl Kept {
         }
     }
 
-    /// Asks the primaries in turn.
-    async fn ask(&self) -> Brought {
+    /// Asks the primaries in turn until one has something new.
+    async fn ask(&self, waking: &Waking) -> Brought {
         let Ok(_permit) = self.permits.acquire().await else { return Brought::Nothing("the server ends".to_owned()) };
         let held = self.held();
-        let mut whys = Vec::new();
-        for primary in self.primaries.iter() {
+        let (mut whys, mut is_confirmed) = (Vec::new(), false);
+        for primary in waking.in_turn() {
             match self.ask_one(primary, held.as_ref()).await {
+                Ok(Brought::Confirmed) => is_confirmed = true,
                 Ok(brought) => return brought,
                 Err(why) => whys.push(format!("{}: {why}", primary.address)),
             }
+        }
+        if is_confirmed {
+            self.room.parts.totals.count(Happened::CopyConfirmed);
+            return Brought::Confirmed;
         }
         Brought::Nothing(whys.join("; "))
     }
@@ -177,7 +220,6 @@ impl Kept {
         let soa = held.and_then(|held| held.rrset_of(zone, RecordType::SOA)).map(|soa| soa.wire.to_vec());
         if let Some(ours) = soa.as_deref().and_then(serial::of_soa) {
             if ours == theirs {
-                room.parts.totals.count(Happened::CopyConfirmed);
                 return Ok(Brought::Confirmed);
             }
             if !serial::is_newer(theirs, ours) {
@@ -218,8 +260,8 @@ impl Kept {
 
     /// A zone that was taken, if it is newer than what is held.
     fn taken(&self, zone: Zone, primary: &Peer, happened: Happened) -> Result<Brought, String> {
-        let serial_in = |zone: &Zone| zone.soa().map(crate::zone::Soa::file_serial);
-        let (ours, theirs) = (self.held().as_deref().and_then(serial_in), serial_in(&zone).unwrap_or_default());
+        let theirs = zone.soa().map(crate::zone::Soa::file_serial).unwrap_or_default();
+        let ours = self.held_serial();
         if let Some(ours) = ours.filter(|ours| !serial::is_newer(theirs, *ours)) {
             return Err(format!("it sends serial {theirs}, which is no newer than {ours}, which is held here"));
         }
@@ -233,4 +275,20 @@ impl Kept {
 async fn judged(work: impl FnOnce() -> Result<Zone, Unfit> + Send + 'static) -> Result<Zone, String> {
     let judged = tokio::task::spawn_blocking(work).await;
     judged.map_err(|error| format!("judging the transfer failed: {error}"))?.map_err(|unfit| unfit.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_told_of_a_change_is_asked_first_and_once() {
+        let peer = |text: &str| Peer { address: text.parse().unwrap(), key: None };
+        let [a, b, c] = ["192.0.2.1:53", "192.0.2.2:53", "192.0.2.3:53"].map(peer);
+        let primaries = Arc::from([a.clone(), b.clone(), c.clone()]);
+        let waking = Waking { primaries, wake: Notify::new(), told_by: Mutex::default() };
+        waking.told(&b);
+        assert_eq!(waking.in_turn(), [&b, &a, &c]);
+        assert_eq!(waking.in_turn(), [&a, &b, &c]);
+    }
 }

@@ -25,21 +25,25 @@ impl Room {
             self.parts.totals.count(Happened::NotOffered);
             return request.refuse(Rcode::NOTIMP, None).await;
         }
-        let Some((primaries, wake)) = self.copies.known(&question.name) else {
+        let Some(waking) = self.copies.known(&question.name) else {
             self.parts.totals.count(Happened::NotifyRefused);
             return request.refuse(Rcode::NOTAUTH, Some(ExtendedError::NotAuthoritative)).await;
         };
-        if !primaries.iter().any(|primary| is_from(&request, primary)) {
+        // Several may have one key: the address tells which it is.
+        let from = |primary: &&Peer| primary.address.ip().to_canonical() == request.client.ip().to_canonical();
+        let mut tellers = waking.primaries.iter().filter(|primary| is_from(&request, primary));
+        let first = tellers.clone().next();
+        let Some(teller) = tellers.find(from).or(first) else {
             self.parts.totals.count(Happened::NotifyRefused);
             let (client, zone, key) = (request.client.ip(), &question.name, request.key());
             if self.complaints.may_say(&format!("notify from {client}")) {
                 tracing::warn!(%client, %zone, ?key, "a notification was refused: no primary of the zone has this address, or its key was not used; compare `primaries` in the zone's file");
             }
             return request.refuse(Rcode::REFUSED, Some(ExtendedError::NotAPrimary)).await;
-        }
+        };
         self.parts.totals.count(Happened::NotifyTaken);
         tracing::debug!(client = %request.client, zone = %question.name, "a primary tells of a change");
-        wake.notify_one();
+        waking.told(teller);
         let mut reply = crate::transfer::request::brief(&request.message, Rcode::NOERROR, None);
         if let Some(flags) = reply.get_mut(2) {
             *flags |= AUTHORITATIVE;
