@@ -53,16 +53,27 @@ async fn flip(
     if prepare && !wish.dry_run {
         let trial = incoming.trial(context, wish.clone()).await?;
         if trial.changed && !trial.replayed {
-            lower_ttls(context, &mut incoming, &wish).await?;
+            let key = incoming.idempotency.take();
+            let lowered = lower_ttls(context, &mut incoming, &wish).await;
+            incoming.idempotency = key;
+            if let Err(problem) = lowered
+                && !has_happened(context, &incoming, &wish).await
+            {
+                return Err(problem);
+            }
         }
     }
     incoming.change(context, wish).await.map(Json)
 }
 
-/// Prepares each switch and waits until every longer-lived answer is gone.
+/// Whether the same request, sent a second time, was carried out meanwhile: that ends the preparation too.
+async fn has_happened(context: &AdminContext, incoming: &Incoming, wish: &Wish) -> bool {
+    incoming.idempotency.is_some() && incoming.trial(context, wish.clone()).await.is_ok_and(|trial| trial.replayed)
+}
+
+/// Prepares each switch and waits until every longer-lived answer is gone. The caller's key is the flip's alone.
 async fn lower_ttls(context: &AdminContext, incoming: &mut Incoming, wish: &Wish) -> Result<(), Problem> {
     let Command::Flip(targets) = &wish.command else { return Ok(()) };
-    let key = incoming.idempotency.take();
     for target in targets {
         let command = Command::Prepare { switch: target.switch.clone() };
         let prepared = incoming.change(context, Wish { command, dry_run: false, ..wish.clone() }).await?;
@@ -74,7 +85,6 @@ async fn lower_ttls(context: &AdminContext, incoming: &mut Incoming, wish: &Wish
     for target in targets {
         wait_until_short(context, &target.switch).await?;
     }
-    incoming.idempotency = key;
     Ok(())
 }
 

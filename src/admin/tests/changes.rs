@@ -177,6 +177,24 @@ async fn a_preparation_that_was_reset_meanwhile_stops_the_flip() {
 }
 
 #[tokio::test]
+async fn a_flip_sent_again_while_it_waits_gets_the_reply_of_the_first() {
+    let running = start().await;
+    {
+        let mut memory = running.memory.lock().unwrap();
+        (memory.prepared_in_ms, memory.flips_meanwhile) = (vec![Some(10), None], Some("k".to_owned()));
+    }
+    let ask = async |key: &str| {
+        let body = r#"{"to":"green","prepare":true}"#;
+        running.ask(&running.operator, "POST /v1/switches/model/flip", &[key], body).await
+    };
+    let again = ask("Idempotency-Key: k").await;
+    assert_eq!((again.status, &again.json()["replayed"]), (200, &true.into()), "{again:?}");
+    // Another key's flip tells nothing of this one.
+    let other = ask("Idempotency-Key: other").await;
+    assert_eq!((other.status, other.json()["guard"].as_str()), (409, Some("no-longer-prepared")));
+}
+
+#[tokio::test]
 async fn reads_carry_the_revision_as_etag_and_unknown_names_are_404() {
     let running = start().await;
     assert_eq!(running.ask(&running.viewer, "GET /v1/status", &[], "").await.header("etag"), Some("\"11\""));

@@ -28,6 +28,10 @@ pub(super) struct Memory {
     /// `prepared_in_ms` of the views to come, one after the other; the last stays.
     pub prepared_in_ms: Vec<Option<u64>>,
     pub refuse: Option<Rejection>,
+    /// The key of a request that flips as soon as a view says that nothing is prepared any more.
+    pub flips_meanwhile: Option<String>,
+    /// Keys whose replies are remembered.
+    pub known_keys: Vec<String>,
 }
 
 /// A running interface.
@@ -35,6 +39,7 @@ pub(super) struct Running {
     pub address: SocketAddr,
     pub memory: Arc<Mutex<Memory>>,
     pub events: Happenings,
+    pub handle: Handle,
     pub admin: String,
     pub operator: String,
     pub viewer: String,
@@ -86,7 +91,7 @@ pub(super) async fn start() -> Running {
     let handle = Handle::new(asks, events.clone(), Arc::new(SnapshotCell::new(Arc::default())));
     tokio::spawn(control(inbox, Arc::clone(&memory)));
     let metrics: crate::admin::MetricsText = Arc::new(|format| Box::pin(async move { format!("# {format:?}\n") }));
-    let context = AdminContext::new(handle, metrics, Arc::default()).await.unwrap();
+    let context = AdminContext::new(handle.clone(), metrics, Arc::default()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -94,7 +99,7 @@ pub(super) async fn start() -> Running {
         let shutdown = async { drop(stopped.await) };
         serve(listener, context, Exposure::Loopback, shutdown).await.unwrap();
     });
-    Running { address, memory, events, admin, operator, viewer, scoped, stop: Some(stop), served }
+    Running { address, memory, events, handle, admin, operator, viewer, scoped, stop: Some(stop), served }
 }
 
 impl Running {
@@ -155,10 +160,13 @@ async fn control(mut inbox: mpsc::Receiver<Ask>, memory: Arc<Mutex<Memory>>) {
             Ask::Change(asked, reply) => {
                 let refusal = memory.refuse.clone();
                 let revision = 12 + u64::try_from(memory.asked.len()).unwrap();
-                let dry_run = asked.dry_run;
+                let replayed = asked.idempotency.as_ref().is_some_and(|asked| memory.known_keys.contains(&asked.key));
+                let dry_run = asked.dry_run && !replayed;
                 memory.asked.push(*asked);
-                let _ = reply
-                    .send(refusal.map_or_else(|| Ok(replied(revision, dry_run)), |why| Err(Refused::Rejected(why))));
+                let _ = reply.send(refusal.map_or_else(
+                    || Ok(Replied { replayed, ..replied(revision, dry_run) }),
+                    |why| Err(Refused::Rejected(why)),
+                ));
             }
             Ask::Samples { reply, .. } => drop(reply.send(Ok(crate::control::report::SamplesTaken::default()))),
             Ask::Reload(_, reply) => drop(reply.send(Err(Refused::Files(vec!["a.toml:3:1: no".into()])))),
@@ -176,6 +184,10 @@ async fn control(mut inbox: mpsc::Receiver<Ask>, memory: Arc<Mutex<Memory>>) {
                 } else {
                     memory.prepared_in_ms.first().copied().flatten()
                 };
+                if left.is_none() {
+                    let flips = memory.flips_meanwhile.take();
+                    memory.known_keys.extend(flips);
+                }
                 let unknown =
                     Rejection::UnknownSwitch { name: name.clone(), known: vec!["model".into(), "other".into()] };
                 let known = matches!(name.as_str(), "model" | "other");
@@ -243,7 +255,7 @@ fn status() -> Status {
 }
 
 /// A switch without pools.
-pub(super) fn switch(name: &str) -> SwitchView {
+pub(in crate::admin) fn switch(name: &str) -> SwitchView {
     SwitchView {
         name: name.to_owned(),
         zone: "example.test.".into(),
