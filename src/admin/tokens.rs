@@ -111,7 +111,17 @@ pub enum BootstrapError {
     ShuttingDown,
 }
 
-/// Makes token `first` with role admin when the server has none; says where it was written.
+/// Whether a token lets somebody administer the whole server at this time.
+fn administers(row: &TokenRow, now_unix_ms: u64) -> bool {
+    row.role == Role::Admin.word() && row.switches.is_empty() && !is_expired(row, now_unix_ms)
+}
+
+fn is_expired(row: &TokenRow, now_unix_ms: u64) -> bool {
+    row.expires_unix_ms.is_some_and(|end| end <= now_unix_ms)
+}
+
+/// Makes token `first` when the server has no admin token for all switches that is good still; says where it was
+/// written.
 ///
 /// # Errors
 /// [`BootstrapError`]; the file is removed again when the store does not take the token.
@@ -119,11 +129,19 @@ pub async fn bootstrap(
     handle: &crate::control::Handle,
     state: &std::path::Path,
 ) -> Result<Option<PathBuf>, BootstrapError> {
-    if !handle.tokens().await.ok_or(BootstrapError::ShuttingDown)?.is_empty() {
+    let rows = handle.tokens().await.ok_or(BootstrapError::ShuttingDown)?;
+    let now = clock::unix_ms();
+    if rows.iter().any(|row| administers(row, now)) {
         return Ok(None);
     }
     let path = state.join(FIRST_TOKEN_FILE);
-    let (row, token) = mint("first", Role::Admin, Vec::new(), None);
+    if !rows.is_empty() && path.exists() {
+        // A token in it was revoked or has expired: a server that ran on it must start all the same.
+        std::fs::remove_file(&path).map_err(|source| BootstrapError::Write { path: path.clone(), source })?;
+    }
+    let names = (1..).map(|n| if n == 1 { "first".to_owned() } else { format!("first-{n}") });
+    let name = names.into_iter().find(|name| rows.iter().all(|row| row.name != *name)).unwrap_or_default();
+    let (row, token) = mint(&name, Role::Admin, Vec::new(), None);
     write_secret(&path, &token)?;
     let kept =
         handle.put_token(row).await.ok_or(BootstrapError::ShuttingDown).and_then(|kept| kept.map_err(Into::into));
@@ -169,7 +187,7 @@ fn view(row: &TokenRow, now_unix_ms: u64) -> TokenView {
         switches: row.switches.clone(),
         created_at: rfc3339(row.created_unix_ms),
         expires_at: row.expires_unix_ms.map(rfc3339),
-        expired: row.expires_unix_ms.is_some_and(|end| end <= now_unix_ms),
+        expired: is_expired(row, now_unix_ms),
     }
 }
 
@@ -201,6 +219,10 @@ pub(super) async fn create(
         .map(duration_ms)
         .transpose()
         .map_err(|why| Problem::invalid_field("expires_in", why))?;
+    if lasts_ms == Some(0) {
+        let detail = "a token that has expired at once lets nobody in: give it a time such as 90d, or leave it out";
+        return Err(Problem::invalid_field("expires_in", detail));
+    }
     let rows = context.handle().tokens().await.ok_or_else(Problem::shutting_down)?;
     if rows.iter().any(|row| row.name == name) {
         let detail = format!("there is a token named {name} already: names are how the audit tells people apart");
@@ -239,9 +261,9 @@ pub(super) async fn revoke(
         .find(|row| row.id == wanted)
         .or_else(|| rows.iter().find(|row| row.name == wanted))
         .ok_or_else(unknown)?;
-    let other_admin =
-        |other: &&TokenRow| other.id != row.id && other.role == Role::Admin.word() && other.switches.is_empty();
-    if row.role == Role::Admin.word() && rows.iter().find(other_admin).is_none() {
+    let now = clock::unix_ms();
+    let is_another = |other: &TokenRow| other.id != row.id && administers(other, now);
+    if administers(row, now) && !rows.iter().any(is_another) {
         let detail = "this is the last admin token: create another one first, or nobody could administer the server";
         return Err(Problem::new(StatusCode::CONFLICT, "last-admin", detail)
             .with("guard", "last-admin")

@@ -1,7 +1,9 @@
 //! Who gets in, and how far.
 
 use super::fake::start;
+use crate::admin::auth::Role;
 use crate::admin::throttle::WRONG_TOKENS;
+use crate::admin::tokens::{FIRST_TOKEN_FILE, bootstrap, mint};
 
 /// Every route under /v1, with a method it takes.
 const ROUTES: [&str; 21] = [
@@ -119,6 +121,38 @@ async fn the_last_admin_token_stays() {
     let running = start().await;
     assert_eq!(running.ask(&running.admin, "DELETE /v1/tokens/root", &[], "").await.status, 409);
     assert_eq!(running.ask(&running.admin, "GET /v1/tokens", &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_admin_token_that_has_expired_is_none() {
+    let running = start().await;
+    let expired = |name: &str| {
+        let (row, _) = mint(name, Role::Admin, Vec::new(), Some(1));
+        crate::store::TokenRow { created_unix_ms: 1, expires_unix_ms: Some(2), ..row }
+    };
+    running.memory.lock().unwrap().tokens.push(expired("old"));
+    let last = running.ask(&running.admin, "DELETE /v1/tokens/root", &[], "").await;
+    assert_eq!((last.status, last.json()["guard"].as_str()), (409, Some("last-admin")));
+    assert_eq!(running.ask(&running.admin, "DELETE /v1/tokens/old", &[], "").await.status, 200);
+    let body = r#"{"name":"never","role":"viewer","expires_in":"0s"}"#;
+    let never = running.ask(&running.admin, "POST /v1/tokens", &[], body).await;
+    assert_eq!((never.status, never.json()["field"].as_str()), (422, Some("expires_in")));
+    // A start makes a new first token where all have expired, under a name of its own, and none otherwise.
+    let state = std::env::temp_dir().join(format!("tidegate-first-token-{}", std::process::id()));
+    std::fs::create_dir_all(&state).unwrap();
+    let file = state.join(FIRST_TOKEN_FILE);
+    std::fs::write(&file, "tg_of_long_ago").unwrap();
+    assert_eq!(bootstrap(&running.handle, &state).await.unwrap(), None);
+    running.memory.lock().unwrap().tokens = vec![expired("first"), expired("x")];
+    assert_eq!(bootstrap(&running.handle, &state).await.unwrap().as_ref(), Some(&file));
+    let (made, written) = {
+        let memory = running.memory.lock().unwrap();
+        (memory.tokens.last().unwrap().clone(), std::fs::read_to_string(&file).unwrap())
+    };
+    assert_eq!((made.name.as_str(), made.role.as_str(), made.expires_unix_ms), ("first-2", "admin", None));
+    assert!(written.starts_with(&format!("tg_{}_", made.id)));
+    assert_eq!(bootstrap(&running.handle, &state).await.unwrap(), None);
+    std::fs::remove_dir_all(&state).unwrap();
 }
 
 #[tokio::test]
