@@ -34,7 +34,7 @@ pub(super) async fn stream(
     principal.need(Role::Viewer)?;
     let last_seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let mut resumed = context.handle().happenings(last_seen);
-    resumed.past.retain(|happening| sees(&principal, &happening.what));
+    resumed.past = resumed.past.into_iter().filter_map(|happening| seen(&principal, happening)).collect();
     let greeting = json!({
         "revision": context.handle().snapshot().revision,
         "replayed": resumed.past.len(),
@@ -96,8 +96,11 @@ impl Feed {
             }
             let Some(received) = received else { continue };
             match received {
-                Ok(happening) if sees(&self.principal, &happening.what) => return event_of(&happening),
-                Ok(_) => {}
+                Ok(happening) => {
+                    if let Some(happening) = seen(&self.principal, happening) {
+                        return event_of(&happening);
+                    }
+                }
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
                     return Some(Event::default().event("lagged").data(json!({ "missed": missed }).to_string()));
                 }
@@ -114,11 +117,21 @@ fn event_of(happening: &Happening) -> Option<Event> {
     Some(Event::default().event(name).id(happening.id.to_string()).data(body.to_string()))
 }
 
-/// Whether a scoped token may see it.
-fn sees(principal: &Principal, what: &What) -> bool {
-    match what {
+/// What a token sees of a happening, if anything: of a change to several switches, a scoped one is told its own.
+fn seen(principal: &Principal, mut happening: Arc<Happening>) -> Option<Arc<Happening>> {
+    if principal.switches.is_empty() {
+        return Some(happening);
+    }
+    let may_see = match &happening.what {
         What::Changed { switches, .. } => {
-            principal.switches.is_empty() || switches.iter().any(|switch| principal.sees(switch))
+            let known = switches.iter().filter(|switch| principal.sees(switch)).count();
+            if known > 0
+                && known < switches.len()
+                && let What::Changed { switches, .. } = &mut Arc::make_mut(&mut happening).what
+            {
+                switches.retain(|switch| principal.sees(switch));
+            }
+            known > 0
         }
         What::Health { switch, .. }
         | What::Eligible { switch, .. }
@@ -128,5 +141,6 @@ fn sees(principal: &Principal, what: &What) -> bool {
         | What::Looked { switch, .. }
         | What::Source { switch, .. } => principal.sees(switch),
         What::Store { .. } => true,
-    }
+    };
+    may_see.then_some(happening)
 }

@@ -4,5 +4,5 @@ mod access;
 mod bodies;
 mod changes;
 mod envelope;
-mod fake;
+pub(super) mod fake;
 mod streams;

@@ -54,6 +54,20 @@ async fn a_scoped_reader_sees_its_switches_only() {
 }
 
 #[tokio::test]
+async fn a_scoped_reader_is_told_its_part_of_a_change_to_several() {
+    let running = start().await;
+    let mut lines = subscribe(&running, &running.scoped).await;
+    let mut everything = subscribe(&running, &running.viewer).await;
+    let switches = vec!["other".to_owned(), "model".to_owned()];
+    let what = What::Changed { verb: "flip".into(), who: "ci".into(), revision: 12, switches, reason: None };
+    running.events.tell("2026-01-01T00:00:00Z".into(), what);
+    let told = until(&mut lines, "data: ").await;
+    assert!(told.contains("[\"model\"]") && !told.contains("other"), "{told}");
+    let told = until(&mut everything, "data: ").await;
+    assert!(told.contains("[\"other\",\"model\"]"), "{told}");
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_its_token() {
     let running = start().await;
     let mut lines = subscribe(&running, &running.viewer).await;
