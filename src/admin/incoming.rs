@@ -8,6 +8,7 @@ use super::serve::Peer;
 use crate::control::{Asked, IdempotencyKey, Replied};
 use crate::state::{Command, Request};
 use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use axum::middleware::Next;
@@ -15,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::time::Duration;
 
 /// The largest body that is read.
@@ -86,10 +88,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asking<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(value) = Query::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| Problem::invalid(rejection.body_text()).with("in", "query"))?;
+        let Query(value) = Query::from_request_parts(parts, state).await.map_err(|rejection| bad_query(&rejection))?;
         Ok(Self(value))
+    }
+}
+
+/// 422 with serde's words, and the parameter where they name one.
+fn bad_query(rejection: &QueryRejection) -> Problem {
+    type AtPath = serde_path_to_error::Error<serde::de::value::Error>;
+    let mut cause = rejection.source();
+    let at_path = std::iter::from_fn(|| {
+        let error = cause?;
+        cause = error.source();
+        Some(error)
+    })
+    .find_map(|error| error.downcast_ref::<AtPath>());
+    let field = at_path.and_then(|error| {
+        let text = error.inner().to_string();
+        let named = ["unknown field `", "missing field `", "duplicate field `"]
+            .iter()
+            .find_map(|start| text.strip_prefix(start));
+        let named = named.and_then(|rest| rest.split('`').next()).map(str::to_owned);
+        named.or_else(|| error.path().iter().next().map(ToString::to_string))
+    });
+    let problem = Problem::invalid(rejection.body_text()).with("in", "query");
+    match field {
+        Some(field) => problem.with("field", field),
+        None => problem,
     }
 }
 

@@ -27,17 +27,21 @@ async fn bad_json_is_422_with_the_place() {
 #[tokio::test]
 async fn wrong_query_parameters_are_422() {
     let running = start().await;
-    for path in [
-        "/v1/history?limt=3",
-        "/v1/history?limit=0",
-        "/v1/history?limit=501",
-        "/v1/history?limit=x",
-        "/v1/explain",
-        "/v1/explain?owner=a..b",
-        "/v1/explain?owner=a.test&client=1.2.3.4/99",
+    for (path, field) in [
+        ("/v1/history?limt=3", "limt"),
+        ("/v1/history?limit=0", "limit"),
+        ("/v1/history?limit=501", "limit"),
+        ("/v1/history?limit=x", "limit"),
+        ("/v1/history?limit=3&before=-1", "before"),
+        ("/v1/history?bogus=1", "bogus"),
+        ("/v1/history?limit=1&limit=2", "limit"),
+        ("/v1/explain", "owner"),
+        ("/v1/explain?owner=a..b", "owner"),
+        ("/v1/explain?owner=a.test&client=1.2.3.4/99", "client"),
     ] {
         let reply = running.ask(&running.viewer, &format!("GET {path}"), &[], "").await;
         assert_eq!((reply.status, reply.header("content-type")), (422, Some("application/problem+json")), "{path}");
+        assert_eq!(reply.json()["field"].as_str(), Some(field), "{path}: {}", reply.text);
     }
 }
 
