@@ -1,8 +1,8 @@
 //! `tidegate context`: the servers a person works with.
 
 use super::args::{Connection, ContextAddArgs, ContextVerb};
-use super::contexts::{Context, Contexts};
-use super::destination::{Surroundings, normal, resolve};
+use super::contexts::{self, Context, Contexts};
+use super::destination::{Surroundings, look, normal};
 use super::exit::{Exit, Failure};
 use super::print::{Cell, Page, Table, Tone};
 use super::terminal;
@@ -24,6 +24,13 @@ pub(super) fn run(verb: ContextVerb) -> Result<Exit, Failure> {
             let path = around.contexts.clone().ok_or_else(|| {
                 Failure::usage("there is no place for contexts: neither XDG_CONFIG_HOME nor HOME is set")
             })?;
+            let changes = !matches!(other, ContextVerb::List { .. });
+            let token = match &other {
+                // Somebody may be typing, and nobody else has to wait for that.
+                ContextVerb::Add(args) if args.token_stdin => Some(token_of_stdin()?),
+                _ => None,
+            };
+            let _lock = if changes { Some(contexts::lock(&path)?) } else { None };
             let contexts = Contexts::read(&path)?;
             if let Some(warning) = contexts.warning(&path) {
                 terminal::remark(&warning);
@@ -31,7 +38,7 @@ pub(super) fn run(verb: ContextVerb) -> Result<Exit, Failure> {
             match other {
                 ContextVerb::List { .. } | ContextVerb::Show { .. } => list(&contexts, &path),
                 ContextVerb::Use { name, .. } => choose(contexts, &path, &name)?,
-                ContextVerb::Add(args) => add(contexts, &path, &args)?,
+                ContextVerb::Add(args) => add(contexts, &path, &args, token)?,
                 ContextVerb::Remove { name, .. } => remove(contexts, &path, &name)?,
             }
         }
@@ -94,7 +101,12 @@ fn choose(mut contexts: Contexts, path: &Path, name: &str) -> Result<(Value, Pag
 }
 
 /// Adds one.
-fn add(mut contexts: Contexts, path: &Path, args: &ContextAddArgs) -> Result<(Value, Page), Failure> {
+fn add(
+    mut contexts: Contexts,
+    path: &Path,
+    args: &ContextAddArgs,
+    token: Option<String>,
+) -> Result<(Value, Page), Failure> {
     if args.name.is_empty() || args.name.chars().any(char::is_control) {
         return Err(Failure::usage("a context's name is a text without control characters, such as `prod`"));
     }
@@ -107,7 +119,6 @@ fn add(mut contexts: Contexts, path: &Path, args: &ContextAddArgs) -> Result<(Va
     }
     let address = normal(&args.address)?;
     let token_file = args.token_file.as_deref().map(whole).transpose()?;
-    let token = if args.token_stdin { Some(token_of_stdin()?) } else { None };
     let [ca_file, client_cert, client_key] = [&args.trust.ca, &args.trust.client_cert, &args.trust.client_key];
     let context = Context {
         address: address.clone(),
@@ -171,17 +182,18 @@ fn done(path: &Path, name: &str, words: &str) -> (Value, Page) {
 
 /// Where a verb would go.
 fn show(name: Option<String>, around: &Surroundings) -> Result<(Value, Page), Failure> {
-    let destination = resolve(&Connection { context: name, ..Connection::default() }, around)?;
+    let (destination, no_token) = look(&Connection { context: name, ..Connection::default() }, around)?;
     if let Some(warning) = &destination.warning {
         terminal::remark(warning);
     }
-    let token = destination.token_origin.as_deref().unwrap_or("none");
     let mut page = terminal::page();
     page.line(Tone::Plain, &format!("address: {} ({})", destination.address, destination.origin));
-    page.line(
-        Tone::Plain,
-        &format!("token:   {}", if token == "none" { "none".to_owned() } else { format!("from {token}") }),
-    );
+    let token = match (&destination.token_origin, &no_token) {
+        (_, Some(failure)) => failure.sentence.clone(),
+        (Some(origin), None) => format!("from {origin}"),
+        (None, None) => "none".to_owned(),
+    };
+    page.line(if no_token.is_some() { Tone::Bad } else { Tone::Plain }, &format!("token:   {token}"));
     let Trust { ca, client_cert, .. } = &destination.trust;
     for (words, path) in [("believes", ca), ("shows", client_cert)] {
         if let Some(path) = path {
@@ -195,6 +207,7 @@ fn show(name: Option<String>, around: &Surroundings) -> Result<(Value, Page), Fa
         "address": destination.address,
         "address_from": destination.origin,
         "token_from": destination.token_origin,
+        "token_problem": no_token.map(|failure| failure.sentence),
         "ca_file": ca,
         "client_cert": client_cert,
         "file": around.contexts,

@@ -6,12 +6,15 @@ use super::exit::Failure;
 use super::trust::Trust;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// What stands at the top of the file.
 const HEADLINE: &str = "# Written by `tidegate context`; what it does not know it does not keep.\n\n";
+
+/// How many links are followed.
+const LINK_LIMIT: usize = 16;
 
 /// The file.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +73,7 @@ impl Contexts {
         match std::fs::read_to_string(path) {
             Ok(text) => toml::from_str(&text)
                 .map_err(|error| Failure::usage(format!("{} is not valid: {error}", path.display()))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(Failure::usage(format!("cannot read {}: {error}", path.display()))),
         }
     }
@@ -87,7 +90,8 @@ impl Contexts {
         })
     }
 
-    /// Writes the file, readable by its owner only; a reader sees the old one or the new one.
+    /// Writes the file, readable by its owner only; a reader sees the old one or the new one. Who changes what it
+    /// read holds the [`lock`].
     ///
     /// # Errors
     /// What the disk says.
@@ -95,9 +99,7 @@ impl Contexts {
         let failed =
             |error: &dyn std::fmt::Display| Failure::failed(format!("cannot write {}: {error}", path.display()));
         let text = toml::to_string_pretty(self).map_err(|error| failed(&error))?;
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
-        }
+        let path = &real(path).map_err(|error| failed(&error))?;
         let draft = path.with_extension(format!("toml.{}", std::process::id()));
         let written = std::fs::OpenOptions::new()
             .write(true)
@@ -127,4 +129,36 @@ impl Contexts {
         (self.holds_a_token() && mode & 0o077 != 0)
             .then(|| format!("warning: {0} holds a token and has mode {mode:03o}: chmod 600 {0}", path.display()))
     }
+}
+
+/// Waits until nobody else changes the file, and keeps others from it until the answer is dropped.
+///
+/// # Errors
+/// What the disk says.
+pub(super) fn lock(path: &Path) -> Result<std::fs::File, Failure> {
+    let locked = || {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let beside = real(path)?.with_extension("toml.lock");
+        // It stays, since a lock on a file that was removed would keep nobody out.
+        let file = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(beside)?;
+        file.lock()?;
+        Ok(file)
+    };
+    locked().map_err(|error: std::io::Error| Failure::failed(format!("cannot lock {}: {error}", path.display())))
+}
+
+/// Where the file is in the end: a link to it, there or not, stays one.
+fn real(path: &Path) -> std::io::Result<PathBuf> {
+    let mut at = path.to_owned();
+    for _ in 0..LINK_LIMIT {
+        match std::fs::read_link(&at) {
+            Ok(target) => at = at.parent().unwrap_or(Path::new("")).join(target),
+            // It is no link, or not there yet.
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => return Ok(at),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(std::io::Error::new(ErrorKind::InvalidInput, "too many links"))
 }

@@ -99,25 +99,67 @@ impl Surroundings {
 /// Decides.
 ///
 /// # Errors
-/// A file that is named but unreadable, an unknown context, an address that is none.
+/// A file that is needed but unreadable, an unknown context, an address that is none.
 pub(super) fn resolve(connection: &Connection, around: &Surroundings) -> Result<Destination, Failure> {
-    let explicit = explicit_token(connection, around)?;
+    match look(connection, around)? {
+        (_, Some(failure)) => Err(failure),
+        (destination, None) => Ok(destination),
+    }
+}
+
+/// The same, with what keeps the token from being read beside it, for those who only look.
+///
+/// # Errors
+/// An unknown context, an address that is none.
+pub(super) fn look(connection: &Connection, around: &Surroundings) -> Result<(Destination, Option<Failure>), Failure> {
     let Place { address, beside, origin, trust, demo, warning } = place(connection, around)?;
     let address = normal(&address)?;
     let trust = trust.and_then(|(at, trust)| (normal(&at).ok().as_ref() == Some(&address)).then_some(trust));
     let around_it = if connection.context.is_none() { around.trust.clone() } else { Trust::default() };
     let trust = connection.trust.clone().or(around_it).or(trust.unwrap_or_default());
-    let beside =
-        beside.into_iter().find_map(|(at, token)| (normal(&at).ok().as_ref() == Some(&address)).then_some(token));
-    let found = explicit.or(beside).or_else(|| default_token(&address, around));
+    let token = token_for(&address, connection, around, beside);
+    let (found, failure) = token.map_or_else(|failure| (None, Some(failure)), |found| (found, None));
     let (token, token_origin) = found.map_or((None, None), |Found { token, origin }| (Some(token), Some(origin)));
-    Ok(Destination { address, token, token_origin, origin, trust, demo, warning })
+    Ok((Destination { address, token, token_origin, origin, trust, demo, warning }, failure))
+}
+
+/// The token for an address, from the first source that has one; no other source is read.
+fn token_for(
+    address: &str,
+    connection: &Connection,
+    around: &Surroundings,
+    beside: Vec<(String, Beside)>,
+) -> Result<Option<Found>, Failure> {
+    if let Some(explicit) = explicit_token(connection, around)? {
+        return Ok(Some(explicit));
+    }
+    for (at, beside) in beside {
+        if normal(&at).ok().as_deref() != Some(address) {
+            continue;
+        }
+        let found = match beside {
+            Beside::Context(name, context) => token_of(&name, &context)?,
+            Beside::Demo(found) => Some(found),
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(default_token(address, around))
 }
 
 /// A token, and where it was found.
 struct Found {
     token: String,
     origin: String,
+}
+
+/// Where a token may be that belongs to an address.
+enum Beside {
+    /// A context, whose token may be in a file.
+    Context(String, Context),
+    /// The running demo.
+    Demo(Found),
 }
 
 /// A token that flags or the environment name.
@@ -138,8 +180,8 @@ fn explicit_token(connection: &Connection, around: &Surroundings) -> Result<Opti
 /// An address with what belongs to it.
 struct Place {
     address: String,
-    /// Addresses and the tokens that were found beside them.
-    beside: Vec<(String, Found)>,
+    /// Addresses and what may hold a token for them.
+    beside: Vec<(String, Beside)>,
     /// What TLS to an address goes by.
     trust: Option<(String, Trust)>,
     origin: String,
@@ -149,16 +191,22 @@ struct Place {
 
 /// The address, from the first source that has one.
 fn place(connection: &Connection, around: &Surroundings) -> Result<Place, Failure> {
-    let (context, warning) = context(connection, around)?;
-    let beside_context = match &context {
-        Some((name, context)) => token_of(name, context)?.map(|token| (context.address.clone(), token)),
-        None => None,
+    let given = connection.address.is_some() || (around.address.is_some() && connection.context.is_none());
+    let (context, warning) = match context(connection, around) {
+        // The address is known, and nobody named a context: the current one could only have added to it.
+        Err(failure) if given && connection.context.is_none() => {
+            (None, Some(format!("warning: the current context is left aside: {}", failure.sentence)))
+        }
+        chosen => chosen?,
     };
-    let trust = context.as_ref().map(|(_, context)| (context.address.clone(), context.trust()));
-    let beside_demo = around
-        .demo
+    let beside_context = context
         .as_ref()
-        .map(|demo| (demo.address.clone(), Found { token: demo.token.clone(), origin: "the running demo".to_owned() }));
+        .map(|(name, context)| (context.address.clone(), Beside::Context(name.clone(), context.clone())));
+    let trust = context.as_ref().map(|(_, context)| (context.address.clone(), context.trust()));
+    let beside_demo = around.demo.as_ref().map(|demo| {
+        let found = Found { token: demo.token.clone(), origin: "the running demo".to_owned() };
+        (demo.address.clone(), Beside::Demo(found))
+    });
     let beside = beside_context.into_iter().chain(beside_demo).collect();
     let (address, origin, demo) = match (&connection.address, &around.address, &connection.context, context) {
         (Some(address), ..) => (address.clone(), "--address".to_owned(), false),
@@ -340,6 +388,42 @@ mod tests {
         assert_eq!(ca(&named, &around), ("/a".into(), true), "a named context is not the environment's");
         let flag = Connection { trust: Trust { ca: Some("/flag".into()), ..Trust::default() }, ..named };
         assert_eq!(ca(&flag, &around), ("/flag".into(), true));
+    }
+
+    #[test]
+    fn a_broken_current_context_hinders_nobody_who_does_without_it() {
+        let folder = Folder::new("broken");
+        let gone = "[context.a]\naddress = \"https://a.test\"\ntoken_file = \"/no-such/token\"\n";
+        let token = Some(folder.file("flag", "tg_flag_x"));
+        for (text, what) in [
+            (format!("current = \"a\"\n{gone}"), ""),
+            (format!("current = \"gone\"\n{gone}"), "no context `gone`"),
+            ("curent = \"a\"\n".to_owned(), "not valid"),
+        ] {
+            let contexts = Some(folder.file("contexts.toml", &text));
+            let mut around = Surroundings { contexts, ..Surroundings::default() };
+            let flags = Connection { token_file: token.clone(), ..at("https://b.test") };
+            let found = resolve(&flags, &around).unwrap();
+            assert_eq!(found.token.as_deref(), Some("tg_flag_x"));
+            let warning = found.warning.unwrap_or_default();
+            assert!(warning.contains(what) && warning.is_empty() == what.is_empty(), "{warning}");
+            assert_eq!(resolve(&at("https://b.test"), &around).unwrap().token, None);
+            let none = Connection::default();
+            assert!(resolve(&none, &around).is_err(), "here it is needed");
+            let named = Connection { context: Some("gone".into()), ..flags };
+            assert!(resolve(&named, &around).is_err(), "what is named must be there");
+            around.address = Some("https://env.test".into());
+            around.token = Some("tg_env_x".into());
+            assert_eq!(resolve(&none, &around).unwrap().token.as_deref(), Some("tg_env_x"));
+        }
+        let contexts = Some(folder.file("contexts.toml", &format!("current = \"a\"\n{gone}")));
+        let mut around = Surroundings { contexts, ..Surroundings::default() };
+        let (shown, failure) = look(&Connection::default(), &around).unwrap();
+        assert!(shown.address == "https://a.test" && failure.unwrap().sentence.contains("/no-such/token"));
+        assert!(resolve(&at("https://a.test"), &around).is_err(), "the token of that address cannot be read");
+        around.token = Some("tg_env_x".into());
+        let found = resolve(&Connection::default(), &around).unwrap();
+        assert_eq!((found.address.as_str(), found.token.as_deref()), ("https://a.test", Some("tg_env_x")));
     }
 
     #[test]
