@@ -155,9 +155,9 @@ impl Client {
     /// Unreachable (4), timed out (3), or refused with the server's own sentence (1).
     pub(super) async fn send(&self, call: Call) -> Result<Answer, Failure> {
         let request = self.request(&call)?.timeout(call.limit);
-        let response = request.send().await.map_err(|error| self.unanswered(&error))?;
+        let response = request.send().await.map_err(|error| self.unanswered(&error, &call.method))?;
         let status = response.status();
-        let text = self.read_body(response).await?;
+        let text = self.read_body(response, &call.method).await?;
         if status.is_success() { Ok(Answer { text }) } else { Err(self.refused(status, text)) }
     }
 
@@ -166,10 +166,10 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub(super) async fn open(&self, call: Call) -> Result<reqwest::Response, Failure> {
-        let response = self.request(&call)?.send().await.map_err(|error| self.unanswered(&error))?;
+        let response = self.request(&call)?.send().await.map_err(|error| self.unanswered(&error, &call.method))?;
         match response.status() {
             status if status.is_success() => Ok(response),
-            status => Err(self.refused(status, self.read_body(response).await?)),
+            status => Err(self.refused(status, self.read_body(response, &call.method).await?)),
         }
     }
 
@@ -200,9 +200,9 @@ impl Client {
     }
 
     /// The whole body, within a limit.
-    async fn read_body(&self, mut response: reqwest::Response) -> Result<String, Failure> {
+    async fn read_body(&self, mut response: reqwest::Response, method: &Method) -> Result<String, Failure> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unanswered(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unanswered(&error, method))? {
             if body.len() + chunk.len() > ANSWER_LIMIT {
                 return Err(Failure::failed("the answer is absurdly large: is this a tidegate server?"));
             }
@@ -212,7 +212,7 @@ impl Client {
     }
 
     /// No answer came.
-    fn unanswered(&self, error: &reqwest::Error) -> Failure {
+    fn unanswered(&self, error: &reqwest::Error, method: &Method) -> Failure {
         let Destination { address, origin, .. } = &self.destination;
         if error.is_timeout() && !error.is_connect() {
             return Failure::new(
@@ -223,6 +223,15 @@ impl Client {
             );
         }
         let why = causes(error);
+        // What speaks no HTTP has read no request.
+        if !error.is_connect() && !why.contains("HTTP") {
+            // A look can be repeated; of a change nobody knows whether it was made.
+            let (exit, then) = match *method {
+                Method::GET => (Exit::Unreachable, "ask again"),
+                _ => (Exit::TimedOut, "what was asked for may still happen: look at `tidegate status`"),
+            };
+            return Failure::new(exit, format!("{address} broke off before it had answered ({why}); {then}"));
+        }
         let hint = hint(address, &why);
         Failure::new(
             Exit::Unreachable,
@@ -307,6 +316,12 @@ mod tests {
 
     /// What comes of a call to a server that answers every request with this text, and what it read.
     async fn against(answer: &'static str) -> (Result<Answer, Failure>, String) {
+        let call = Call::get(&["switches", "a/b c?"]).query("limit", Some(3)).header("If-Match", Some("\"7\""));
+        called(call, answer).await
+    }
+
+    /// What comes of this call.
+    async fn called(call: Call, answer: &'static str) -> (Result<Answer, Failure>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move {
@@ -314,9 +329,11 @@ mod tests {
             let mut request = vec![0; 4096];
             let len = stream.read(&mut request).await.unwrap();
             stream.write_all(answer.as_bytes()).await.unwrap();
+            // The head and the body of a request may come in two.
+            stream.shutdown().await.unwrap();
+            while stream.read(&mut [0; 64]).await.is_ok_and(|len| len > 0) {}
             String::from_utf8_lossy(&request[..len]).into_owned()
         });
-        let call = Call::get(&["switches", "a/b c?"]).query("limit", Some(3)).header("If-Match", Some("\"7\""));
         let result = client(&address, Some("tg_a_b")).send(call).await;
         (result, server.await.unwrap())
     }
@@ -366,6 +383,24 @@ mod tests {
         drop(listener);
         let closed = client(&address, None).send(call).await.unwrap_err();
         assert!(closed.exit == Exit::Unreachable && closed.sentence.contains("--address"), "{closed:?}");
+    }
+
+    #[tokio::test]
+    async fn a_change_whose_answer_broke_off_may_have_been_made() {
+        for part in ["", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"] {
+            let look = against(part).await.0.unwrap_err();
+            assert!(look.exit == Exit::Unreachable && look.sentence.contains("ask again"), "{part:?}: {look:?}");
+            let change = Call::post(&["reload"], &serde_json::json!({})).unwrap();
+            let change = called(change, part).await.0.unwrap_err();
+            assert!(
+                change.exit == Exit::TimedOut
+                    && change.sentence.contains("may still happen")
+                    && !change.sentence.contains("cannot reach"),
+                "{part:?}: {change:?}"
+            );
+        }
+        let tls = against("\u{15}\u{3}\u{3}\0\u{2}\u{2}\u{46}").await.0.unwrap_err();
+        assert!(tls.sentence.contains("cannot reach") && tls.sentence.contains("wants https://"), "{tls:?}");
     }
 
     #[tokio::test]

@@ -21,7 +21,8 @@ TLS in the same order: --ca, --client-cert and --client-key, the environment, th
 Tables fit the terminal; in a pipe nothing is cut (COLUMNS sets a width). --json prints the API's
 answer, and on a failure a problem object with `detail`.
 Completions: tidegate completions bash|zsh|fish. Manual pages: tidegate man DIR.
-Exit codes: 0 done, 1 refused or failed, 2 usage, 3 timed out, 4 server unreachable";
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 timed out (or cut off before the answer
+to a change), 4 server unreachable";
 
 /// `completions`.
 pub(super) const COMPLETIONS: &str = "\
