@@ -54,6 +54,10 @@ pub(super) async fn list(
     let switch = paging.switch;
     let query = HistoryQuery { switch: switch.clone(), before_revision: paging.before, limit };
     let mut rows = context.handle().history(query).await.ok_or_else(Problem::shutting_down)??;
+    if let (Some(name), None, true) = (&switch, paging.before, rows.is_empty()) {
+        // A switch that is gone has rows; one that has none must be there.
+        context.handle().switch(name).await.ok_or_else(Problem::shutting_down)??;
+    }
     let full = u32::try_from(rows.len()).is_ok_and(|count| count >= limit);
     let next_before = rows.last().filter(|_| full).map(|row| row.revision);
     rows.retain(|row| {

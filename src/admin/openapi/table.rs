@@ -341,7 +341,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         reply_headers: &["Link"],
         ..O::get("/v1/history", "history", "The audit, newest first", of::<history::HistoryPage>)
     }
-    .asking(flat::<history::Paging>),
+    .asking(flat::<history::Paging>)
+    .also(&[404]),
     O {
         reply_headers: &["Link"],
         ..O::get("/v1/updates", "updates", "The sets that dynamic updates changed", of::<updates::UpdatesPage>)
