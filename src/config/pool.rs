@@ -172,7 +172,7 @@ impl Scope<'_> {
         self.family("ipv6", &table.ipv6, &mut found.ipv6);
         let weight = self.number("weight", &table.weight, 1, 1..=MAX_WEIGHT);
         if let Some(name) = &table.name {
-            let good = !name.get_ref().is_empty()
+            let good = !["", ".", ".."].contains(&name.get_ref().as_str())
                 && name.get_ref().len() <= 63
                 && name.get_ref().bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.:".contains(&c));
             if !good {

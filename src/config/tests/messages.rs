@@ -284,6 +284,7 @@ const IN_THE_POOL: &[Case] = &[
         "members = [{ ipv4 = \"2001:db8::1\" }]",
         &["6:21: `2001:db8::1` is no IPv4 address", "write it under `ipv6`"],
     ),
+    ("member name of dots", "members = [{ name = \"..\", address = \"192.0.2.1\" }]", &["`..` can't name a member"]),
     ("no address at all", "members = [{ name = \"a\" }]", &["the member has no address"]),
     (
         "address twice",

@@ -86,6 +86,9 @@ fn says_the_same(known: &Guest, told: &Guest) -> bool {
 fn checked(asked: &Registration, terms: &Register) -> Result<Member, Rejection> {
     let bad = |field, why: String| Err(Rejection::BadRegistration { field, why });
     let id = asked.id.as_str();
+    if [".", ".."].contains(&id) {
+        return bad("id", format!("`{id}` is no member's id: in the path of a request it stands for a folder"));
+    }
     if !(1..=MAX_ID).contains(&id.len()) || !id.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.:".contains(&c)) {
         return bad("id", "a member's id is 1 to 63 of letters, digits, `-`, `_`, `.` and `:`".to_owned());
     }

@@ -98,6 +98,8 @@ fn refusals_name_what_is_wrong() {
     assert_eq!(slug(&world, come("base", "a", "10.0.0.1")), "no-registration");
     assert_eq!(slug(&world, come("blue", "192.0.2.1", "192.0.2.1")), "bad-registration");
     assert_eq!(slug(&world, come("blue", "a", "192.0.2.1")), "bad-registration");
+    assert_eq!(slug(&world, come("blue", "..", "10.0.0.1")), "bad-registration");
+    assert_eq!(slug(&world, come("blue", ".", "10.0.0.1")), "bad-registration");
     let from = |address: &str| Command::Register {
         switch: "model".into(),
         pool: "blue".into(),
