@@ -37,10 +37,16 @@ use std::process::ExitCode;
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    // clap itself ends the process with 2 for usage errors, with 0 for help.
     let colour = colour_asked(std::env::args_os());
-    let matches = Cli::command().color(colour).get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let parsed = Cli::command().color(colour).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = parsed.unwrap_or_else(|error| {
+        if error.use_stderr() && words(std::env::args_os()).any(|word| word == "--json") {
+            let failure = Failure::usage(sentence(&error));
+            terminal::print(&format!("{}\n", failure.as_json().unwrap_or_default()));
+        }
+        // clap itself ends the process with 2 for usage errors, with 0 for help.
+        error.exit()
+    });
     terminal::use_colour(cli.color);
     match run(cli.verb) {
         Exit::Done if !terminal::printed_all() => Exit::Failed,
@@ -51,11 +57,23 @@ pub fn main() -> ExitCode {
 
 /// What `--color` says, read ahead of everything else, since help and usage errors heed it too.
 fn colour_asked(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
-    let words: Vec<String> =
-        arguments.filter_map(|word| word.into_string().ok()).take_while(|word| word != "--").collect();
+    let words: Vec<String> = words(arguments).collect();
     let after = words.iter().skip_while(|word| *word != "--color").nth(1).map(String::as_str);
     let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
     joined.or(after).and_then(|word| ColorChoice::from_str(word, false).ok()).unwrap_or(ColorChoice::Auto)
+}
+
+/// The arguments that may be flags.
+fn words(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = String> {
+    arguments.filter_map(|word| word.into_string().ok()).take_while(|word| word != "--")
+}
+
+/// A usage error without clap's headline word, and without how the verb is used.
+fn sentence(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.split("\n\nUsage:").next().unwrap_or_default();
+    let parts = text.strip_prefix("error: ").unwrap_or(text).split("\n\n");
+    parts.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("; ")
 }
 
 /// Runs one verb.

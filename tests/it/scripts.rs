@@ -86,6 +86,8 @@ fn walk(folder: &Folder) -> Vec<(String, i32)> {
         ("explain model.example.test 192.0.2.1".into(), 0),
         ("explain nobody.example.test 192.0.2.1".into(), 1),
         ("history".into(), 0),
+        ("history model".into(), 0),
+        ("history nobody".into(), 1),
         ("updates".into(), 0),
         ("report model".into(), 1),
         ("report nobody".into(), 1),
@@ -203,7 +205,8 @@ fn every_verb_of_a_server_exits_4_when_nobody_is_there_and_2_when_it_makes_no_se
         assert_eq!(code(&output), 4, "{line}: {}", err(&output));
         assert_eq!(json(&output)["type"], "urn:tidegate:problem:unreachable", "{line}");
         let output = run(&home, &[&words[..], &["--no-such-flag"]].concat());
-        assert_eq!((code(&output), out(&output).as_str()), (2, ""), "{line}: {}", err(&output));
+        assert_eq!(code(&output), 2, "{line}: {}", err(&output));
+        assert_eq!(json(&output)["type"], "urn:tidegate:problem:usage", "{line}");
     }
 }
 
@@ -319,4 +322,62 @@ async fn a_misspelt_switch_or_pool_is_met_with_the_right_one() {
         let output = server.cli(wrong);
         assert!(code(&output) == 1 && err(&output).contains(right), "{wrong:?}: {}", err(&output));
     }
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_a_problem_object_for_programs() {
+    let home = Folder::new("usage");
+    for line in ["flip model --json", "status --josn --json", "set-wieghts model --json", "rollout --json", "--json"] {
+        let output = run(&home, &line.split(' ').collect::<Vec<_>>());
+        let body = json(&output);
+        assert_eq!((code(&output), body["type"].as_str()), (2, Some("urn:tidegate:problem:usage")), "{line}: {body}");
+        let detail = body["detail"].as_str().unwrap_or_default();
+        assert!(!detail.is_empty() && !detail.contains("Usage:") && !detail.starts_with("error"), "{line}: {detail}");
+        assert!(err(&output).contains("Usage:"), "{line}: {}", err(&output));
+    }
+    let plain = run(&home, &["flip", "model"]);
+    assert!(code(&plain) == 2 && out(&plain).is_empty(), "{}", out(&plain));
+    let behind = run(&home, &["status", "--", "--json", "more"]);
+    assert!(code(&behind) == 2 && out(&behind).is_empty(), "{}", out(&behind));
+}
+
+#[test]
+fn contexts_that_are_added_at_once_are_all_kept_and_a_link_stays_one() {
+    let home = Folder::new("contexts");
+    home.write("dotfiles/real.toml", "");
+    home.write(".config/tidegate/x", "");
+    let link = home.path().join(".config/tidegate/contexts.toml");
+    std::os::unix::fs::symlink("../../dotfiles/real.toml", &link).unwrap();
+    let add = |number: usize| {
+        let name = format!("c{number}");
+        at_home(&home, &["context", "add", &name, "--address", "127.0.0.1:1"]).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let children: Vec<_> = (0..12).map(add).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let listed = json(&run(&home, &["context", "list", "--json"]));
+    assert_eq!(listed["contexts"].as_array().unwrap().len(), 12, "{listed}");
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink(), "the link was replaced");
+    let real = std::fs::read_to_string(home.path().join("dotfiles/real.toml")).unwrap();
+    assert!(real.contains("[context.c11]"), "{real}");
+}
+
+#[test]
+fn what_is_wrong_with_a_context_is_shown_and_manual_pages_need_their_parent() {
+    let home = Folder::new("shown");
+    home.write(
+        ".config/tidegate/contexts.toml",
+        "current = \"a\"\n[context.a]\naddress = \"https://a.test\"\ntoken_file = \"/no-such/token\"\n",
+    );
+    let shown = run(&home, &["context", "show"]);
+    assert!(code(&shown) == 0 && out(&shown).contains("cannot read the token file /no-such/token"), "{}", out(&shown));
+    let body = json(&run(&home, &["context", "show", "--json"]));
+    assert!(body["token_problem"].is_string() && body["address"] == "https://a.test", "{body}");
+
+    let deep = run(&home, &["man", "no-such/pages"]);
+    assert!(code(&deep) == 1 && err(&deep).contains("there is no folder no-such"), "{}", err(&deep));
+    assert!(!home.path().join("no-such").exists());
+    assert_eq!(code(&run(&home, &["man", "pages"])), 0);
+    assert_eq!(code(&run(&home, &["man", "pages"])), 0, "a folder that is there serves as well");
 }
