@@ -95,9 +95,11 @@ async fn a_rollout_is_paused_resumed_and_promoted_by_clicking() {
     browser.click("[data-act=pause]").await;
     world.confirm("lunch").await;
     browser.shows(".phase", "paused").await;
+    browser.until("no hold runs on", "!document.querySelector('.hold')").await;
     browser.click("[data-act=resume]").await;
     world.confirm("back").await;
     browser.shows(".phase", "progressing").await;
+    browser.shows(".hold", "holds for another").await;
     browser.click("[data-act=promote]").await;
     browser.click("dialog [name=full]").await;
     world.confirm("seen enough").await;

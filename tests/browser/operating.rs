@@ -80,6 +80,62 @@ async fn a_guard_says_why_it_refuses_and_is_forced_with_a_reason_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_to_be_forced_for_one_target_is_not_forced_for_another() {
+    let world = World::start().await;
+    let browser = &world.browser;
+    for pool in ["blue", "green"] {
+        let down = json!({ "pool": pool, "hold": "force-down", "for": "1h", "force": true, "reason": "test" });
+        world.post("/v1/switches/model/overrides", down).await;
+    }
+    world.sign_in(browser, "#/s/model").await;
+    browser.click("[data-act=weights]").await;
+    browser.until("the form is there", "document.querySelector('dialog form #weight-1')").await;
+    let weigh = "const field = document.querySelector('#weight-1'); field.value = arguments[0]; \
+                 field.dispatchEvent(new Event('input', { bubbles: true }));";
+    browser.run(weigh, json!(["100"])).await;
+    browser.click("[name=force]").await;
+    browser
+        .until("it would be forced", "document.querySelector('#change-confirm').textContent.startsWith('Force')")
+        .await;
+    browser.run(weigh, json!(["50"])).await;
+    browser.shows("dialog .note", "Refused by a guard").await;
+    browser.until("it is asked for anew", "document.querySelector('[name=force]')?.checked === false").await;
+    world.browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_breaks_off_is_no_answer() {
+    let world = World::start().await;
+    let browser = &world.browser;
+    world.sign_in(browser, "#/s/model").await;
+    browser.click("[data-act=prepare]").await;
+    browser.shows("dialog .dryrun", "What would change").await;
+    let cut = "const whole = window.fetch; window.fetch = async (...asked) => { const reply = await whole(...asked); \
+               return asked[1]?.method === 'POST' ? new Response((await reply.text()).slice(0, 20), reply) : reply; };";
+    browser.run(cut, json!([])).await;
+    browser.click("#change-confirm").await;
+    browser.shows("dialog .note", "No answer").await;
+    world.browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_equal_pools_sum_to_all_there_is() {
+    let world = World::start().await;
+    let browser = &world.browser;
+    let thirds = json!({ "stable-europe-west-1": 1, "candidate": 1, "baseline": 1 });
+    let asked = json!({ "weights": thirds, "force": true, "reason": "thirds" });
+    world.post("/v1/switches/embeddings/set-weights", asked).await;
+    world.sign_in(browser, "#/s/embeddings").await;
+    browser.click("[data-act=weights]").await;
+    // The shares are taken; the server says what it does about pools that nobody watches.
+    browser.until("the server is asked", "document.querySelector('dialog .dryrun, dialog .note')").await;
+    let sum =
+        "return [0, 1, 2].reduce((sum, at) => sum + Number(document.querySelector(`#weight-${at}`).value) * 100, 0)";
+    assert_eq!(browser.run(sum, json!([])).await.as_f64().map(f64::round), Some(10_000.0));
+    world.browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn weights_are_set_by_number_and_undone() {
     let world = World::start().await;
     let browser = &world.browser;

@@ -45,7 +45,11 @@ async function call(method, path, { body, revision, key, patience = PATIENCE_MS 
   try {
     const request = { method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" };
     reply = await fetch(path, { ...request, signal: AbortSignal.timeout(patience) });
-    answer = await reply.json().catch(() => ({}));
+    answer = await reply.json().catch((cause) => {
+      // A refusal stands by its status; an answer that breaks off says nothing.
+      if (reply.ok) throw cause;
+      return {};
+    });
   } catch (cause) {
     throw new Unreachable("the server does not answer", { cause });
   }

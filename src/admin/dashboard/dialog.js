@@ -29,6 +29,7 @@ export function openChange(spec) {
   form.addEventListener("input", (event) => {
     spec.linked?.(form, event.target);
     change.wrote ||= event.target.name === "reason";
+    if (!["reason", "force"].includes(event.target.name)) unforce(change, dialog);
     soon(change, dialog, event.target.name === "reason" ? 400 : 150);
   });
   dialog.addEventListener("click", (event) => {
@@ -85,6 +86,12 @@ function soon(change, dialog, ms) {
   draw(change, dialog);
   clearTimeout(change.timer);
   change.timer = setTimeout(() => ask(change, dialog), ms);
+}
+
+/** Something else is wanted: what was to be forced, and why it was refused, belongs to what was wanted before. */
+function unforce(change, dialog) {
+  change.problem = null;
+  dialog.querySelector(".forcefield").replaceChildren();
 }
 
 /** What would be sent, or what is missing. */

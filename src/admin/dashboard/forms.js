@@ -15,13 +15,25 @@ export function poolChoice(view, chosen, hint) {
 /** Health and weight of a pool in a few words. */
 export const poolHint = (pool) => `${percent(pool.share_percent)}, ${pool.eligible ? "eligible" : `not eligible${pool.why ? `: ${pool.why}` : ""}`}`;
 
+/** The shares of pools in percent that sum to 100: each share alone is rounded, and three thirds would be 99.99. */
+function wholeShares(pools) {
+  const total = pools.reduce((sum, { weight }) => sum + weight, 0);
+  const parts = pools.map(({ weight }) => (total ? (weight * 10_000) / total : 0));
+  const shares = parts.map(Math.floor);
+  const missing = total ? 10_000 - shares.reduce((sum, share) => sum + share, 0) : 0;
+  const most = parts.map((part, at) => [part - shares[at], at]).sort(([one], [two]) => two - one);
+  most.slice(0, missing).forEach(([, at]) => (shares[at] += 1));
+  return shares.map((share) => share / 100);
+}
+
 /** A slider and a number for each pool. */
 export function weightFields(view) {
   const look = looks(view.pools);
+  const shares = wholeShares(view.pools);
   const field = (pool, at) => h("div", { class: "weight" },
     h("label", { for: `weight-${at}` }, swatch(look.get(pool.name)), h("span", { class: "name", title: pool.name }, pool.name)),
-    h("input", { type: "range", name: `slide-${at}`, min: "0", max: "100", step: "1", value: String(pool.share_percent), "aria-label": `Share of ${pool.name}, percent` }),
-    h("input", { type: "number", id: `weight-${at}`, name: `weight-${at}`, min: "0", max: "100", step: "0.01", value: String(pool.share_percent) }), h("span", {}, "%"));
+    h("input", { type: "range", name: `slide-${at}`, min: "0", max: "100", step: "1", value: String(shares[at]), "aria-label": `Share of ${pool.name}, percent` }),
+    h("input", { type: "number", id: `weight-${at}`, name: `weight-${at}`, min: "0", max: "100", step: "0.01", value: String(shares[at]) }), h("span", {}, "%"));
   return h("fieldset", { class: "weights" }, h("legend", {}, "Shares"), view.pools.map(field));
 }
 

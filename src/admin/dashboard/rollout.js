@@ -24,7 +24,7 @@ function content(rollout, look) {
     h("p", { class: "small muted" }, `Started ${ago(rollout.started_at)} by ${rollout.by}${rollout.reason ? `: ${rollout.reason}` : ""}${rollout.ended_at ? `. Ended ${ago(rollout.ended_at)}` : ""}`),
     steps(rollout, running),
     rollout.waits_for ? h("p", {}, h("b", {}, "Waits for "), rollout.waits_for) : null,
-    running && rollout.hold_ms ? hold(rollout) : null,
+    running && rollout.phase !== "paused" && rollout.hold_ms ? hold(rollout) : null,
     rollout.warm_until ? h("p", { class: "small" }, `Old side kept warm until ${when(rollout.warm_until)}: undo needs no analysis.`) : null,
     Object.entries(rollout.failing_sources).map(([metric, error]) => h("p", { class: "note warn small" }, `${metric} cannot be read: ${error}`)),
     rollout.share?.words ? h("p", { class: "small" }, h("b", {}, "Honest share: "), rollout.share.words) : null,
