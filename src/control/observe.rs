@@ -62,14 +62,23 @@ impl Watch {
         now: Moment,
     ) {
         let mut before = std::mem::take(&mut self.tracked);
-        self.of_member.clear();
+        let probes = std::mem::take(&mut self.of_member);
         for placed in &catalogue.switches {
             let switch = &placed.switch;
             for (pool, member) in members(switch) {
                 let key = MemberKey::new(switch, pool, member);
                 for target in targets(desired, switch, pool, member) {
-                    self.seat(&key, target, |id, target| {
-                        before.remove(id).map_or_else(|| fresh(target, saved.get(id), now), Tracked::without_users)
+                    let id: Arc<str> = target.key().into();
+                    // Another monitor is no other server: until it has spoken, what the ones before said holds.
+                    let others = probes.get(&key).filter(|ids| !ids.contains(&id)).into_iter().flatten();
+                    let others = others.filter_map(|id| before.get(id).or_else(|| self.tracked.get(id)));
+                    let trusted = up_since(others, &target);
+                    self.seat(&key, id, target, |id, target| {
+                        let new = |target| match trusted {
+                            Some(since) => Tracked::new(target, Tracker::trusting(since)),
+                            None => fresh(target, saved.get(id), now),
+                        };
+                        before.remove(id).map_or_else(|| new(target), Tracked::without_users)
                     });
                 }
             }
@@ -110,7 +119,8 @@ impl Watch {
         }
         for (key, pool, member) in come {
             for target in targets(desired, after, pool, member) {
-                self.seat(&key, target, |_, target| fresh(target, None, now));
+                let id = target.key().into();
+                self.seat(&key, id, target, |_, target| fresh(target, None, now));
             }
             if self.of_member.contains_key(&key) {
                 self.judge(&key, observed);
@@ -119,8 +129,13 @@ impl Watch {
     }
 
     /// Gives a member one of its probes: one there is, or a new one.
-    fn seat(&mut self, key: &MemberKey, target: ProbeTarget, new: impl FnOnce(&str, ProbeTarget) -> Tracked) {
-        let id: Arc<str> = target.key().into();
+    fn seat(
+        &mut self,
+        key: &MemberKey,
+        id: Arc<str>,
+        target: ProbeTarget,
+        new: impl FnOnce(&str, ProbeTarget) -> Tracked,
+    ) {
         self.of_member.entry(key.clone()).or_default().push(id.clone());
         let tracked = self.tracked.entry(id.clone()).or_insert_with(|| new(&id, target));
         tracked.users.push(key.clone());
@@ -253,6 +268,10 @@ impl Watch {
 }
 
 impl Tracked {
+    fn new(target: ProbeTarget, tracker: Tracker) -> Self {
+        Self { target, tracker, users: Vec::new(), passed: 0, failed: 0 }
+    }
+
     fn without_users(mut self) -> Self {
         self.users.clear();
         self
@@ -277,6 +296,16 @@ fn members(switch: &Switch) -> impl Iterator<Item = (&Pool, &Member)> {
     switch.pools.iter().flat_map(|pool| pool.members.iter().map(move |member| (pool, member)))
 }
 
+/// Since when probes of the same server for the same version all say Up, if they do.
+fn up_since<'t>(probes: impl Iterator<Item = &'t Tracked>, target: &ProbeTarget) -> Option<Option<Moment>> {
+    let is_same = |tracked: &&Tracked| {
+        tracked.target.address == target.address && tracked.target.expect_version == target.expect_version
+    };
+    let same: Vec<&Tracked> = probes.filter(is_same).collect();
+    let all_up = !same.is_empty() && same.iter().all(|tracked| tracked.tracker.verdict() == Health::Up);
+    all_up.then(|| same.iter().map(|tracked| tracked.tracker.since()).max().flatten())
+}
+
 /// A tracker with its saved history, or a new one.
 fn fresh(target: ProbeTarget, saved: Option<&String>, now: Moment) -> Tracked {
     let restored = saved.map(|text| v1::read(text, now));
@@ -284,7 +313,7 @@ fn fresh(target: ProbeTarget, saved: Option<&String>, now: Moment) -> Tracked {
         tracing::warn!(target = target.key(), %error, "the stored health of a probe is not used; probing from the start");
         Tracker::new()
     });
-    Tracked { target, tracker, users: Vec::new(), passed: 0, failed: 0 }
+    Tracked::new(target, tracker)
 }
 
 /// The probes of one member: each monitor at each of its addresses.

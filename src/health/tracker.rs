@@ -56,9 +56,16 @@ impl Tracker {
         Self::default()
     }
 
+    /// Up by what other probes of the same server said until now; its own first outcome decides.
+    #[must_use]
+    pub fn trusting(since: Option<Moment>) -> Self {
+        Self { verdict: Health::Up, since, was_up: true, ..Self::default() }
+    }
+
     /// Takes one outcome in; a transition when it changes the verdict.
     pub fn observe(&mut self, monitor: &Monitor, outcome: &ProbeOutcome, now: Moment) -> Option<Transition> {
         let passed = outcome.passed();
+        let is_first = self.last.is_none();
         self.last = Some((outcome.clone(), now));
         if passed {
             self.successes = self.successes.saturating_add(1);
@@ -71,7 +78,7 @@ impl Tracker {
         let to = match self.verdict {
             Health::Unknown if passed => Health::Up,
             Health::Unknown => Health::Down,
-            Health::Up if self.fell(monitor) => Health::Down,
+            Health::Up if self.fell(monitor) || is_first && !passed => Health::Down,
             Health::Down if !self.latched && self.rose(monitor) => Health::Up,
             unchanged => unchanged,
         };
@@ -261,6 +268,20 @@ pub(super) mod tests {
         let rows = monitor(3, 5, None, false);
         let outcomes = [false, true, true, true, true, false, true, true, true, true, true];
         assert_eq!(verdicts(&rows, &outcomes), [Down, Down, Down, Down, Down, Down, Down, Down, Down, Down, Up]);
+    }
+
+    #[test]
+    fn what_other_probes_said_holds_until_the_first_outcome() {
+        let patient = monitor(3, 2, None, false);
+        for passed in [true, false] {
+            let mut tracker = Tracker::trusting(Some(at(0)));
+            assert_eq!((tracker.verdict(), tracker.since()), (Health::Up, Some(at(0))));
+            tracker.observe(&patient, &outcome(passed), at(1));
+            assert_eq!(tracker.verdict(), if passed { Health::Up } else { Health::Down });
+        }
+        let mut tracker = Tracker::trusting(None);
+        tracker.observe(&patient, &outcome(true), at(1));
+        assert_eq!(tracker.observe(&patient, &outcome(false), at(2)), None, "from the second on they count as ever");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::backend::{Backend, PORT};
 use crate::harness::{LIMIT, Server, eventually, http};
-use crate::pair::{CALM, LIVELY, Pair, accepted, guarded, member, refused};
+use crate::pair::{CALM, LIVELY, Pair, accepted, guarded, member, refused, zone};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -159,6 +159,24 @@ async fn an_override_lapses_by_itself_and_the_measured_state_counts_again() {
     assert_eq!(lapsed["hold"], serde_json::Value::Null, "{lapsed}");
     pair.flip("green").await;
     assert!(pair.answers(&pair.green));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_monitor_takes_nobody_out_before_it_has_spoken() {
+    let pair = Pair::with("min_interval = \"0s\"", LIVELY).await;
+    for backend in [&pair.blue, &pair.green] {
+        backend.behave(|manner| manner.delay = Duration::from_millis(400));
+    }
+    let zone = |probes: &str| zone(&member(&pair.blue), &member(&pair.green), "min_interval = \"0s\"", probes);
+    pair.server.folder.write("zones/example.test.toml", &zone(r#"interval = "700ms", timeout = "600ms""#));
+    accepted(pair.server.api("POST", "/v1/reload", Some(json!({}))).await);
+    let blue = pair.pool("blue").await;
+    assert_eq!((&blue["eligible"], &blue["members"][0]["health"]), (&json!(true), &json!("up")), "{blue}");
+    // The first word of the new one decides.
+    pair.green.behave(|manner| manner.status = 500);
+    pair.server.folder.write("zones/example.test.toml", &zone(r#"interval = "1s", timeout = "600ms", fall = 100"#));
+    accepted(pair.server.api("POST", "/v1/reload", Some(json!({}))).await);
+    pair.down("green").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
