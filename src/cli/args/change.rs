@@ -103,7 +103,7 @@ pub(in crate::cli) struct ReloadArgs {
     /// Why; kept in the history
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// Also remove switches and pools that have weight; needs a reason
+    /// Also what the guards refuse, such as to remove a pool with weight or to move weight to one that is down; needs a reason
     #[arg(long, requires = "reason")]
     pub force: bool,
     /// Say what would change, change nothing
