@@ -54,6 +54,25 @@ impl Control {
         }
     }
 
+    /// Whether a repeated request is a heartbeat for a registration that has ended: it is carried out, or a client
+    /// that always sends the same key would hear that all is well while nobody is answered.
+    pub(super) fn registers_anew(&self, asked: &Asked) -> bool {
+        let Command::Register { switch, pool, member, .. } = &asked.request.command else { return false };
+        let guest = self.registration(switch, pool, &member.id);
+        asked.request.if_match.is_none() && guest.and_then(Guest::lease).is_none_or(|lease| lease.stale)
+    }
+
+    /// Whether a registration is there as the command has it.
+    pub(super) fn is_registered(&self, command: &Command) -> bool {
+        let Command::Register { switch, pool, member, .. } = command else { return false };
+        let guest = self.registration(switch, pool, &member.id);
+        guest.is_some_and(|guest| (guest.member.ipv4, guest.member.ipv6) == (member.ipv4, member.ipv6))
+    }
+
+    fn registration(&self, switch: &str, pool: &str, id: &str) -> Option<&Guest> {
+        self.desired.switches.get(switch)?.guests.iter().find(|guest| guest.is_registration(pool, id))
+    }
+
     /// Notes which switches have guests, and which pools' members to look up.
     pub(super) fn follow_all_guests(&mut self) {
         let hosts = self.desired.switches.iter().filter(|(_, state)| !state.guests.is_empty());

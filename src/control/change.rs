@@ -50,10 +50,14 @@ impl Control {
     /// Everything up to the swap.
     pub(super) async fn decide_and_commit(&mut self, asked: &Asked) -> Result<Decided, Refused> {
         self.settle_doubt().await?;
-        if let Some(replied) = self.recall(asked).await? {
+        let now = clock::now();
+        let recalled = self.recall(asked).await?.filter(|_| !self.registers_anew(asked));
+        if let Some(replied) = recalled {
+            if !asked.dry_run && self.is_registered(&asked.request.command) {
+                self.renew(&asked.request.command, now);
+            }
             return Ok(Decided::Recalled(Box::new(replied)));
         }
-        let now = clock::now();
         let change = apply(&self.desired, &self.observed, &asked.request, now)?;
         let mut replied = self.reply_to(&change, asked, now);
         let unchanged = change.revision == self.desired.revision;

@@ -322,6 +322,36 @@ fn ailing() -> Backend {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heartbeats_that_always_have_the_same_key_renew_and_register_anew() {
+    let server = start().await;
+    let body = json!({ "address": "127.9.9.9", "ttl": "10s" });
+    let beat = || async {
+        let headers = [("Idempotency-Key", "node-1")];
+        accepted(server.api_with("PUT", &path("green", "a"), Some(body.clone()), &headers).await)
+    };
+    let left = || async { member(&server, "green", "a").await["origin"]["expires_in_ms"].as_u64() };
+    assert_eq!(beat().await["changed"], true);
+    let before = eventually("some of its time is gone", || async { left().await.filter(|left| *left < 6_000) }).await;
+    beat().await;
+    let renewed = left().await.expect("it is there");
+    assert!(renewed > before, "{before} ms, then {renewed} ms");
+    eventually("it has ended", || async { member(&server, "green", "a").await.is_null().then_some(()) }).await;
+    beat().await;
+    assert!(left().await.is_some(), "it is registered again");
+    // Another body under the same key is still refused, and one that came elsewhere since is left alone.
+    let other = json!({ "address": "127.9.9.8" });
+    let headers = [("Idempotency-Key", "node-1")];
+    refused(
+        server.api_with("PUT", &path("green", "a"), Some(other.clone()), &headers).await,
+        422,
+        "idempotency-key-reused",
+    );
+    accepted(server.api("PUT", &path("green", "a"), Some(other)).await);
+    beat().await;
+    assert_eq!(member(&server, "green", "a").await["addresses"], json!(["127.9.9.8"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_again_elsewhere_or_with_another_version_is_new() {
     let [one, two, three] = [(); 3].map(|()| Backend::start("v1"));
     let [sick, ill, down] = [(); 3].map(|()| ailing());
