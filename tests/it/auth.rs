@@ -183,6 +183,17 @@ async fn a_token_limited_to_switches_reaches_no_others() {
     assert_eq!(list["switches"].as_array().unwrap().len(), 1);
     let status = accepted(with(&server, &model, "GET", "/v1/status", None).await);
     assert_eq!(status["switches"].as_array().unwrap().len(), 1);
+    for switch in ["model", "other"] {
+        let down = json!({ "pool": "blue", "hold": "force-down", "for": "1h", "force": true, "reason": "test" });
+        accepted(server.api("POST", &format!("/v1/switches/{switch}/overrides"), Some(down)).await);
+    }
+    let alarms =
+        |status: &Value| status["alarms"].as_array().unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let all = alarms(&accepted(server.api("GET", "/v1/status", None).await));
+    let own = alarms(&accepted(with(&server, &model, "GET", "/v1/status", None).await));
+    let about = |alarms: &[String], switch: &str| alarms.iter().filter(|alarm| alarm.contains(switch)).count();
+    assert!(about(&all, "switch other") > 0 && about(&all, "switch model") > 0, "{all:?}");
+    assert!(about(&own, "other") == 0 && about(&own, "switch model") == about(&all, "switch model"), "{own:?}");
     for (method, path, body) in [
         ("GET", "/v1/switches/other", None),
         ("GET", "/v1/switches/nowhere", None),
