@@ -241,3 +241,19 @@ async fn an_answer_that_cannot_be_written_is_a_failure_and_a_reader_that_left_is
     let left = left.wait_with_output().unwrap();
     assert_eq!((code(&left), err(&left).as_str()), (0, ""));
 }
+
+#[tokio::test]
+async fn the_history_of_a_switch_that_is_gone_stays_and_one_that_never_was_has_none() {
+    let server = server().await;
+    assert_eq!(code(&server.cli(&forced(&["flip", "users", "green"]))), 0);
+    let fresh = server.cli(&["history", "model"]);
+    assert!(code(&fresh) == 0 && out(&fresh).contains("no changes yet"), "{}", out(&fresh));
+    let never = server.cli(&["history", "modell"]);
+    assert!(code(&never) == 1 && err(&never).contains("no switch `modell`; there is `model`"), "{}", err(&never));
+    server.folder.write("zones/example.test.toml", ZONE.split("[switch.users]").next().unwrap());
+    let told = server.cli(&["reload", "--force", "--reason", "users are gone"]);
+    assert_eq!(code(&told), 0, "{}", err(&told));
+    assert_eq!(code(&server.cli(&["status", "users"])), 1);
+    let gone = server.cli(&["history", "users"]);
+    assert!(code(&gone) == 0 && out(&gone).contains("flip users"), "{}{}", out(&gone), err(&gone));
+}
