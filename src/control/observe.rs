@@ -73,7 +73,7 @@ impl Watch {
                     let others = probes.get(&key).filter(|ids| !ids.contains(&id)).into_iter().flatten();
                     let others = others.filter_map(|id| before.get(id).or_else(|| self.tracked.get(id)));
                     let trusted = up_since(others, &target);
-                    self.seat(&key, id, target, |id, target| {
+                    self.seat(&key, &id, target, |id, target| {
                         let new = |target| match trusted {
                             Some(since) => Tracked::new(target, Tracker::trusting(since)),
                             None => fresh(target, saved.get(id), now),
@@ -120,7 +120,7 @@ impl Watch {
         for (key, pool, member) in come {
             for target in targets(desired, after, pool, member) {
                 let id = target.key().into();
-                self.seat(&key, id, target, |_, target| fresh(target, None, now));
+                self.seat(&key, &id, target, |_, target| fresh(target, None, now));
             }
             if self.of_member.contains_key(&key) {
                 self.judge(&key, observed);
@@ -132,12 +132,12 @@ impl Watch {
     fn seat(
         &mut self,
         key: &MemberKey,
-        id: Arc<str>,
+        id: &Arc<str>,
         target: ProbeTarget,
         new: impl FnOnce(&str, ProbeTarget) -> Tracked,
     ) {
         self.of_member.entry(key.clone()).or_default().push(id.clone());
-        let tracked = self.tracked.entry(id.clone()).or_insert_with(|| new(&id, target));
+        let tracked = self.tracked.entry(id.clone()).or_insert_with(|| new(id, target));
         tracked.users.push(key.clone());
     }
 

@@ -124,7 +124,7 @@ impl Ledger {
     /// Members that have left a pool, and that its answers may still name.
     pub fn left(&self, key: &PoolKey) -> impl Iterator<Item = &MemberFacts> {
         let entry = self.switches.get(&key.switch).and_then(|rows| rows.get(&key.pool));
-        entry.into_iter().flat_map(|entry| entry.left().iter().map(|(member, _)| member))
+        entry.into_iter().flat_map(|entry| entry.left().keys())
     }
 
     /// The verdict on a member: the worst of every pool that names its address, and of those it left.
