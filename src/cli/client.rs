@@ -223,8 +223,8 @@ impl Client {
             );
         }
         let why = causes(error);
-        // What speaks no HTTP has read no request.
-        if !error.is_connect() && !why.contains("HTTP") {
+        // What speaks no HTTP, or refuses the connection by an alert of TLS, has read no request.
+        if !error.is_connect() && !why.contains("HTTP") && !why.contains("fatal alert") {
             // A look can be repeated; of a change nobody knows whether it was made.
             let (exit, then) = match *method {
                 Method::GET => (Exit::Unreachable, "ask again"),
