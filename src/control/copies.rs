@@ -2,6 +2,7 @@
 //!
 //! A copy is served before it is kept: its primaries have it still.
 
+use super::alarm::Alarm;
 use super::report::CopyView;
 use super::task::Control;
 use super::view::rfc3339;
@@ -97,20 +98,21 @@ impl Control {
     }
 
     /// Copies that need attention.
-    pub(super) fn copy_alarms(&self) -> impl Iterator<Item = String> {
+    pub(super) fn copy_alarms(&self) -> impl Iterator<Item = Alarm> {
         self.desired.definitions.zones.iter().filter_map(|zone| {
             let copy = self.copy_view(zone)?;
             let why = copy.trouble.as_deref();
-            let (apex, why) = (&zone.apex, why.map(|why| format!(": {why}")).unwrap_or_default());
-            match &*copy.state {
-                "served" if why.is_empty() => None,
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            let what = match &*copy.state {
+                "served" if why.is_empty() => return None,
                 "served" => {
                     let until = copy.good_until.unwrap_or_default();
-                    Some(format!("zone {apex}: no primary confirms it, and the copy is good until {until}{why}"))
+                    format!("no primary confirms it, and the copy is good until {until}{why}")
                 }
-                "expired" => Some(format!("zone {apex}: the copy is too old, queries get SERVFAIL{why}")),
-                _ => Some(format!("zone {apex}: no primary has given it yet, queries get SERVFAIL{why}")),
-            }
+                "expired" => format!("the copy is too old, queries get SERVFAIL{why}"),
+                _ => format!("no primary has given it yet, queries get SERVFAIL{why}"),
+            };
+            Some(Alarm::of_zone(&zone.apex.to_string(), &what))
         })
     }
 

@@ -3,6 +3,7 @@
 //! Only that task commits to the store and publishes snapshots. Others hold a [`Handle`]: they ask,
 //! and are answered once the change is durable and no reader answers from an older snapshot.
 
+mod alarm;
 mod arrivals;
 mod audit;
 mod change;
@@ -19,6 +20,7 @@ mod release_hooks;
 mod release_views;
 mod releases;
 pub mod report;
+mod rollout_report;
 mod secondaries;
 mod shares;
 mod slots;

@@ -1,5 +1,6 @@
 //! What the control task shows and tells of rollouts.
 
+use super::alarm::Alarm;
 use super::report::{Happening, RolloutView, What};
 use super::task::Control;
 use super::view::rfc3339;
@@ -96,21 +97,19 @@ impl Control {
     }
 
     /// Rollouts that need a person, and sources that fail.
-    pub(super) fn rollout_alarms(&self) -> Vec<String> {
+    pub(super) fn rollout_alarms(&self) -> Vec<Alarm> {
         let mut alarms = Vec::new();
         for (name, release) in &self.releases {
             let Some(rollout) = self.desired.running_rollout(name) else { continue };
             if let Some(pause) = rollout.pause.as_ref().filter(|pause| pause.cause != PauseCause::Person) {
-                alarms.push(format!("switch {name}: the rollout waits for a person: {}", pause.why));
+                alarms.push(Alarm::of_switch(name, &format!("the rollout waits for a person: {}", pause.why)));
             }
             for metric in rollout.plan.metrics() {
                 let failing = release.evidence.source(&metric.name);
                 let failing = failing.filter(|source| source.errors_in_a_row >= rollout.plan.source_errors);
                 if let Some(error) = failing.and_then(|source| source.error.as_ref()) {
-                    alarms.push(format!(
-                        "switch {name}: the rollout holds, since {} cannot be read: {error}",
-                        metric.name
-                    ));
+                    let what = format!("the rollout holds, since {} cannot be read: {error}", metric.name);
+                    alarms.push(Alarm::of_switch(name, &what));
                 }
             }
         }

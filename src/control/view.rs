@@ -1,9 +1,7 @@
 //! What the control task shows of itself: reports built from state, health, promises and counters.
 
 use super::observe::LastSeen;
-use super::report::{
-    DiscoveryView, DrainView, MemberDrain, MemberView, OriginView, PoolView, Status, SwitchView, ZoneView,
-};
+use super::report::{DrainView, MemberDrain, MemberView, PoolView, Status, SwitchView, ZoneView};
 use super::task::Control;
 use crate::clock;
 use crate::drain::{DrainReport, MemberFacts, PoolKey};
@@ -12,7 +10,6 @@ use crate::moment::Moment;
 use crate::state::observed::hold_on;
 use crate::state::{MemberKey, PoolStatus, Rejection, Split, serials};
 use crate::steering::{Fallback, Member, Pool, Switch};
-use crate::store::Condition;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -60,53 +57,6 @@ impl Control {
                 .collect(),
             switches,
         }
-    }
-
-    /// What needs attention, worst first.
-    fn alarms(&self, switches: &[SwitchView]) -> Vec<String> {
-        let mut alarms = Vec::new();
-        match self.store.condition() {
-            Condition::Ok => {}
-            Condition::OnCopy { why } => alarms.push(format!(
-                "the state file is damaged ({why}); running on its checked copy and refusing changes until `tidegate restore --accept-copy`"
-            )),
-            Condition::Full => alarms.push("the disk of the state folder is full: changes are refused, undo still works".to_owned()),
-            Condition::Failing { why } => alarms.push(format!("the state store fails: {why}")),
-        }
-        for (switch, cause) in switches.iter().filter_map(|switch| Some((switch, switch.fallback_cause()?))) {
-            alarms.push(format!("switch {}: {cause}; answering by fallback ({})", switch.name, switch.fallback));
-        }
-        for (switch, pool) in switches.iter().flat_map(|s| s.pools.iter().map(move |p| (s, p))) {
-            if pool.weight > 0 && !pool.eligible {
-                let why = pool.why.as_deref().unwrap_or("down");
-                alarms
-                    .push(format!("switch {}: pool {} has weight and is not eligible: {why}", switch.name, pool.name));
-            }
-        }
-        for (switch, pool) in switches.iter().flat_map(|s| s.pools.iter().map(move |p| (s, p))) {
-            let is_stale =
-                |member: &&MemberView| matches!(member.origin, Some(OriginView::Registered { stale: true, .. }));
-            let stale: Vec<&str> = pool.members.iter().filter(is_stale).map(|member| member.name.as_str()).collect();
-            if !stale.is_empty() {
-                alarms.push(format!(
-                    "switch {}, pool {}: no heartbeat of {}; kept, marked stale, since the pool would be left with nobody",
-                    switch.name, pool.name, stale.join(", ")
-                ));
-            }
-            if let Some(DiscoveryView { name, failure: Some(why), .. }) = &pool.discovery {
-                alarms.push(format!(
-                    "switch {}, pool {}: members cannot be looked up at {name}, the last good ones stay: {why}",
-                    switch.name, pool.name
-                ));
-            }
-        }
-        alarms.extend(self.copy_alarms());
-        if let Some(why) = &self.geo_trouble {
-            alarms.push(format!("newer databases of networks are refused, answers go on by the last good ones: {why}"));
-        }
-        alarms.extend(self.rollout_alarms());
-        alarms.extend(self.start_notes.iter().cloned());
-        alarms
     }
 
     /// One switch by name.

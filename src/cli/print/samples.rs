@@ -106,7 +106,7 @@ pub(in crate::cli) fn status() -> Status {
         started_at: "1970-01-01T00:00:00Z".into(),
         store: Condition::Ok,
         store_errors: 0,
-        alarms: vec!["green is down".into()],
+        alarms: vec!["green is down".to_owned().into()],
         zones: vec![ZoneView {
             apex: "example.test.".into(),
             serial: 7,

@@ -17,7 +17,7 @@ pub(in crate::cli) fn show(page: &mut Page, status: &Status) {
         page.paragraph(Tone::Bad, "store: ", &why);
     }
     for alarm in &status.alarms {
-        page.paragraph(Tone::Bad, "! ", alarm);
+        page.paragraph(Tone::Bad, "! ", &alarm.text);
     }
     let zones: Vec<String> = status.zones.iter().map(zone_words).collect();
     match zones.get(..NAMED_ZONES).filter(|_| zones.len() > NAMED_ZONES) {

@@ -95,7 +95,8 @@ fn alarms(model: &Model, width: usize, colour: bool) -> Vec<Line<'static>> {
         Link::Cut(why) => Some(why),
         Link::Coming | Link::Live => None,
     };
-    let alarms: Vec<&String> = model.unread.as_ref().or(cut_off).into_iter().chain(&model.status.alarms).collect();
+    let told = model.status.alarms.iter().map(|alarm| &alarm.text);
+    let alarms: Vec<&String> = model.unread.as_ref().or(cut_off).into_iter().chain(told).collect();
     let mut lines: Vec<Line<'static>> = alarms
         .iter()
         .take(ALARMS)

@@ -153,7 +153,7 @@ fn no_size_of_a_terminal_is_too_small_or_too_large() {
 #[test]
 fn what_members_say_never_drives_the_terminal() {
     let mut model = model();
-    model.status.alarms = vec!["bad \u{1b}[2J\u{7} thing".into()];
+    model.status.alarms = vec!["bad \u{1b}[2J\u{7} thing".to_owned().into()];
     model.status.switches[0].name = "mo\u{1b}del".into();
     model.status.switches[0].pools[0].name = "bl\u{1b}ue".into();
     let (text, _, _) = screen_of(&model, 80, 24, true);
