@@ -3,12 +3,15 @@
 //! Flags come before the environment, that before the current context, then a running demo, then
 //! the default address. A token found beside an address is only ever sent to that address.
 
+mod token;
+
 use super::args::Connection;
 use super::contexts::{Context, Contexts};
 use super::exit::Failure;
 use super::trust::Trust;
 use crate::demo::context::DemoContext;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use token::{Beside, Found, token_for};
 
 /// Where the server is when nothing says otherwise.
 pub(super) const DEFAULT_ADDRESS: &str = "http://127.0.0.1:8053";
@@ -123,60 +126,6 @@ pub(super) fn look(connection: &Connection, around: &Surroundings) -> Result<(De
     Ok((Destination { address, token, token_origin, origin, trust, demo, warning }, failure))
 }
 
-/// The token for an address, from the first source that has one; no other source is read.
-fn token_for(
-    address: &str,
-    connection: &Connection,
-    around: &Surroundings,
-    beside: Vec<(String, Beside)>,
-) -> Result<Option<Found>, Failure> {
-    if let Some(explicit) = explicit_token(connection, around)? {
-        return Ok(Some(explicit));
-    }
-    for (at, beside) in beside {
-        if normal(&at).ok().as_deref() != Some(address) {
-            continue;
-        }
-        let found = match beside {
-            Beside::Context(name, context) => token_of(&name, &context)?,
-            Beside::Demo(found) => Some(found),
-        };
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(default_token(address, around))
-}
-
-/// A token, and where it was found.
-struct Found {
-    token: String,
-    origin: String,
-}
-
-/// Where a token may be that belongs to an address.
-enum Beside {
-    /// A context, whose token may be in a file.
-    Context(String, Context),
-    /// The running demo.
-    Demo(Found),
-}
-
-/// A token that flags or the environment name.
-fn explicit_token(connection: &Connection, around: &Surroundings) -> Result<Option<Found>, Failure> {
-    if let Some(path) = &connection.token_file {
-        return read_token(path).map(Some);
-    }
-    if connection.context.is_some() {
-        return Ok(None);
-    }
-    match (&around.token, &around.token_file) {
-        (Some(token), _) => Ok(Some(Found { token: token.trim().to_owned(), origin: "TIDEGATE_TOKEN".to_owned() })),
-        (None, Some(path)) => read_token(path).map(Some),
-        (None, None) => Ok(None),
-    }
-}
-
 /// An address with what belongs to it.
 struct Place {
     address: String,
@@ -235,36 +184,6 @@ fn context(connection: &Connection, around: &Surroundings) -> Result<Chosen, Fai
     let Some(name) = connection.context.clone().or_else(|| contexts.current.clone()) else { return Ok((None, None)) };
     let context = contexts.named(&name, path)?.clone();
     Ok((Some((name, context)), contexts.warning(path)))
-}
-
-/// The token of a context.
-fn token_of(name: &str, context: &Context) -> Result<Option<Found>, Failure> {
-    match (&context.token, &context.token_file) {
-        (Some(token), _) => Ok(Some(Found { token: token.trim().to_owned(), origin: format!("context `{name}`") })),
-        (None, Some(path)) => read_token(path).map(Some),
-        (None, None) => Ok(None),
-    }
-}
-
-/// The first token of a server on this machine, for addresses on this machine only.
-fn default_token(address: &str, around: &Surroundings) -> Option<Found> {
-    if !is_loopback(address) {
-        return None;
-    }
-    // Unreadable for this user is the ordinary case, and the server will say what is missing.
-    around.default_token_file.as_ref().and_then(|path| read_token(path).ok())
-}
-
-/// A token file's first line.
-fn read_token(path: &Path) -> Result<Found, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read the token file {}: {error}", path.display())))?;
-    match text.lines().next().map(str::trim) {
-        Some(token) if !token.is_empty() => {
-            Ok(Found { token: token.to_owned(), origin: format!("the file {}", path.display()) })
-        }
-        _ => Err(Failure::usage(format!("the token file {} is empty", path.display()))),
-    }
 }
 
 /// Scheme, host and port without a trailing slash; `http://` when there is no scheme.

@@ -116,9 +116,17 @@ async fn a_test_under_fixed_weights_ends_in_a_report_that_outlives_a_restart() {
     let kept = report(&server).await;
     assert_eq!((&kept["since"], &kept["metrics"], answers(&kept)), (&found["since"], &found["metrics"], 200));
 
-    // Another split is another test.
-    let split = json!({ "weights": { "a": 9000, "b": 1000 }, "force": true, "reason": "b is good" });
-    assert_eq!(server.api("POST", "/v1/switches/ranking/set-weights", Some(split)).await.0, 200);
+    // The same shares in other numbers are the same test; another split is another, which is told.
+    let weights = async |a: u16, b: u16| {
+        let split = json!({ "weights": { "a": a, "b": b }, "force": true, "reason": "b is good" });
+        let (status, told) = server.api("POST", "/v1/switches/ranking/set-weights", Some(split)).await;
+        assert_eq!(status, 200, "{told}");
+        told["notes"].to_string()
+    };
+    assert!(!weights(1, 1).await.contains("A/B test"));
+    assert_eq!(report(&server).await["metrics"], found["metrics"]);
+    let told = weights(9000, 1000).await;
+    assert!(told.contains("the A/B test of switch `ranking` since") && told.contains("ends"), "{told}");
     let anew = report(&server).await;
     assert_eq!((&anew["metrics"], answers(&anew)), (&json!([]), 0), "{anew}");
     assert!(anew["cannot_say"][0].as_str().unwrap().starts_with("Too few clients"), "{anew}");

@@ -1,5 +1,7 @@
 //! Members that register themselves, over HTTP and as resolvers see them (§2.5).
 
+mod newcomers;
+
 use crate::auth::with;
 use crate::backend::Backend;
 use crate::harness::{Server, eventually, own_address};
@@ -9,25 +11,25 @@ use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 
 /// The steered name.
-const OWNER: &str = "work.example.test";
+const OWNER: &str = "crew.example.test";
 
 /// Pools `blue` (all weight) and `green` take registrations, `closed` does not.
 fn zone(register: &str) -> String {
     format!(
         r#"[zone]
 ns = ["ns1.example.test"]
-[switch.work]
+[switch.crew]
 owners = ["{OWNER}"]
 min_interval = "0s"
 ttl = 5
 tail = "0s"
 monitor = {{ http = "http://{{address}}:8080/health", interval = "1s", timeout = "1s", fall = 3, rise = 1 }}
-[switch.work.pool.blue]
+[switch.crew.pool.blue]
 {register}
 weight = 10000
-[switch.work.pool.green]
+[switch.crew.pool.green]
 {register}
-[switch.work.pool.closed]
+[switch.crew.pool.closed]
 members = ["192.0.2.99"]
 [switch.other]
 owners = ["other.example.test"]
@@ -48,7 +50,7 @@ async fn start() -> Server {
 }
 
 fn path(pool: &str, id: &str) -> String {
-    format!("/v1/switches/work/pools/{pool}/members/{id}")
+    format!("/v1/switches/crew/pools/{pool}/members/{id}")
 }
 
 async fn register(server: &Server, token: &str, pool: &str, id: &str, body: Value) -> (u16, Value) {
@@ -57,7 +59,7 @@ async fn register(server: &Server, token: &str, pool: &str, id: &str, body: Valu
 
 /// The switch as it is shown.
 async fn switch(server: &Server) -> Value {
-    accepted(server.api("GET", "/v1/switches/work", None).await)
+    accepted(server.api("GET", "/v1/switches/crew", None).await)
 }
 
 /// The member of a pool by name; null when it is not there.
@@ -81,7 +83,7 @@ async fn answers(server: &Server, addresses: &[Ipv4Addr]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_is_answered_once_its_probes_pass_and_leaves_when_it_says_so() {
     let server = start().await;
-    let token = token(&server, "gpu", "member", &["work"]).await;
+    let token = token(&server, "gpu", "member", &["crew"]).await;
     assert!(server.short(&["A", OWNER]).is_empty());
     assert_eq!(switch(&server).await["pools"][0]["why"], "no member has come yet");
     let (one, two) = (Backend::start("v1"), Backend::start("v1"));
@@ -118,7 +120,17 @@ async fn a_member_is_answered_once_its_probes_pass_and_leaves_when_it_says_so() 
     assert_eq!((&row["verb"], &row["who"]), (&json!("register"), &json!("gpu")), "{row}");
     assert_eq!(row["reason"], format!("blue: gpu-2 at {}", two.address));
     // What left is drained like others: not safe to close before the answers that name it are gone.
-    accepted(with(&server, &token, "DELETE", &path("blue", "gpu-1"), None).await);
+    let told = accepted(with(&server, &token, "DELETE", &path("blue", "gpu-1"), None).await);
+    assert!(told["old_answers_expire_in_ms"].as_u64().is_some_and(|left| left > 0), "{told}");
+    let drain = accepted(server.api("GET", "/v1/switches/crew/drain/blue", None).await);
+    let of = |id: &str| drain["members"].as_array().unwrap().iter().find(|member| member["member"] == id).cloned();
+    let gone = of("gpu-1").expect("who left is still watched");
+    assert_eq!((&gone["left"], &gone["safe_to_close"]), (&json!(true), &json!(false)), "{gone}");
+    assert_eq!(gone["addresses"], json!([one.address]));
+    assert_eq!(of("gpu-2").unwrap()["left"], Value::Null);
+    let printed = String::from_utf8(server.cli(&["drain", "crew", "blue"]).stdout).unwrap();
+    let printed = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(printed.contains(&format!("gpu-1 ({}), which has left, may not be closed", one.address)), "{printed}");
     answers(&server, &[two.address]).await;
     refused(with(&server, &token, "DELETE", &path("blue", "gpu-1"), None).await, 404, "unknown-member");
     // The last healthy one stays, unless somebody who may insist does.
@@ -155,7 +167,7 @@ async fn a_member_that_falls_silent_goes_and_the_last_one_stays_marked_stale() {
     assert!(status["alarms"].to_string().contains("no heartbeat of steady"), "{}", status["alarms"]);
     assert!(server.log().contains("marked stale"));
     let metrics = reqwest::get(format!("http://{}/metrics", server.admin)).await.unwrap().text().await.unwrap();
-    assert!(metrics.contains(r#"tidegate_pool_stale_members{switch="work",pool="blue"} 1"#), "{metrics}");
+    assert!(metrics.contains(r#"tidegate_pool_stale_members{switch="crew",pool="blue"} 1"#), "{metrics}");
     // Another one that is healthy relieves it.
     accepted(register(&server, &token, "blue", "fresh", json!({ "address": two.address, "ttl": "1m" })).await);
     answers(&server, &[two.address]).await;
@@ -252,7 +264,7 @@ async fn registrations_that_are_not_right_are_refused_in_words() {
     // A token of role member registers, and does nothing else.
     refused(with(&server, &member, "GET", "/v1/status", None).await, 403, "wrong-role");
     refused(
-        with(&server, &member, "POST", "/v1/switches/work/flip", Some(json!({ "to": "green" }))).await,
+        with(&server, &member, "POST", "/v1/switches/crew/flip", Some(json!({ "to": "green" }))).await,
         403,
         "wrong-role",
     );
@@ -267,145 +279,13 @@ async fn members_register_from_allowed_networks_only_and_operators_from_anywhere
     let detail = refused(register(&server, &member, "blue", "a", body.clone()).await, 403, "caller-network");
     assert!(detail.contains("10.9.0.0/16") && detail.contains("127."), "{detail}");
     accepted(server.api("PUT", &path("blue", "a"), Some(body)).await);
-    let shown = server.cli(&["member", "list", "work"]);
+    let shown = server.cli(&["member", "list", "crew"]);
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("1 of at most 3 are registered") && shown.contains("10.0.0.7"), "{shown}");
-    let done = server.cli(&["member", "register", "work", "blue", "b", "--ip", "10.0.0.8", "--ttl", "10s"]);
+    let done = server.cli(&["member", "register", "crew", "blue", "b", "--ip", "10.0.0.8", "--ttl", "10s"]);
     assert_eq!(done.status.code(), Some(0), "{done:?}");
-    let gone = server.cli(&["member", "remove", "work", "blue", "b"]);
+    let gone = server.cli(&["member", "remove", "crew", "blue", "b"]);
     assert_eq!(gone.status.code(), Some(0), "{gone:?}");
-}
-
-/// What the pin of blue gets: its healthy members, nobody when it is not eligible.
-fn pinned(server: &Server) -> Vec<String> {
-    let mut got = server.short(&["A", "blue.work.example.test"]);
-    got.sort();
-    got
-}
-
-fn texts(backends: &[&Backend]) -> Vec<String> {
-    let mut texts: Vec<String> = backends.iter().map(|backend| backend.address.to_string()).collect();
-    texts.sort();
-    texts
-}
-
-async fn is(server: &Server, id: &str, health: &str) {
-    eventually(&format!("{id} is {health}"), || async {
-        (member(server, "blue", id).await["health"] == health).then_some(())
-    })
-    .await;
-}
-
-/// A server whose probes look for the version, with `m1`, `m2` and so on up in blue.
-async fn with_members(backends: &[&Backend]) -> (Server, String) {
-    let version = r#"expect_version = "/version", "#;
-    let zone =
-        zone(OPEN).replace("interval = \"1s\"", &format!("{version}interval = \"1s\"")).replace("fall = 3", "fall = 1");
-    let server = Server::start(&[("example.test.toml", &zone)]).await;
-    let token = token(&server, "gpu", "member", &[]).await;
-    for (n, backend) in (1..).zip(backends) {
-        let id = format!("m{n}");
-        accepted(register(&server, &token, "blue", &id, at(backend)).await);
-        is(&server, &id, "up").await;
-    }
-    (server, token)
-}
-
-fn at(backend: &Backend) -> Value {
-    json!({ "address": backend.address, "ttl": "1m" })
-}
-
-fn ailing() -> Backend {
-    let backend = Backend::start("v1");
-    backend.behave(|manner| manner.status = 503);
-    backend
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn heartbeats_that_always_have_the_same_key_renew_and_register_anew() {
-    let server = start().await;
-    let body = json!({ "address": "127.9.9.9", "ttl": "10s" });
-    let beat = || async {
-        let headers = [("Idempotency-Key", "node-1")];
-        accepted(server.api_with("PUT", &path("green", "a"), Some(body.clone()), &headers).await)
-    };
-    let left = || async { member(&server, "green", "a").await["origin"]["expires_in_ms"].as_u64() };
-    assert_eq!(beat().await["changed"], true);
-    let before = eventually("some of its time is gone", || async { left().await.filter(|left| *left < 6_000) }).await;
-    beat().await;
-    let renewed = left().await.expect("it is there");
-    assert!(renewed > before, "{before} ms, then {renewed} ms");
-    eventually("it has ended", || async { member(&server, "green", "a").await.is_null().then_some(()) }).await;
-    beat().await;
-    assert!(left().await.is_some(), "it is registered again");
-    // Another body under the same key is still refused, and one that came elsewhere since is left alone.
-    let other = json!({ "address": "127.9.9.8" });
-    let headers = [("Idempotency-Key", "node-1")];
-    refused(
-        server.api_with("PUT", &path("green", "a"), Some(other.clone()), &headers).await,
-        422,
-        "idempotency-key-reused",
-    );
-    accepted(server.api("PUT", &path("green", "a"), Some(other)).await);
-    beat().await;
-    assert_eq!(member(&server, "green", "a").await["addresses"], json!(["127.9.9.8"]));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_comes_again_elsewhere_or_with_another_version_is_new() {
-    let [one, two, three] = [(); 3].map(|()| Backend::start("v1"));
-    let [sick, ill, down] = [(); 3].map(|()| ailing());
-    let (server, token) = with_members(&[&one, &two, &three]).await;
-    eventually("all are in", || async { (pinned(&server) == texts(&[&one, &two, &three])).then_some(()) }).await;
-    accepted(register(&server, &token, "blue", "m1", at(&sick)).await);
-    assert_eq!(pinned(&server), texts(&[&two, &three]), "m1 was not probed at its new address");
-    accepted(register(&server, &token, "blue", "m2", at(&ill)).await);
-    assert_eq!(pinned(&server), texts(&[&three]));
-    // They were never up there, and count for nothing.
-    for id in ["m1", "m2"] {
-        is(&server, id, "down").await;
-        assert_eq!(pinned(&server), texts(&[&three]));
-    }
-    accepted(register(&server, &token, "blue", "m1", at(&one)).await);
-    eventually("m1 is back in", || async { (pinned(&server) == texts(&[&one, &three])).then_some(()) }).await;
-    accepted(with(&server, &token, "DELETE", &path("blue", "m1"), None).await);
-    accepted(register(&server, &token, "blue", "m1", at(&down)).await);
-    assert_eq!(pinned(&server), texts(&[&three]));
-    accepted(register(&server, &token, "blue", "m2", at(&two)).await);
-    eventually("m2 is back in", || async { (pinned(&server) == texts(&[&two, &three])).then_some(()) }).await;
-    let other = json!({ "address": two.address, "ttl": "1m", "version": "v2" });
-    accepted(register(&server, &token, "blue", "m2", other).await);
-    assert_eq!(pinned(&server), texts(&[&three]), "m2 does not show v2");
-    two.behave(|manner| manner.version = "v2".to_owned());
-    eventually("m2 shows it", || async { (pinned(&server) == texts(&[&two, &three])).then_some(()) }).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_start_knows_which_members_were_up_before_they_went_down() {
-    let [one, two, three] = [(); 3].map(|()| Backend::start("v1"));
-    let (mut server, token) = with_members(&[&one, &two, &three]).await;
-    for (id, backend) in [("m2", &two), ("m3", &three)] {
-        backend.behave(|manner| manner.status = 503);
-        is(&server, id, "down").await;
-    }
-    let blue = || async { switch(&server).await["pools"][0].clone() };
-    eventually("1 of 3 are too few", || async { (blue().await["eligible"] == false).then_some(()) }).await;
-    assert_eq!(server.stop().await, Some(0));
-    server.restart().await;
-    let seen = switch(&server).await["pools"][0].clone();
-    assert_eq!(seen["eligible"], false, "{seen:#}");
-    // One that never was up still counts for nothing after a start.
-    two.behave(|manner| manner.status = 200);
-    is(&server, "m2", "up").await;
-    accepted(with(&server, &token, "DELETE", &path("blue", "m3"), None).await);
-    accepted(register(&server, &token, "blue", "m3", at(&ailing())).await);
-    is(&server, "m3", "down").await;
-    two.behave(|manner| manner.status = 503);
-    is(&server, "m2", "down").await;
-    assert_eq!(server.stop().await, Some(0));
-    server.restart().await;
-    let seen = switch(&server).await["pools"][0].clone();
-    assert_eq!(seen["eligible"], true, "1 of 2, and m3 is new: {seen:#}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
