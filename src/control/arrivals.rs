@@ -69,7 +69,8 @@ impl Control {
         guest.is_some_and(|guest| (guest.member.ipv4, guest.member.ipv6) == (member.ipv4, member.ipv6))
     }
 
-    fn registration(&self, switch: &str, pool: &str, id: &str) -> Option<&Guest> {
+    /// A registration by its ID.
+    pub(super) fn registration(&self, switch: &str, pool: &str, id: &str) -> Option<&Guest> {
         self.desired.switches.get(switch)?.guests.iter().find(|guest| guest.is_registration(pool, id))
     }
 

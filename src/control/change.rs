@@ -280,9 +280,7 @@ impl Control {
         let changed = match command {
             Command::Unregister { switch, pool, .. } => Some((switch, pool)),
             Command::Register { switch, pool, member, .. } => {
-                let known = self.desired.switches.get(&**switch).into_iter().flat_map(|state| &state.guests);
-                let mut known = known.filter(|guest| guest.is_registration(pool, &member.id));
-                known.next().map(|_| (switch, pool))
+                self.registration(switch, pool, &member.id).map(|_| (switch, pool))
             }
             _ => None,
         };

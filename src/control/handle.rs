@@ -48,7 +48,7 @@ pub struct Reloading {
     pub caller: Caller,
     /// Why; needed with `force`.
     pub reason: Option<String>,
-    /// Also remove switches and pools that have weight.
+    /// Also what the guards refuse, such as to remove a pool that has weight.
     pub force: bool,
     /// Only say what would change.
     pub dry_run: bool,

@@ -11,9 +11,9 @@ use crate::rollout::Sample;
 use crate::rollout::evidence::Dropped;
 use crate::rollout::share::HonestShare;
 use crate::rollout::trial::report::{self, TrialReport};
-use crate::rollout::trial::{Trial, same_shares, v1};
-use crate::state::{Change, Rejection};
-use crate::steering::{Policy, Switch};
+use crate::rollout::trial::{Trial, v1};
+use crate::state::{Change, Definitions, Rejection};
+use crate::steering::{Policy, Switch, same_shares};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -113,16 +113,21 @@ impl Control {
         Some(since)
     }
 
-    /// What a change says of the tests it ends, since their reports begin anew.
+    /// What a change says of the tests it ends, since their reports go with them.
     pub(super) fn trials_ended_by(&self, change: &Change) -> Vec<String> {
-        let ended = change.splits.iter().filter_map(|moved| {
-            let kept = self.trials.kept.get(&moved.switch)?;
-            (!same_shares(&kept.trial.split, &moved.after)).then(|| {
-                let since = rfc3339(kept.trial.since_unix_ms);
-                format!("the A/B test of switch `{}` since {since} ends, and another one begins", moved.switch)
-            })
+        let ends = |name: &Arc<str>, trial: &Trial| {
+            let another = change.splits.iter().find(|moved| moved.switch == *name);
+            let is_fixed =
+                |files: &Arc<Definitions>| files.switch(name).is_some_and(|(_, switch)| switch.policy == Policy::Fixed);
+            another.is_some_and(|moved| !same_shares(&trial.split, &moved.after))
+                || change.definitions.as_ref().is_some_and(|files| !is_fixed(files))
+        };
+        let ended = self.trials.kept.iter().filter(|(name, kept)| ends(name, &kept.trial));
+        let said = ended.map(|(name, kept)| {
+            let since = rfc3339(kept.trial.since_unix_ms);
+            format!("the A/B test of switch `{name}` since {since} ends, and its report with it")
         });
-        ended.collect()
+        said.collect()
     }
 
     /// Answers that named a pool since the start of the process.

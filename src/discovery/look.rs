@@ -8,7 +8,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::time::timeout;
 
 /// How often a resolver is asked: a datagram may be lost.
 const ATTEMPTS: usize = 2;
@@ -16,18 +15,8 @@ const ATTEMPTS: usize = 2;
 /// Targets of SRV records that are looked up at a time.
 const AT_A_TIME: usize = 16;
 
-/// What a look may take at most, as a multiple of the time limit of one query.
-const LONGEST: u32 = 8;
-
 /// The members a source has, at least one, in a fixed order.
 pub(super) async fn look(source: &DnsSource) -> Result<Vec<Member>, String> {
-    let limit = Duration::from_millis(source.timeout_ms) * LONGEST;
-    timeout(limit, look_without_end(source)).await.unwrap_or_else(|_| {
-        Err(format!("{} took longer than {} s to look up, with all that it names", source.name, limit.as_secs_f64()))
-    })
-}
-
-async fn look_without_end(source: &DnsSource) -> Result<Vec<Member>, String> {
     let resolvers = match source.resolver {
         Some(resolver) => vec![resolver],
         None => asking::resolvers_of_system().await?,

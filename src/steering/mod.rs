@@ -20,6 +20,7 @@ pub(crate) mod networks;
 mod partition;
 mod random;
 mod set;
+mod shares;
 mod sip;
 mod sticky;
 mod table;
@@ -37,6 +38,7 @@ pub use geo::{GeoDatabase, GeoDatabases, GeoError, GeoFacts, GeoKind, GeoNetwork
 pub use key::Client;
 pub use networks::NetworkRules;
 pub use set::CompiledSet;
+pub use shares::same_shares;
 
 use key::ClientKey;
 

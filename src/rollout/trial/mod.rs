@@ -27,16 +27,6 @@ pub struct Trial {
     series: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Summary>>,
 }
 
-/// Whether two splits give the same shares: pools without any do not count, nor what the weights add up to.
-#[must_use]
-pub fn same_shares(one: &BTreeMap<Arc<str>, u16>, other: &BTreeMap<Arc<str>, u16>) -> bool {
-    let sum = |split: &BTreeMap<Arc<str>, u16>| split.values().copied().map(u64::from).sum::<u64>();
-    let weight = |split: &BTreeMap<Arc<str>, u16>, pool: &Arc<str>| split.get(pool).copied().map_or(0, u64::from);
-    let (one_sum, other_sum) = (sum(one), sum(other));
-    (one_sum == 0) == (other_sum == 0)
-        && one.keys().chain(other.keys()).all(|pool| weight(one, pool) * other_sum == weight(other, pool) * one_sum)
-}
-
 /// What is kept of one metric on one pool.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Summary {

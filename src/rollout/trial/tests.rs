@@ -24,18 +24,6 @@ fn reported(trial: &Trial, a: f64, b: f64) -> TrialReport {
 }
 
 #[test]
-fn another_way_to_write_the_same_shares_is_the_same_test() {
-    let split = |weights: &[(&str, u16)]| weights.iter().map(|(pool, weight)| ((*pool).into(), *weight)).collect();
-    let halves = split(&[("a", 5_000), ("b", 5_000)]);
-    for same in [split(&[("a", 1), ("b", 1)]), split(&[("a", 5_000), ("b", 5_000), ("new", 0)])] {
-        assert!(same_shares(&halves, &same) && same_shares(&same, &halves), "{same:?}");
-    }
-    for other in [split(&[("a", 1), ("b", 2)]), split(&[("a", 1)]), split(&[("a", 0), ("b", 0)]), split(&[])] {
-        assert!(!same_shares(&halves, &other) && !same_shares(&other, &halves), "{other:?}");
-    }
-}
-
-#[test]
 fn means_are_compared_as_welch_does_and_judged_by_the_interval_that_holds_at_every_look() {
     let mut trial = trial();
     // SciPy: ttest_ind([1..40 step 1], [x + 12 for x in ...], equal_var=False).

@@ -5,7 +5,7 @@ use crate::state::command::Rejection;
 use crate::state::definitions::ZoneDefinition;
 use crate::state::observed::pool_status;
 use crate::state::runtime::{Split, SwitchState};
-use crate::steering::Switch;
+use crate::steering::{Pool, Switch};
 use std::sync::Arc;
 
 /// Far longer than the drain ledger takes to reach the disk, which it does each second.
@@ -60,6 +60,18 @@ impl Decide<'_> {
                 && pool_status(self.desired, self.observed, switch, pool, self.now.unix_ms).eligible
         });
         (!some).then(|| Rejection::NoEligibleWeight { switch: switch.name.to_string() })
+    }
+
+    /// A pool with weight in `after` would have to show another version than now (§1.2): `changes` says which do.
+    pub(super) fn changed_in_service(
+        &self,
+        switch: &Switch,
+        after: &Split,
+        changes: impl Fn(&Pool) -> bool,
+    ) -> Option<Rejection> {
+        let in_service = |pool: &&Pool| after.get(&pool.name).is_some_and(|weight| *weight > 0);
+        let pool = switch.pools.iter().filter(in_service).find(|pool| changes(pool))?;
+        Some(Rejection::PoolHasWeight { switch: switch.name.to_string(), pool: pool.name.to_string() })
     }
 
     /// More switches of the zone would be moving than it allows; `starting` begin with this command.

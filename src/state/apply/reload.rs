@@ -3,7 +3,6 @@
 use super::Decide;
 use crate::dns::{Name, RecordType};
 use crate::moment::Moment;
-use crate::rollout::trial::same_shares;
 use crate::rollout::{Event, Person, Rollout, advance};
 use crate::state::command::{Change, Rejection, SplitChange};
 use crate::state::definitions::{Definitions, ZoneDefinition};
@@ -12,7 +11,7 @@ use crate::state::edits::{EditedSet, EditedZone, EditedZones, SetKey, ZoneChange
 use crate::state::observed::has_eligible_weight;
 use crate::state::runtime::{Desired, Hold, Split, SwitchState};
 use crate::state::serials;
-use crate::steering::{Member, Pool, Switch};
+use crate::steering::{Member, Pool, Switch, same_shares};
 use crate::zone::Zone;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -356,16 +355,12 @@ fn hold_guards(
             decide.guard(decide.nobody_left(after, split))?;
         }
     }
-    let in_service = after.pools.iter().filter(|pool| split.get(&pool.name).is_some_and(|weight| *weight > 0));
     let version = |pool: &Pool| decide.desired.expect_version(&switch.name, pool).map(str::to_owned);
-    let changed = in_service.filter_map(|pool| Some((pool, switch.pool(&pool.name)?.1)));
-    let mut changed =
-        changed.filter(|(pool, was)| version(pool) != version(was) && !after.monitors_of(pool).is_empty());
-    let refused = |(pool, _): (&Pool, &Pool)| Rejection::PoolHasWeight {
-        switch: switch.name.to_string(),
-        pool: pool.name.to_string(),
+    let changes = |pool: &Pool| {
+        let before = switch.pool(&pool.name).map(|(_, before)| before);
+        before.is_some_and(|before| version(before) != version(pool)) && !after.monitors_of(pool).is_empty()
     };
-    decide.guard(changed.next().map(refused))
+    decide.guard(decide.changed_in_service(after, split, changes))
 }
 
 /// The weights as the files have them.

@@ -91,7 +91,9 @@ pub(super) fn reset(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection
     if moves || has_eligible_weight(decide.desired, decide.observed, switch, decide.now.unix_ms) {
         decide.guard(without.nobody_left(switch, &files))?;
     }
-    decide.guard(changes_version_in_service(decide, &planned, switch, &files))?;
+    let version = |desired: &Desired, pool: &Pool| desired.expect_version(&switch.name, pool).map(str::to_owned);
+    let changes = |pool: &Pool| version(&planned, pool) != version(decide.desired, pool);
+    decide.guard(decide.changed_in_service(switch, &files, changes))?;
     super::rollouts::end_by_force(&mut fresh, decide);
     if moves {
         fresh.recent = decide.recent_pools(state, &before);
@@ -103,21 +105,6 @@ pub(super) fn reset(decide: &Decide<'_>, name: &str) -> Result<Change, Rejection
         change.splits.push(split_change(decide.desired, switch, &files));
     }
     Ok(change)
-}
-
-/// A pool with weight in `after` whose members would have to show another version than now (§1.2).
-fn changes_version_in_service(
-    decide: &Decide<'_>,
-    planned: &Desired,
-    switch: &Switch,
-    after: &Split,
-) -> Option<Rejection> {
-    let changes = |pool: &&Pool| {
-        after.get(&pool.name).is_some_and(|weight| *weight > 0)
-            && planned.expect_version(&switch.name, pool) != decide.desired.expect_version(&switch.name, pool)
-    };
-    let pool = switch.pools.iter().find(changes)?;
-    Some(Rejection::PoolHasWeight { switch: switch.name.to_string(), pool: pool.name.to_string() })
 }
 
 /// One switch's planned split.
