@@ -57,10 +57,11 @@ impl Zone {
         for change in changes {
             by_owner.entry(change.owner).or_default().push(change);
         }
+        let plain = |(owner, changes)| Some((self.plain_below_apex(owner)?, changes));
+        let owners: Vec<(Qname, Vec<_>)> = by_owner.into_iter().map(plain).collect::<Option<_>>()?;
         let mut zone = self.copy(changes.iter().map(|change| change.wire.len() + usize::from(u8::MAX)).sum());
         let mut emptied = Vec::new();
-        for (owner, changes) in by_owner {
-            let qname = zone.plain_below_apex(owner)?;
+        for (qname, changes) in owners {
             if zone.change(&qname, &changes)? {
                 emptied.push(qname);
             }
